@@ -1,0 +1,169 @@
+"""Everything that can go wrong, said so that the reader can act.
+
+Two questions sort every error: whose fault is it, and does trying again help.
+The docstring says what happened and what to do; the command line prints it
+under the message. No message contains payload or key material.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadSignature", "BrokenChain", "Busy", "ConfigError", "DiskFull", "Expired", "Malformed", "Misused", "NotFound",
+    "NotForUs", "NotInitialised", "NotPermitted", "PaquebotError", "ParcelTooLarge", "Permanent", "PluginError",
+    "Refused", "StoreCorrupt", "StoreError", "StoreTooNew", "Stranger", "TooLarge", "Transient", "TransportError",
+    "WrongKey",
+]  # fmt: skip
+
+
+class PaquebotError(Exception):
+    """Something went wrong."""
+
+    exit_code = 1
+
+
+class Misused(PaquebotError):
+    """The request itself is wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+class NotFound(Misused):
+    """Nothing here has that name or id. `paquebot list` shows what there is."""
+
+    exit_code = 1
+
+
+class NotInitialised(PaquebotError):
+    """There is no node in this home yet. Create one: `paquebot init --name NAME`."""
+
+    exit_code = 10
+
+
+class Busy(PaquebotError):
+    """Another paquebot works in this home right now. Nothing was changed; run again when it has finished."""
+
+    exit_code = 11
+
+
+class WrongKey(PaquebotError):
+    """A key file is missing, unreadable, too open to others, or does not belong to this home."""
+
+    exit_code = 12
+
+
+class ConfigError(PaquebotError):
+    """The configuration has a mistake; nothing was started."""
+
+    exit_code = 2
+
+
+class PluginError(PaquebotError):
+    """A transport is not installed, does not load, has a double, or speaks another version of the door."""
+
+
+class Refused(PaquebotError):
+    """What arrived is unacceptable. It was set aside with its bytes; sending the same bytes again cannot help.
+
+    `code` is one of a small, stable set and goes into outcomes and reports.
+    """
+
+    exit_code = 3
+    code = "refused"
+
+
+class Malformed(Refused):
+    """The bytes do not have the form that the format demands."""
+
+    code = "malformed"
+
+
+class TooLarge(Refused):
+    """Something is larger, longer or deeper than the limits allow."""
+
+    code = "too-large"
+
+
+class BadSignature(Refused):
+    """A signature or hash does not match what it covers: damaged on the way, or forged."""
+
+    code = "bad-signature"
+
+
+class NotForUs(Refused):
+    """The envelope opens with none of our keys, or does not name this node."""
+
+    code = "not-for-us"
+
+
+class Stranger(Refused):
+    """The envelope is sound, but its sender is not one of our peers.
+
+    If you know them, add their card: `paquebot peer add NAME CARDFILE`.
+    """
+
+    code = "stranger"
+
+
+class NotPermitted(Refused):
+    """The sender or signer had no authority for this."""
+
+    code = "not-permitted"
+
+
+class BrokenChain(Refused):
+    """A journal's lines do not follow each other."""
+
+    code = "broken-chain"
+
+
+class Expired(Refused):
+    """A key, identity, trust or envelope was used outside its time.
+
+    If the dates look impossible, check this machine's clock.
+    """
+
+    code = "expired"
+
+
+class TransportError(PaquebotError):
+    """A carrier could not do what it was asked."""
+
+    exit_code = 13
+
+
+class Transient(TransportError):
+    """Not now. Nothing was lost; the next sync tries again."""
+
+    def __init__(self, message: str = "", *, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class Permanent(TransportError):
+    """Not ever: this parcel cannot go this way."""
+
+
+class ParcelTooLarge(Permanent):
+    """The parcel is larger than this carrier takes."""
+
+
+class StoreError(PaquebotError):
+    """The store could not do what it was asked; what was there before is unharmed."""
+
+    exit_code = 15
+
+
+class StoreTooNew(StoreError):
+    """This home was written by a newer paquebot. Upgrade this one; nothing was touched."""
+
+
+class StoreCorrupt(StoreError):
+    """The store is damaged. Do not sync; restore a backup."""
+
+
+class DiskFull(StoreError):
+    """The disk of this home is full. Free some space and run again: nothing was lost, and nothing was acknowledged
+    that is not stored.
+    """  # noqa: D205 one sentence, two lines
+
+    exit_code = 1

@@ -1,0 +1,49 @@
+"""Every number that bounds something, in one place, each with its why."""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+# Sizes.
+ENVELOPE_BYTES_MAX = 8 * MIB  # memory and stalls stay small; larger content travels as chunks
+BUNDLE_BYTES_MAX = 8 * MIB  # what an envelope may unpack to: declared and checked before a byte is allocated
+BUNDLE_BYTES_AIM = MIB  # what we fill an envelope to
+CHUNK_BYTES = MIB  # of a large file; one chunk is one envelope
+INLINE_BYTES_MAX = 30 * KIB  # a body up to this rides along with the line that announces it
+ROW_BYTES_MAX = 64 * KIB  # larger bodies become files: a row would cost a second copy in the log
+CONTAINER_BYTES_MAX = 2 * MIB  # of JSON; a manifest of 16 GiB has 700 kB
+CONTAINER_DEPTH_MAX = 32  # JSON nesting; ours is at most 6
+PARTS_MAX = 8_192  # per bundle; a person's month is a thousand
+RECIPIENTS_MAX = 64  # per envelope; each costs 96 bytes and a trial decryption
+LINES_MAX = 4_096  # per broadcast
+RUNS_MAX = 1_024  # ranges in one acknowledgement
+CHUNKS_PER_MANIFEST_MAX = 4_096  # above it, the manifest lists index blocks instead
+FILE_BYTES_MAX = 1 << 46  # 64 TiB, what two levels of 1 MiB blocks can name, with room
+REQUESTS_MAX = 64  # asked for in one envelope; more when these have come
+HELD_MAX = 10_000  # items waiting for something missing, per peer; then the sender still owes
+HELD_BYTES_MAX = 64 * MIB
+
+# Text from people and peers.
+NAME_MAX = 100
+TITLE_MAX = 300
+FILENAME_MAX = 255
+TAG_MAX = 100
+TAGS_MAX = 64
+AFTER_MAX = 256
+
+# Time.
+RELEASED_MS = 1_795_132_800_000  # 2026-11-20: no clock that shows less can be right
+AHEAD_MAX_MS = DAY_MS  # a stamp further ahead waits until it is due and never moves our clock
+SKEW_MS = 48 * HOUR_MS  # allowance on envelope signatures: sticks meet clocks that nobody set
+ENVELOPE_LIFE_MS = 120 * DAY_MS  # no carrier need keep an envelope longer
+IDENTITY_LIFE_MS = 3_652 * DAY_MS
+BACKOFF_FIRST_MS = MINUTE_MS
+BACKOFF_LAST_MS = DAY_MS
+ASK_AGAIN_MS = 6 * HOUR_MS  # a request that cannot have been answered yet is not repeated sooner
+SILENCE_FACTOR = 3  # a peer is silent for "long" after this many latencies of its link, and at least a day

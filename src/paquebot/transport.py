@@ -1,0 +1,238 @@
+"""The door: the one interface through which every transport enters, ours and a stranger's alike.
+
+A transport moves whole opaque parcels of bytes. It knows nothing of journals,
+keys or peers. Delivery is *at least once*: what was collected but not yet
+acknowledged is collected again, also after the power was cut in between.
+Only a recipient's own token lets anybody forget a parcel; what a carrier says
+("fsync returned", "250 OK") is a tick for the user and no more.
+
+A transport has no retries, timers or threads inside and uses bounded memory.
+Every promise is a test in `paquebot.testing.TransportContract`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import blake2b
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+from paquebot.errors import ParcelTooLarge, Permanent, Transient, TransportError
+
+__all__ = [
+    "API_VERSION", "Acknowledgement", "Arrival", "Capability", "Context", "Finding", "Handover", "Outgoing",
+    "ParcelTooLarge", "Permanent", "Recipient", "Stage", "TokenShown", "Transient", "Transport", "TransportError",
+    "Verdict", "token_hash",
+]  # fmt: skip
+
+API_VERSION = 0
+"""0 until mail, stick and radio have all lived behind this door; then 1, and changed only to break."""
+
+TOKEN_BYTES = 16
+TAG_BYTES = 8
+
+
+def token_hash(token: bytes) -> bytes:
+    """Return what may be shown in clear of an acknowledgement *token*: 16 bytes that reveal nothing of it.
+
+    >>> token_hash(bytes(16)).hex()[:8]
+    '22045c68'
+    """
+    return blake2b(token, digest_size=16, person=b"paquebot token").digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """What one open transport can do; may change while it runs. A field exists only with code that reads it."""
+
+    bytes_max: int
+    """The largest parcel `send` takes."""
+    latency_ms: int
+    """How long a parcel may be on its way before silence means anything: minutes for mail, weeks for a stick."""
+    medium: str
+    """Names what is behind it right now (a stick's volume id, an account). What was written to one medium is
+    not written to it again, and is written to another one as long as it is unacknowledged."""
+    bytes_cheap: bool = False
+    """Bytes cost next to nothing and hops are dear: push bodies and chunks without being asked."""
+    shows_tokens: bool = False
+    """Recipients' tokens come back by this carrier, so that no envelope need be sent just to acknowledge."""
+    writable: bool = True
+    """False for read-only media: collect only."""
+    bytes_free: int | None = None
+    """How many bytes it can still take now; None if it cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One of those for whom a parcel is meant, as far as a carrier may know."""
+
+    tag: Callable[[bytes], bytes]
+    """Maps a salt that is different for each parcel to 8 bytes which only this recipient can recognise."""
+    token_hash: bytes
+    """16 bytes: `token_hash` of the token that this recipient will show when it has the parcel safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A parcel to be carried. Its bytes are made when asked for, so a batch may be larger than memory."""
+
+    id: bytes
+    """16 bytes to speak of it in a `Handover`. Private: it must not appear on the medium."""
+    size_max: int
+    """An upper bound of its size in bytes."""
+    body: Callable[[], Awaitable[bytes]]
+    """Makes the bytes. May be awaited again after a failure, and may then give other bytes of the same meaning."""
+    recipients: tuple[Recipient, ...]
+    expires_ms: int
+    """Unix milliseconds after which no carrier need keep it."""
+    priority: int = 1
+    """0 for keys, revocations and trusts; 1 for the ordinary; 2 for bulk."""
+
+
+class Stage(Enum):
+    """How far a parcel is known to have got. None of these lets us forget it."""
+
+    ACCEPTED = "accepted"
+    """A relay has taken it."""
+    ON_MEDIUM = "on medium"
+    """It lies on a medium and was read back from it."""
+    LOST = "lost"
+    """It was on its way and is known to be lost, without its token having been seen: send it again."""
+    FAILED = "failed"
+    """It was not carried; `error` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """News of something given to `send`, now or in an earlier session."""
+
+    id: bytes
+    stage: Stage
+    where: str = ""
+    """For people: the stick's label, the relay's answer."""
+    error: TransportError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One collected parcel. It comes back until it is acknowledged."""
+
+    parcel: bytes
+    key: str
+    """By which the transport knows it again."""
+    where: str
+    """For people: where it lay."""
+    recognised: bool = True
+    """False if nothing on the outside says that it is for this node: worth one try at opening."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenShown:
+    """A recipient has shown this 16-byte token: it holds what we sent. The house checks it against its letters."""
+
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something on the medium that a person should hear of. Nothing was deleted."""
+
+    where: str
+    reason: str
+    """One plain sentence."""
+    data: bytes = b""
+    """The damaged bytes, at most 8 MiB, to be set aside; empty if there is nothing to keep."""
+    damage: bool = True
+    """True if something that may have been for us was harmed; False for mere curiosities (foreign files)."""
+
+
+class Verdict(Enum):
+    """What became of an arrival, for the transport to act on."""
+
+    TAKEN = "taken"
+    """It is stored here for good (or was before). Show its token, if there is one."""
+    REFUSED = "refused"
+    """It was set aside with its bytes. Do not yield it again; show nothing."""
+    NOT_OURS = "not ours"
+    """None of our keys opens it. Do not yield it again while `Context.epoch` stays the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The house's answer to one arrival, given only after what it taught us is safely stored."""
+
+    key: str
+    verdict: Verdict
+    token: bytes | None = None
+
+
+class Context(Protocol):
+    """What the house lends to one transport."""
+
+    @property
+    def folder(self) -> Path:
+        """A private folder, created on first use, for what is too large for the state."""
+
+    @property
+    def epoch(self) -> str:
+        """Changes whenever this node may be able to open more than before."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value of the durable state."""
+
+    def items(self, prefix: str) -> Iterable[tuple[str, bytes]]:
+        """Return the part of the durable state below *prefix*, in order of keys."""
+
+    def put(self, key: str, value: bytes | None) -> None:
+        """Set (or with None remove) a value of the durable state.
+
+        Durable before anything yielded or returned afterwards is acted on. Writing what is there already is free.
+        """
+
+    def recognise(self, salt: bytes, tag: bytes) -> bool:
+        """Return whether *tag*, made with *salt*, was made for this node by one of its peers."""
+
+    def now_ms(self) -> int:
+        """Return the time as this node reckons it, in Unix milliseconds."""
+
+    def entropy(self, count: int) -> bytes:
+        """Return random bytes."""
+
+
+class Transport(Protocol):
+    """What a transport promises; see the module's docstring.
+
+    Constructed as ``kind(settings, context)``, where *settings* is an instance of `settings_type`, a frozen
+    dataclass that the house builds from the TOML table. Nothing is opened before ``async with``.
+    """
+
+    api: ClassVar[int]
+    settings_type: ClassVar[type]
+
+    @property
+    def capability(self) -> Capability:
+        """What this transport can do now that it is open."""
+
+    async def __aenter__(self) -> Self:
+        """Acquire what it takes to send and collect. Raise `Transient` if it is not there now."""
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Release it, also after a failure. After a complete `collect`, tidy up what may be deleted."""
+
+    def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
+        """Carry *batch*, yielding a `Handover` for each parcel only once it would survive our power cut.
+
+        A parcel that cannot go yields `Stage.FAILED` with its error and does not stop the others; a carrier that
+        is gone raises `Transient`. What was not handed over is simply offered again another time.
+        """
+
+    def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
+        """Yield every arrived, unacknowledged parcel byte for byte, and all news, then stop.
+
+        Half-written parcels are never yielded; foreign items are never yielded and never deleted.
+        """
+
+    async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
+        """Settle arrivals for good. Twice is the same as once; one leaves the others."""
