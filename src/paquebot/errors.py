@@ -162,8 +162,9 @@ class StoreCorrupt(StoreError):
 
 
 class DiskFull(StoreError):
-    """The disk of this home is full. Free some space and run again: nothing was lost, and nothing was acknowledged
-    that is not stored.
-    """  # noqa: D205 one sentence, two lines
+    """The disk of this home is full. Free some space and run again.
+
+    Nothing was lost, and nothing was acknowledged that is not stored.
+    """
 
     exit_code = 1

@@ -1,0 +1,255 @@
+"""Whether a resource that arrived may be kept, must wait, or is refused; the same in any order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from paquebot.errors import NotPermitted, Refused
+from paquebot.protocol import journal
+from paquebot.protocol.effects import (
+    AddChunks,
+    Effects,
+    Hold,
+    Keep,
+    KeepBlob,
+    KnowAnnouncement,
+    KnowIdentity,
+    Quarantine,
+    Release,
+    SavePeer,
+    SetStamp,
+    Tell,
+    Want,
+)
+from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.limits import AHEAD_MAX_MS
+from paquebot.protocol.published import URIS
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import FileManifest, Resource, SignedObject
+from paquebot.protocol.stamp import Millis, Stamp
+from paquebot.protocol.state import Held, Kept, View
+from paquebot.protocol.trust import CREATE_TRUST, PUBLISH, announcement_of, identity_of, trust_of
+
+
+def accepts(view: View, user: Fingerprint) -> bool:
+    """Return whether resources published for *user* are wanted here at all."""
+    return user == view.local().user or any(peer.user == user and peer.publishes for peer in view.peers())
+
+
+def receive(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *, pinning: bool = False) -> Effects:
+    """Decide about one resource that *sender* gave us, and about what had waited for it.
+
+    With *pinning*, a person vouches for it: it is part of a card that is being added. Raise `Refused` if the
+    resource can never be admitted; nothing has been asked for then.
+    """
+    if view.has(signed.id):
+        yield Tell("duplicate", signed.id)
+        return
+    resource = Resource.read(signed, view.schema)
+    if not pinning and not accepts(view, resource.user):
+        yield Tell("declined", signed.id, "its author's resources are not accepted here")
+        return
+    missing, until = _judge(view, resource, now)
+    if missing or until:
+        yield from _hold(view, resource, Held(signed, missing, until, sender))
+        return
+    yield from keep(view, resource, sender=sender, now=now)
+    yield Tell("applied", signed.id)
+    yield from retry(view, [signed.id, *_introduces(resource)], now)
+
+
+def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...], Millis | None]:
+    """Return what the resource waits for: names, and a moment. Raise `Refused` if it never can be admitted."""
+    missing: list[str] = list(resource.container.unresolved)
+    signer = resource.signed.signer
+    if resource.container.keeps("identity"):
+        identity = identity_of(resource)
+        identity.check_time(now)
+        if identity.kind == "user" or resource.trust is None:
+            if identity.kind == "user" and resource.user != identity.fingerprint:
+                raise NotPermitted("a user's identity is published for another user")
+            return tuple(missing), None
+    else:
+        known = view.identity(signer)
+        if known is None:
+            missing.append(signer)
+        else:
+            resource.signed.verify(known.key)
+            known.check_time(_moment(resource, now))
+    missing += _authority(view, resource, now)
+    if resource.about is not None:
+        missing += [name for name in resource.about.needs if not view.has(name)]
+        if resource.about.stamp.at > now + AHEAD_MAX_MS:
+            return tuple(missing), Millis(resource.about.stamp.at - AHEAD_MAX_MS)
+    return tuple(missing), None
+
+
+def _authority(view: View, resource: Resource, now: Millis) -> list[str]:
+    """Return the trust that is missing, if one is. Raise `NotPermitted` or `Expired`."""
+    if resource.signed.signer == resource.user:
+        return []
+    if resource.trust is None:
+        raise NotPermitted("a node signed a resource without naming the trust that allows it")
+    trust = view.trust(resource.trust)
+    if trust is None:
+        if view.has(resource.trust):
+            raise NotPermitted("the trust that a resource names is something else")
+        return [resource.trust]
+    right = CREATE_TRUST if resource.container.keeps("trust") else PUBLISH
+    trust.check(right, resource.user, resource.signed.signer, _moment(resource, now))
+    return []
+
+
+def _moment(resource: Resource, now: Millis) -> Millis:
+    """Authorship is judged at the resource's own stamp, but never later than now."""
+    return min(resource.about.stamp.at, now) if resource.about else now
+
+
+def _hold(view: View, resource: Resource, held: Held) -> Effects:
+    if view.held(resource.id):
+        yield Tell("duplicate", resource.id)
+        return
+    yield Hold(held)
+    for name in resource.about.needs if resource.about else ():
+        if not view.has(name):
+            yield Want(Entry(resource.user, name))
+    if resource.trust is not None and not view.has(resource.trust):
+        yield Want(Entry(resource.user, resource.trust))
+    yield Tell("held", resource.id, "its time has not come" if not held.missing else " ".join(held.missing))
+
+
+def _introduces(resource: Resource) -> list[Fingerprint]:
+    return [resource.signed.signer] if resource.container.keeps("identity") else []
+
+
+def retry(view: View, names: list[str], now: Millis) -> Effects:
+    """Decide again about everything that had waited for *names*."""
+    for name in names:
+        for held in view.waiting_for(name):
+            yield from reconsider(view, held, now)
+
+
+def reconsider(view: View, held: Held, now: Millis) -> Effects:
+    """Decide again about one held item; a refusal sets it aside."""
+    yield Release(held.signed.id)
+    try:
+        yield from receive(view, held.signed, held.sender, now)
+    except Refused as refusal:
+        yield Quarantine(held.signed.encode(), refusal.code, str(refusal), held.sender, "held", now)
+        yield Tell("rejected", held.signed.id, refusal.code)
+
+
+def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Millis) -> Effects:
+    """Store a resource that was found good, add its line to our journal, and draw the consequences."""
+    _check(resource)
+    number, tip = view.tip()
+    (line,) = journal.extend(tip, number, [Entry(resource.user, resource.id)])
+    manifest = resource.manifest
+    about = resource.about
+    kept = Kept(
+        signed=resource.signed,
+        user=resource.user,
+        kind=resource.kind,
+        stamp=about.stamp if about else Stamp(Millis(0)),
+        title=about.title if about else "",
+        filename=about.filename if about else "",
+        tags=about.tags if about else (),
+        size=manifest.size if manifest else len(str(resource.container.value.get("message", "")).encode()),
+        received=now,
+        sender=sender,
+    )
+    yield Keep(kept, line, *(_chunks(manifest) if manifest else ()))
+    if about and about.stamp > view.stamp():
+        yield SetStamp(about.stamp)
+    if resource.container.keeps("identity"):
+        yield KnowIdentity(identity_of(resource).fingerprint, resource.id)
+    if resource.container.keeps(URIS["envelope_keys"]):
+        yield from _announce(view, resource)
+    if manifest and manifest.depth == 2:
+        yield from _open_blocks(view, resource.id, manifest)
+    yield from _now_held(view, resource.id)
+
+
+def _check(resource: Resource) -> None:
+    """Read what is read again later, so that nothing unreadable is kept. Raise `Malformed`."""
+    if resource.container.keeps("trust"):
+        trust_of(resource)
+    if resource.container.keeps(URIS["envelope_keys"]):
+        announcement_of(resource)
+
+
+def _announce(view: View, resource: Resource) -> Effects:
+    before = view.announced(resource.signed.signer)
+    old = view.resource(before) if before else None
+    if old is not None:
+        earlier = Resource.read(old, view.schema).about
+        if earlier and resource.about and earlier.stamp >= resource.about.stamp:
+            return
+    yield KnowAnnouncement(resource.signed.signer, resource.id)
+
+
+def _now_held(view: View, name: ResourceId) -> Effects:
+    """Note for every peer what follows for it from our holding *name*."""
+    naming = view.naming(name)
+    own = next((number for who, number in naming if who == view.local().node), None)
+    complete = view.complete(name)
+    for who, number in naming:
+        peer = view.peer(who)
+        if peer is None:
+            continue
+        if own is not None:
+            peer = replace(peer, known=peer.known | Ranges.of((own, own)))
+        if complete:
+            peer = replace(peer, done=peer.done | Ranges.of((number, number)))
+        yield SavePeer(peer)
+
+
+def _chunks(manifest: FileManifest) -> tuple[tuple[bytes, ...], int]:
+    if manifest.data is not None:
+        return (), 0
+    blocks = len(manifest.hashes) if manifest.depth == 2 else 0
+    return manifest.hashes, blocks + manifest.chunk_count
+
+
+def chunk(view: View, name: bytes, data: bytes) -> Effects:
+    """Keep a chunk whose hash was found right, and note which files it completes."""
+    files = view.files_with(name)
+    if not files and view.has_blob(name):
+        yield Tell("duplicate", name.hex())
+        return
+    yield KeepBlob(name, data)
+    for file in files:
+        yield from _now_has_chunk(view, file)
+    yield Tell("applied" if files else "held", name.hex(), "" if files else "its file is not here yet")
+
+
+def _now_has_chunk(view: View, file: ResourceId) -> Effects:
+    signed = view.resource(file)
+    manifest = Resource.read(signed, view.schema).manifest if signed else None
+    if manifest and manifest.depth == 2:
+        yield from _open_blocks(view, file, manifest)
+    if view.complete(file):
+        yield from _now_held(view, file)
+
+
+def _open_blocks(view: View, file: ResourceId, manifest: FileManifest) -> Effects:
+    """Read the index blocks that are here, and add the chunks they name."""
+    per_block = manifest.chunk_bytes // 32
+    for place, first in _unread(view, file, manifest, per_block):
+        block = view.blob(manifest.hashes[place])
+        expected = min(per_block, manifest.chunk_count - place * per_block)
+        if block is None:
+            continue
+        if len(block) != 32 * expected:
+            raise NotPermitted("an index block of a file has the wrong size")
+        yield AddChunks(file, first, tuple(block[i : i + 32] for i in range(0, len(block), 32)))
+
+
+def _unread(view: View, file: ResourceId, manifest: FileManifest, per_block: int) -> Iterator[tuple[int, int]]:
+    base = view.chunks_of(file).runs[0][0]
+    for place in range(len(manifest.hashes)):
+        first = len(manifest.hashes) + place * per_block
+        if view.chunk(base + first) is None:
+            yield place, first

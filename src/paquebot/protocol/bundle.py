@@ -1,0 +1,343 @@
+"""Bundle v1: what an envelope holds once it is open: a header and parts, dependencies first.
+
+A bundle is one deterministic CBOR map with integer keys. Parts of unknown types are skipped by a reader that does
+not know them; unknown keys of the map are allowed for newer minor versions. Vectors are in ``fixtures/bundle``.
+
+    0 version · 1 id · 2 from · 3 to · 4 created · 5 expires · 6 signers · 7 parts
+
+Nodes are named by the first 16 bytes of their fingerprint: the seal's signature already proves the sender, and the
+receiver only has to find itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from paquebot.errors import Malformed
+from paquebot.protocol import cbor
+from paquebot.protocol.cbor import Value
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw, unb64
+from paquebot.protocol.identity import EDDSA, HS512
+from paquebot.protocol.limits import CHUNK_BYTES, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import Signature, SignedObject
+from paquebot.protocol.stamp import MILLIS_MAX, Millis
+
+VERSION = 1
+ID_BYTES = 16
+NODE_BYTES = 16
+TOKEN_BYTES = 16
+
+_ALGORITHMS = (EDDSA, HS512)
+
+
+def node_tag(node: Fingerprint) -> bytes:
+    """Return the 16 bytes that name *node* in a header."""
+    return unb64(node)[:NODE_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class To:
+    """One recipient, and what the sender tells this one alone."""
+
+    node: bytes
+    sequence: int
+    """Dense numbers for each pair of nodes, so that a gap is seen."""
+    token: bytes
+    """By showing it, the recipient proves to anybody that it has the envelope safe."""
+    floor: int
+    """The sender no longer waits for numbers below it: what they carried came, or comes again otherwise."""
+    heard: Ranges
+    """The sequence numbers that the sender has received from this recipient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Lines that are already known to the recipient: a run of lines of *journal*."""
+
+    journal: Fingerprint
+    first: int
+    count: int
+
+
+CompactEntry: TypeAlias = "tuple[Fingerprint, ResourceId | int] | Reference"
+"""A line's publisher and resource, or the number of the part that holds the resource; or a run of known lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Part 0: a signature object, byte for byte."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """Part 1: a signature object whose exact bytes the receiver can build again."""
+
+    signed: SignedObject
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Part 2: a signed broadcast, without the hashes that the receiver can compute."""
+
+    since: LineId
+    entries: tuple[CompactEntry, ...]
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Part 3: a chunk of a large file, named by its SHA-256."""
+
+    hash: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Part 4: how far the sender knows the recipient's journal, and which of its lines it has applied in full."""
+
+    number: int
+    line: LineId
+    applied: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Part 5: what became of an item that was not simply applied."""
+
+    item: bytes
+    """The 64 bytes of a resource's name, or the 16 of an envelope's."""
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Part 6: chunks of a file that the sender lacks, by their place in it."""
+
+    resource: ResourceId
+    chunks: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A part of a type that this version does not know. Skipped."""
+
+    kind: int
+
+
+Part: TypeAlias = Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A header and parts."""
+
+    id: bytes
+    sender: bytes
+    to: tuple[To, ...]
+    created: Millis
+    expires: Millis
+    parts: tuple[Part, ...] = field(default=())
+
+
+def encode(bundle: Bundle) -> bytes:
+    """Return the bytes of *bundle*."""
+    signers = _Signers()
+    parts: list[Value] = [_part(part, signers) for part in bundle.parts]
+    to: list[Value] = [[each.node, each.sequence, each.token, each.floor, [*each.heard.flat()]] for each in bundle.to]
+    return cbor.encode(
+        {
+            0: VERSION,
+            1: bundle.id,
+            2: bundle.sender,
+            3: to,
+            4: bundle.created,
+            5: bundle.expires,
+            6: [[raw(name), algorithm] for name, algorithm in signers.known],
+            7: parts,
+        }
+    )
+
+
+class _Signers:
+    """The table of those whose names occur in the parts: (fingerprint, algorithm number)."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Fingerprint, int], int] = {}
+
+    def index(self, name: Fingerprint, algorithm: str = EDDSA) -> int:
+        return self.known.setdefault((name, _ALGORITHMS.index(algorithm)), len(self.known))
+
+
+def _part(part: Part, signers: _Signers) -> Value:
+    match part:
+        case Verbatim(data):
+            return [0, data]
+        case Rebuilt(signed):
+            (by,) = signed.signatures
+            return [1, signed.payload, signers.index(by.signer, by.algorithm), by.value]
+        case Update(since, entries, by):
+            return [2, raw(since), _entries(entries, signers), signers.index(by.signer, by.algorithm), by.value]
+        case Chunk(name, data):
+            return [3, name, data]
+        case Tally(number, line, applied):
+            return [4, number, raw(line), [*applied.flat()]]
+        case Outcome(item, code, detail):
+            return [5, item, code, detail]
+        case Want(resource, chunks):
+            return [6, raw(resource), [*chunks.flat()]]
+        case Unknown():
+            raise AssertionError("unknown parts are not written")
+
+
+def _entries(entries: Sequence[CompactEntry], signers: _Signers) -> Value:
+    found: list[Value] = []
+    for each in entries:
+        if isinstance(each, Reference):
+            found.append([signers.index(each.journal), each.first, each.count])
+        else:
+            publisher, resource = each
+            found.append([signers.index(publisher), resource if isinstance(resource, int) else raw(resource)])
+    return found
+
+
+def decode(data: bytes) -> Bundle:
+    """Return the bundle in *data*. Raise `Malformed`."""
+    value = cbor.decode(data)
+    if not isinstance(value, dict) or value.get(0) != VERSION:
+        raise Malformed("not a bundle of version 1")
+    reader = _Reader(value)
+    signers = reader.signers()
+    return Bundle(
+        id=_sized(value.get(1), ID_BYTES),
+        sender=_sized(value.get(2), NODE_BYTES),
+        to=tuple(_to(each) for each in _array(value.get(3), RECIPIENTS_MAX)),
+        created=_moment(value.get(4)),
+        expires=_moment(value.get(5)),
+        parts=tuple(_read_part(each, signers) for each in _array(value.get(7), PARTS_MAX)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    value: Mapping[int, Value]
+
+    def signers(self) -> list[tuple[Fingerprint, str]]:
+        found: list[tuple[Fingerprint, str]] = []
+        for each in _array(self.value.get(6), LINES_MAX):
+            name, algorithm = _fields(each, 2)
+            if algorithm not in (0, 1):
+                raise Malformed("a bundle names an unknown signature algorithm")
+            found.append((Fingerprint(b64(_sized(name, 64))), _ALGORITHMS[_number(algorithm)]))
+        return found
+
+
+_Signer: TypeAlias = "list[tuple[Fingerprint, str]]"
+
+
+def _read_part(value: Value, signers: _Signer) -> Part:
+    if not isinstance(value, list) or not value:
+        raise Malformed("a part of a bundle is no list")
+    match _number(value[0]):
+        case 0:
+            return Verbatim(_bytes(_fields(value, 2)[1]))
+        case 1:
+            _, payload, by, signature = _fields(value, 4)
+            return Rebuilt(SignedObject.build(_bytes(payload), _signature(by, signature, signers)))
+        case 2:
+            _, since, entries, by, signature = _fields(value, 5)
+            compact = tuple(_compact(each, signers) for each in _array(entries, LINES_MAX))
+            return Update(LineId(b64(_sized(since, 64))), compact, _signature(by, signature, signers))
+        case 3:
+            _, name, data = _fields(value, 3)
+            if len(_bytes(data)) > CHUNK_BYTES:
+                raise Malformed("a chunk is larger than 1 MiB")
+            return Chunk(_sized(name, 32), _bytes(data))
+        case 4:
+            _, number, line, applied = _fields(value, 4)
+            return Tally(_number(number), LineId(b64(_sized(line, 64))), _ranges(applied))
+        case 5:
+            _, item, code, detail = _fields(value, 4)
+            if not (isinstance(code, str) and isinstance(detail, str)) or len(code) > 40 or len(detail) > 300:
+                raise Malformed("an outcome is not of the right form")
+            return Outcome(_bytes(item), code, detail)
+        case 6:
+            _, resource, chunks = _fields(value, 3)
+            return Want(ResourceId(b64(_sized(resource, 64))), _ranges(chunks))
+        case kind:
+            return Unknown(kind)
+
+
+def _compact(value: Value, signers: _Signer) -> CompactEntry:
+    if isinstance(value, list) and len(value) == 3:
+        journal, first, count = (_number(each) for each in value)
+        if count > LINES_MAX:
+            raise Malformed("a run of lines is too long")
+        return Reference(_signer(journal, signers)[0], first, count)
+    publisher, resource = _fields(value, 2)
+    name = _signer(publisher, signers)[0]
+    return name, resource if isinstance(resource, int) else ResourceId(b64(_sized(resource, 64)))
+
+
+def _to(value: Value) -> To:
+    node, sequence, token, floor, heard = _fields(value, 5)
+    return To(_sized(node, NODE_BYTES), _number(sequence), _sized(token, TOKEN_BYTES), _number(floor), _ranges(heard))
+
+
+def _signature(by: Value, value: Value, signers: _Signer) -> Signature:
+    name, algorithm = _signer(by, signers)
+    return Signature(algorithm, name, _bytes(value))
+
+
+def _signer(index: Value, signers: _Signer) -> tuple[Fingerprint, str]:
+    if not isinstance(index, int) or index >= len(signers):
+        raise Malformed("a part names a signer that the bundle does not list")
+    return signers[index]
+
+
+def _fields(value: Value, count: int) -> list[Value]:
+    if not isinstance(value, list) or len(value) != count:
+        raise Malformed("an item of a bundle has the wrong number of fields")
+    return value
+
+
+def _array(value: Value | None, most: int) -> list[Value]:
+    if not isinstance(value, list) or len(value) > most:
+        raise Malformed("a list in a bundle is missing or too long")
+    return value
+
+
+def _bytes(value: Value) -> bytes:
+    if not isinstance(value, bytes):
+        raise Malformed("a field of a bundle is not bytes")
+    return value
+
+
+def _sized(value: Value | None, size: int) -> bytes:
+    if not isinstance(value, bytes) or len(value) != size:
+        raise Malformed("a field of a bundle has the wrong size")
+    return value
+
+
+def _number(value: Value) -> int:
+    if not isinstance(value, int):
+        raise Malformed("a field of a bundle is not a number")
+    return value
+
+
+def _moment(value: Value | None) -> Millis:
+    if not isinstance(value, int) or value > MILLIS_MAX:
+        raise Malformed("a time in a bundle is none")
+    return Millis(value)
+
+
+def _ranges(value: Value) -> Ranges:
+    if not isinstance(value, list):
+        raise Malformed("a list of runs is no list")
+    return Ranges.parse([_number(each) for each in value])

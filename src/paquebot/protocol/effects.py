@@ -1,0 +1,232 @@
+"""What the engine may ask for: the only way in which anything is ever written.
+
+The store carries effects out one by one as they come, inside one transaction, so that the engine sees what it has
+already decided; if anything fails, none of it has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.journal import Entry, Line
+from paquebot.protocol.stamp import Clock, Millis, Stamp
+from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
+
+
+@dataclass(frozen=True, slots=True)
+class SetClock:
+    """Remember what is known of the time."""
+
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class SetStamp:
+    """Remember the latest stamp given or accepted."""
+
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class SavePeer:
+    """Replace a peer's row, or add it."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTold:
+    """Replace what was put on a medium for a peer."""
+
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Store an admitted resource and add its line to our journal."""
+
+    kept: Kept
+    line: Line
+    chunks: tuple[bytes, ...] = ()
+    """The chunk hashes that a large file's manifest names."""
+    chunk_total: int = 0
+    """How many chunks it has, index blocks first; they get the next of our chunk numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddChunks:
+    """Add the data chunks that a file's index block names, at the places from *first* on."""
+
+    resource: ResourceId
+    first: int
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KnowIdentity:
+    """Make a held resource the one that proves an identity."""
+
+    name: Fingerprint
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class KnowAnnouncement:
+    """Make a held resource the latest announcement of a node's envelope keys."""
+
+    node: Fingerprint
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class AddLines:
+    """Append lines to our copy of another node's journal."""
+
+    journal: Fingerprint
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Note a resource that somebody lists and we lack."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Note when a wanted resource, or an incomplete file's chunks, were last asked for."""
+
+    resource: ResourceId
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Set an item aside until what it misses is here."""
+
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Forget a held item: it was admitted, or refused after all."""
+
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBlob:
+    """Store a chunk, durable before the transaction is."""
+
+    name: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HaveBlob:
+    """Note a chunk whose bytes the store has been given already."""
+
+    name: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Plan a letter."""
+
+    letter: Letter
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Note that a carrier has taken a letter."""
+
+    letter: bytes
+    at: Millis
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Take a letter out: it was acknowledged, became needless, or was lost and is planned anew."""
+
+    letter: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AddReply:
+    """Note an answer we owe. Its number is chosen by the store."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class DropReply:
+    """Forget an answer: it arrived."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Never act on this bundle again."""
+
+    bundle: bytes
+    sender: Fingerprint
+    sequence: int
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Set aside bytes that we refuse, with the reason, for a person to look at."""
+
+    data: bytes
+    code: str
+    reason: str
+    sender: Fingerprint | None
+    where: str
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Say what became of one received item. Exactly one for each; the store only passes it on."""
+
+    outcome: str
+    """``applied``, ``duplicate``, ``superseded``, ``held``, ``deferred``, ``rejected`` or ``declined``."""
+    item: str
+    detail: str = ""
+
+
+Effect: TypeAlias = (
+    SetClock
+    | SetStamp
+    | SavePeer
+    | SaveTold
+    | Keep
+    | AddChunks
+    | KnowIdentity
+    | KnowAnnouncement
+    | AddLines
+    | Want
+    | Asked
+    | Hold
+    | Release
+    | KeepBlob
+    | HaveBlob
+    | Post
+    | Handed
+    | Settle
+    | AddReply
+    | DropReply
+    | Seen
+    | Quarantine
+    | Tell
+)
+
+Effects: TypeAlias = Iterator[Effect]

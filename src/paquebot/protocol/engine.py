@@ -1,0 +1,108 @@
+"""The engine: every decision this node makes, and nothing else.
+
+    publish, add_peer                our own person acts
+    receive, token, handed, lost     something arrived, or news of something sent
+    poll                             time has passed and there is a link: what does each peer lack?
+    compose                          what goes into one letter's envelope
+
+Each answers with effects for the store to carry out in one transaction. None of them does anything.
+What a peer lacks is *computed* from how far it has been told, never queued: a month's absence costs one envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from paquebot.errors import NotForUs, Refused, Stranger
+from paquebot.protocol import admission, hearing, mailing, publishing
+from paquebot.protocol.bundle import Bundle, To, node_tag
+from paquebot.protocol.effects import Effects, Quarantine, Tell
+from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.publishing import Card, Draft
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Letter, Link, View
+
+
+class Engine:
+    """One node's mind. It looks through *view* and never touches it.
+
+    *key* is the node's SDMP key. *entropy* is for secrets, *jitter* for spread; they are never mixed. Every *wall*
+    is what the wall clock shows, in Unix milliseconds; the engine reckons the time from it.
+    """
+
+    def __init__(self, view: View, key: PrivateKey, entropy: Callable[[int], bytes], jitter: Random) -> None:
+        self._view = view
+        self._key = key
+        self._entropy = entropy
+        self._jitter = jitter
+
+    def now(self, wall: Millis) -> Millis:
+        """Return the best guess at the time."""
+        return self._view.clock().now(wall)
+
+    def publish(self, drafts: Sequence[Draft], wall: Millis) -> Effects:
+        """Publish *drafts*, in order."""
+        yield from publishing.publish(self._view, self._key, drafts, self.now(wall))
+
+    def add_peer(self, card: Card, name: str, wall: Millis, *, trusting: bool = True) -> Effects:
+        """Pin the node of a verified *card* under *name*. Raise `Misused` or `Refused`."""
+        now = self.now(wall)
+        yield from publishing.add_peer(self._view, self._key, card, name, trusting=trusting, now=now)
+
+    def addressed(self, bundle: Bundle, sender: Fingerprint) -> To:
+        """Return what the header tells us. Raise `NotForUs`, or `Refused` if sender and seal disagree."""
+        if bundle.sender != node_tag(sender):
+            raise Refused("the bundle names another sender than the one who sealed it")
+        me = node_tag(self._view.local().node)
+        for to in bundle.to:
+            if to.node == me:
+                return to
+        raise NotForUs("the bundle was addressed to others")
+
+    def receive(self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis) -> Effects:
+        """Decide what follows from an opened envelope of *sender*. Raise `Refused` before anything is asked for."""
+        to = self.addressed(bundle, sender)
+        if self._view.peer(sender) is None:
+            raise Stranger("the sender is not one of our peers")
+        found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
+        yield from hearing.hear(found, bundle, to, wall)
+
+    def refuse(self, data: bytes, refusal: Refused, where: str, wall: Millis) -> Effects:
+        """Set an envelope aside that could not be opened or read."""
+        yield Quarantine(data, refusal.code, str(refusal), None, where, self.now(wall))
+        yield Tell("rejected", where, refusal.code)
+
+    def token(self, token: bytes) -> Effects:
+        """A carrier shows *token*: if it belongs to one of our letters, that letter arrived."""
+        letter = self._view.letter_with(token)
+        if letter is not None:
+            yield from mailing.arrived(self._view, letter)
+
+    def handed(self, letter: bytes, link: Link, where: str, wall: Millis) -> Effects:
+        """A carrier has taken a letter."""
+        found = self._view.letter(letter)
+        if found is not None and found.handed_at is None:
+            yield from mailing.handed(self._view, found, link, where, self.now(wall))
+
+    def lost(self, letter: bytes) -> Effects:
+        """A letter is known to be lost, or could not go: plan its content anew."""
+        found = self._view.letter(letter)
+        if found is not None:
+            yield from mailing.lost(self._view, found)
+
+    def poll(self, link: Link, wall: Millis) -> Effects:
+        """Plan what is due on *link*, and look again at what was waiting for its time."""
+        now = self.now(wall)
+        for held in self._view.due(now):
+            yield from admission.reconsider(self._view, held, now)
+        yield from mailing.poll(self._view, link, now, self._entropy, self._jitter)
+
+    def compose(self, letter: Letter) -> Bundle:
+        """Return what goes into *letter*'s envelope."""
+        return mailing.compose(self._view, self._key, letter)
+
+    def size_max(self, letter: Letter) -> int:
+        """Return an upper bound of the size of *letter*'s envelope, in bytes."""
+        return mailing.size_max(self._view, letter)

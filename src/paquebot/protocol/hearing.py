@@ -1,0 +1,356 @@
+"""What follows from an opened envelope: its header first, then part by part; a bad part never spoils its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import assert_never
+
+from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused
+from paquebot.protocol import admission, journal, mailing, messages
+from paquebot.protocol.bundle import (
+    Bundle,
+    Chunk,
+    Outcome,
+    Part,
+    Rebuilt,
+    Reference,
+    Tally,
+    To,
+    Unknown,
+    Update,
+    Verbatim,
+)
+from paquebot.protocol.bundle import (
+    Want as WantChunks,
+)
+from paquebot.protocol.effects import (
+    AddLines,
+    AddReply,
+    Effects,
+    Quarantine,
+    SavePeer,
+    SaveTold,
+    Seen,
+    SetClock,
+    Tell,
+    Want,
+)
+from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.limits import DAY_MS, SILENCE_FACTOR
+from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import SignedObject
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Link, Peer, Reply, View
+
+RESPONSE_LINES = 64  # a response carries these at once; what lies beyond is broadcast anyway
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """One envelope being dealt with."""
+
+    view: View
+    sender: Fingerprint
+    link: Link
+    where: str
+    now: Millis
+
+    @property
+    def peer(self) -> Peer:
+        """The sender, as known so far."""
+        found = self.view.peer(self.sender)
+        assert found is not None
+        return found
+
+
+def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
+    """Decide about an envelope from a pinned peer that was addressed to us as *to*."""
+    view, now, peer = hearing.view, hearing.now, hearing.peer
+    eliciting = not all(isinstance(part, Tally | Outcome | Unknown) for part in bundle.parts)
+    owes_ack = peer.owes_ack or (eliciting and not hearing.link.shows_tokens)
+    if view.seen(bundle.id):
+        if owes_ack != peer.owes_ack:
+            yield SavePeer(replace(peer, owes_ack=owes_ack))
+        yield Tell("duplicate", bundle.id.hex(), "envelope")
+        return
+    yield Seen(bundle.id, peer.node, to.sequence, now)
+    clock = view.clock()
+    learned = clock.learn(bundle.created, wall)
+    if learned != clock:
+        yield SetClock(learned)
+    received = peer.received | Ranges.of((to.sequence, to.sequence), (1, to.floor - 1))
+    patience = max(DAY_MS, SILENCE_FACTOR * hearing.link.latency_ms)
+    yield SavePeer(
+        replace(
+            peer,
+            received=received,
+            floor=max(peer.floor, to.floor),
+            seen_at=now,
+            ask_at=Millis(now + patience),
+            owes_ack=owes_ack,
+        )
+    )
+    yield from mailing.acknowledged(view, peer.node, to.heard)
+    for part in bundle.parts:
+        try:
+            yield from _part(hearing, bundle.parts, part, newest=to.sequence == received.last)
+        except Refused as refusal:
+            yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now)
+            yield Tell("rejected", _name(part), refusal.code)
+
+
+def _name(part: Part) -> str:
+    match part:
+        case Rebuilt(signed):
+            return signed.id
+        case Chunk(name, _):
+            return name.hex()
+        case _:
+            return type(part).__name__.lower()
+
+
+def _bytes(part: Part) -> bytes:
+    """The bytes of a refused part, to be set aside."""
+    match part:
+        case Rebuilt(signed):
+            return signed.encode()
+        case Verbatim(data) | Chunk(_, data):
+            return data
+        case Update(since, _, _):
+            return since.encode()
+        case _:
+            return repr(part).encode()[:1000]
+
+
+def _part(hearing: Hearing, parts: Sequence[Part], part: Part, *, newest: bool) -> Effects:
+    view = hearing.view
+    match part:
+        case Rebuilt(signed):
+            yield from admission.receive(view, signed, hearing.sender, hearing.now)
+        case Verbatim(data):
+            yield from _container(hearing, SignedObject.parse(data))
+        case Update():
+            yield from _update(hearing, parts, part)
+        case Chunk(name, data):
+            if sha256(data).digest() != name:
+                raise BadSignature("a chunk does not have the hash that names it")
+            if not hearing.peer.publishes:
+                yield Tell("declined", name.hex(), "its author's resources are not accepted here")
+                return
+            yield from admission.chunk(view, name, data)
+        case Tally():
+            yield from _tally(hearing, part, newest=newest)
+        case WantChunks(resource, places):
+            yield from _wanted(hearing, resource, places)
+        case Outcome() | Unknown():
+            pass
+        case _:
+            assert_never(part)
+
+
+def _container(hearing: Hearing, signed: SignedObject) -> Effects:
+    """A signature object: a message if the sender signed one, else a resource."""
+    message = messages.read(signed.payload)
+    if message is None:
+        yield from admission.receive(hearing.view, signed, hearing.sender, hearing.now)
+        return
+    _verify(hearing, signed)
+    match message:
+        case Broadcast():
+            yield from _lines(hearing, message)
+        case JournalRequest():
+            yield from _journal_request(hearing, message)
+        case ResourceRequest():
+            yield from _resource_request(hearing, message)
+        case Response():
+            yield from _response(hearing, message)
+        case Receipt(resource):
+            yield from _receipt(hearing, resource)
+        case _:
+            assert_never(message)
+
+
+def _verify(hearing: Hearing, signed: SignedObject) -> None:
+    """Raise unless the sender's own node signed this."""
+    if signed.signer != hearing.sender:
+        raise NotPermitted("a message is not signed by the node that sent it")
+    identity = hearing.view.identity(hearing.sender)
+    assert identity is not None, "a peer's identity is pinned"
+    identity.check_time(hearing.now)
+    signed.verify(identity.key)
+
+
+def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
+    entries = _expand(hearing.view, parts, update)
+    if entries is None:
+        yield Tell("deferred", "journal", "it refers to lines that are not here")
+        yield from _ask(hearing)
+        return
+    broadcast = Broadcast(update.since, tuple(entries))
+    _verify(hearing, SignedObject.build(messages.write(broadcast), update.signature))
+    yield from _lines(hearing, broadcast)
+
+
+def _expand(view: View, parts: Sequence[Part], update: Update) -> list[Entry] | None:
+    """The entries in full; None if they refer to lines that we do not have."""
+    entries: list[Entry] = []
+    for each in update.entries:
+        if isinstance(each, Reference):
+            known = view.entries(each.journal, each.first, each.count)
+            if len(known) < each.count:
+                return None
+            entries += known
+            continue
+        publisher, resource = each
+        if isinstance(resource, int):
+            named = parts[resource] if resource < len(parts) else None
+            if not isinstance(named, Rebuilt):
+                raise Malformed("a journal line names a part that holds no resource")
+            resource = named.signed.id
+        entries.append(Entry(publisher, resource))
+    return entries
+
+
+def _lines(hearing: Hearing, broadcast: Broadcast) -> Effects:
+    """Extend our copy of the sender's journal."""
+    view, peer = hearing.view, hearing.peer
+    since = view.line_number(peer.node, broadcast.since)
+    if since is None:
+        yield Tell("deferred", "journal", "there is a gap before these lines")
+        yield from _ask(hearing)
+        return
+    lines = journal.extend(broadcast.since, since, broadcast.entries)
+    overlap = [line for line in lines if line.number <= peer.heard]
+    if overlap and view.line_id(peer.node, overlap[-1].number) != overlap[-1].id:
+        raise BrokenChain("its journal contradicts what it said before: two nodes use one key, or it was restored")
+    new = lines[len(overlap) :]
+    if not new:
+        yield Tell("duplicate", "journal")
+        return
+    yield AddLines(peer.node, tuple(new))
+    done, known = [], []
+    accepted: dict[Fingerprint, bool] = {}
+    for line in new:
+        entry = line.entry
+        if view.has(entry.resource):
+            known += [number for who, number in view.naming(entry.resource) if who == view.local().node]
+            if view.complete(entry.resource):
+                done.append(line.number)
+        elif not view.held(entry.resource):
+            if entry.publisher not in accepted:
+                accepted[entry.publisher] = admission.accepts(view, entry.publisher)
+            if accepted[entry.publisher]:
+                yield Want(entry)
+    yield SavePeer(
+        replace(
+            hearing.peer,
+            heard=new[-1].number,
+            heard_id=new[-1].id,
+            done=peer.done | Ranges.numbers(done),
+            known=peer.known | Ranges.numbers(known),
+        )
+    )
+    yield Tell("applied", "journal")
+
+
+def _ask(hearing: Hearing) -> Effects:
+    """Ask for the sender's journal at the next occasion."""
+    yield SavePeer(replace(hearing.peer, ask_at=hearing.now))
+
+
+def _tally(hearing: Hearing, tally: Tally, *, newest: bool) -> Effects:
+    """The sender says how far it knows our journal, and what of it it holds."""
+    view, peer = hearing.view, hearing.peer
+    me = view.local().node
+    if view.line_id(me, tally.number) != tally.line:
+        return  # it knows lines of ours that we do not: one of us was restored
+    if newest and tally.number < peer.acked.prefix:
+        yield from _forgot(hearing, tally.number)
+        peer = hearing.peer
+    applied = tally.applied & Ranges.of((1, tally.number))
+    fresh = applied - peer.applied
+    chunks = Ranges()
+    for first, last in fresh.runs:
+        for line in view.own_lines(first, last):
+            chunks |= line.chunks
+    yield SavePeer(
+        replace(
+            peer,
+            acked=peer.acked | Ranges.of((1, tally.number)),
+            applied=applied if newest else peer.applied | applied,
+            owed_chunks=peer.owed_chunks - chunks,
+            asked_chunks=peer.asked_chunks - chunks,
+        )
+    )
+    yield from mailing.settle_moot(view, peer.node)
+
+
+def _forgot(hearing: Hearing, number: int) -> Effects:
+    """The sender knows less of our journal than it did: tell it everything after *number* again."""
+    view, kept = hearing.view, Ranges.of((1, number))
+    peer = hearing.peer
+    told = view.told(peer.node, hearing.link.medium)
+    yield SaveTold(replace(told, lines=told.lines & kept, chunks=Ranges(), failures=0, retry_at=Millis(0)))
+    yield SavePeer(
+        replace(
+            peer,
+            acked=peer.acked & kept,
+            applied=peer.applied & kept,
+            known=peer.known & kept,
+            owed_chunks=view.own_chunks() if peer.reads else Ranges(),
+        )
+    )
+
+
+def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
+    """The sender lacks chunks of a file."""
+    view, peer = hearing.view, hearing.peer
+    numbers = view.chunks_of(resource)
+    if not peer.reads or not numbers:
+        return
+    base, end = numbers.runs[0][0], numbers.last
+    asked = Ranges.of(*((base + first, min(base + last, end)) for first, last in places.runs))
+    asked -= Ranges.of(*((base + first, base + last) for first, last in view.lacking(resource).runs))
+    told = view.told(peer.node, hearing.link.medium)
+    yield SaveTold(replace(told, chunks=told.chunks - asked))
+    yield SavePeer(replace(peer, owed_chunks=peer.owed_chunks | asked, asked_chunks=peer.asked_chunks | asked))
+
+
+def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
+    view, peer = hearing.view, hearing.peer
+    number = view.line_number(view.local().node, request.since)
+    if number is None:
+        yield AddReply(Reply(0, peer.node, request.identifier, "bad_request"))
+        return
+    if number < peer.acked.prefix:
+        yield from _forgot(hearing, number)
+    limit = min(request.limit or RESPONSE_LINES, RESPONSE_LINES) if peer.reads else 0
+    yield AddReply(Reply(0, peer.node, request.identifier, "ok", since=number, limit=limit))
+
+
+def _resource_request(hearing: Hearing, request: ResourceRequest) -> Effects:
+    view, peer = hearing.view, hearing.peer
+    signed = view.resource(request.resource) if peer.reads else None
+    status = "ok" if signed is not None else "not_found"
+    name = request.resource if signed is not None else None
+    yield AddReply(Reply(0, peer.node, request.identifier, status, resource=name))
+
+
+def _response(hearing: Hearing, response: Response) -> Effects:
+    match response.data:
+        case SignedObject():
+            yield from admission.receive(hearing.view, response.data, hearing.sender, hearing.now)
+        case Broadcast():
+            yield from _lines(hearing, response.data)
+        case None:
+            yield Tell("applied", "response", response.status)
+
+
+def _receipt(hearing: Hearing, resource: ResourceId) -> Effects:
+    view, peer = hearing.view, hearing.peer
+    mine = [number for who, number in view.naming(resource) if who == view.local().node]
+    yield SavePeer(replace(peer, applied=peer.applied | Ranges.numbers(mine)))

@@ -1,0 +1,396 @@
+"""What each peer still lacks, cut into letters for one link; what a letter's envelope holds; what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from random import Random
+
+from paquebot.protocol import messages
+from paquebot.protocol.bundle import (
+    Bundle,
+    Chunk,
+    CompactEntry,
+    Part,
+    Rebuilt,
+    Reference,
+    Tally,
+    To,
+    Update,
+    Verbatim,
+    Want,
+    node_tag,
+)
+from paquebot.protocol.effects import Asked, DropReply, Effects, Handed, Post, SavePeer, SaveTold, Settle
+from paquebot.protocol.encoding import Fingerprint, ResourceId, b64
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.limits import (
+    ASK_AGAIN_MS,
+    BACKOFF_FIRST_MS,
+    BACKOFF_LAST_MS,
+    BUNDLE_BYTES_AIM,
+    CHUNK_BYTES,
+    DAY_MS,
+    ENVELOPE_LIFE_MS,
+    INLINE_BYTES_MAX,
+    KIB,
+    LINES_MAX,
+    MINUTE_MS,
+    PARTS_MAX,
+    REQUESTS_MAX,
+    RUNS_MAX,
+    SILENCE_FACTOR,
+)
+from paquebot.protocol.messages import Broadcast, JournalRequest, ResourceRequest, Response
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import SignedObject
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Letter, Link, OwnLine, Peer, Plan, Reply, Told, View
+
+Entropy = Callable[[int], bytes]
+
+LETTERS_MAX = 1_024  # planned at once for one peer: a gigabyte of chunks
+IN_FLIGHT_MAX = 256  # unanswered letters to one peer on a link that shows no tokens
+LINE_BYTES = 80  # what a line without its body costs
+HEADER_BYTES = 1_024  # what an envelope costs besides
+
+
+def backoff(failures: int) -> int:
+    """Return how long to leave a peer alone, in ms, after *failures* unanswered letters in a row.
+
+    >>> [backoff(n) // 60_000 for n in (1, 2, 3, 99)]
+    [1, 2, 4, 1440]
+    """
+    # Cap the exponent, not the product: 2 ** 10_000 is a number too.
+    return min(BACKOFF_FIRST_MS << min(failures - 1, 20), BACKOFF_LAST_MS)
+
+
+def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Random) -> Effects:
+    """Plan the letters that are due on *link* now."""
+    budget = link.budget_bytes
+    for peer in view.peers():
+        yield from _overdue(view, peer, link, now, jitter)
+        told = view.told(peer.node, link.medium)
+        if told.retry_at > now:
+            continue
+        current = view.peer(peer.node)
+        assert current is not None
+        plans = list(_plans(view, current, told, link, now))
+        if budget is not None:
+            plans = _afford(view, plans, budget)
+            budget -= sum(_cost(view, plan) for plan in plans)
+        if plans:
+            yield from _post(view, current, told, link, plans, now, entropy)
+
+
+def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Random) -> Effects:
+    """Give up waiting for letters that were never handed over, or that went unanswered for too long."""
+    patience = 2 * link.latency_ms + MINUTE_MS
+    unanswered = False
+    for letter in view.letters(peer.node):
+        if letter.medium != link.medium:
+            continue
+        if letter.handed_at is None:
+            yield from lost(view, letter)
+        elif not link.shows_tokens and now > letter.handed_at + patience:
+            unanswered = True
+            yield from lost(view, letter)
+    if unanswered:
+        told = view.told(peer.node, link.medium)
+        failures = told.failures + 1
+        wait = int(backoff(failures) * jitter.uniform(0.5, 1.5))
+        yield SaveTold(replace(told, failures=failures, retry_at=Millis(now + wait)))
+
+
+def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Iterator[Plan]:
+    """What *peer* lacks on *link*, in order of importance; nothing if it lacks nothing."""
+    letters = view.letters(peer.node)
+    if not link.shows_tokens and len(letters) >= IN_FLIGHT_MAX:
+        return
+    again = Millis(now - max(ASK_AGAIN_MS, 2 * link.latency_ms))
+    answered = {number for each in letters if each.medium == link.medium for number in each.plan.replies}
+    wants = view.incomplete(peer.node, again, REQUESTS_MAX)
+    first = Plan(
+        requests=tuple(entry.resource for entry in view.wanted(peer.node, again, REQUESTS_MAX)),
+        wants=tuple((each, _capped(view.lacking(each))) for each in wants),
+        replies=tuple(each.number for each in view.replies(peer.node) if each.number not in answered),
+        ask_journal=bool(peer.ask_at) and now >= peer.ask_at,
+    )
+    lines = list(_line_plans(view, peer, told))
+    chunks = (peer.owed_chunks if link.bytes_cheap else peer.asked_chunks) - told.chunks
+    news = (peer.heard, peer.done) != (peer.told_number, peer.told_done) or peer.owes_ack
+    if lines:
+        yield replace(first, lines=lines[0].lines, bodies=lines[0].bodies)
+        yield from lines[1:]
+    elif first.eliciting or news:
+        yield first
+    for number in chunks:
+        yield Plan(chunks=Ranges.of((number, number)))
+
+
+def _capped(ranges: Ranges) -> Ranges:
+    return Ranges(ranges.runs[:RUNS_MAX])
+
+
+def _line_plans(view: View, peer: Peer, told: Told) -> Iterator[Plan]:
+    """Our lines that *peer* lacks, cut to envelopes, with the bodies that ride along."""
+    if not peer.reads:
+        return
+    needed = Ranges.of((1, view.tip()[0])) - peer.acked - told.lines
+    if not needed - peer.known:
+        return
+    # Lines it would only learn about things it holds are not worth a letter of their own at the end.
+    needed &= Ranges.of((1, (needed - peer.known).last))
+    for first, last in needed.runs:
+        yield from _cut(view, peer, first, last)
+
+
+def _cut(view: View, peer: Peer, first: int, last: int) -> Iterator[Plan]:
+    bodies: list[int] = []
+    start, size = first, 0
+    for begin in range(first, last + 1, LINES_MAX):
+        for line in view.own_lines(begin, min(begin + LINES_MAX - 1, last)):
+            body = line.bytes if _rides_along(line, peer) else 0
+            full = size + body + LINE_BYTES > BUNDLE_BYTES_AIM or line.number - start >= min(LINES_MAX, PARTS_MAX // 2)
+            if full and line.number > start:
+                yield Plan(lines=Ranges.of((start, line.number - 1)), bodies=Ranges.numbers(bodies))
+                start, size, bodies = line.number, 0, []
+            size += body + LINE_BYTES
+            if body:
+                bodies.append(line.number)
+    yield Plan(lines=Ranges.of((start, last)), bodies=Ranges.numbers(bodies))
+
+
+def _rides_along(line: OwnLine, peer: Peer) -> bool:
+    """Our user's resources travel with the line that announces them; the manifest of a large file may be larger."""
+    return line.mine and line.number not in peer.known and (line.bytes <= 2 * INLINE_BYTES_MAX or bool(line.chunks))
+
+
+def _cost(view: View, plan: Plan) -> int:
+    lines = sum(
+        LINE_BYTES + (line.bytes if line.number in plan.bodies else 0)
+        for first, last in plan.lines.runs
+        for line in view.own_lines(first, last)
+    )
+    return HEADER_BYTES + lines + len(plan.chunks) * CHUNK_BYTES
+
+
+def _afford(view: View, plans: list[Plan], budget: int) -> list[Plan]:
+    """The plans that fit; a small one may pass a large one that does not."""
+    fitting = []
+    for plan in plans:
+        cost = _cost(view, plan)
+        if cost <= budget:
+            budget -= cost
+            fitting.append(plan)
+    return fitting
+
+
+def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now: Millis, entropy: Entropy) -> Effects:
+    lines, chunks, asked_journal = told.lines, told.chunks, False
+    sequence = peer.sequence
+    for plan in plans[:LETTERS_MAX]:
+        sequence += 1
+        yield Post(
+            Letter(
+                id=entropy(16),
+                peer=peer.node,
+                medium=link.medium,
+                sequence=sequence,
+                token=entropy(16),
+                created=now,
+                expires=Millis(now + ENVELOPE_LIFE_MS),
+                plan=plan,
+            )
+        )
+        lines |= plan.lines
+        chunks |= plan.chunks
+        asked_journal |= plan.ask_journal
+        for name in (*plan.requests, *(resource for resource, _ in plan.wants)):
+            yield Asked(name, now)
+    yield SaveTold(replace(told, lines=lines, chunks=chunks))
+    patience = max(DAY_MS, SILENCE_FACTOR * link.latency_ms)
+    yield SavePeer(
+        replace(
+            peer,
+            sequence=sequence,
+            told_number=peer.heard,
+            told_done=peer.done,
+            owes_ack=False,
+            ask_at=Millis(now + patience) if asked_journal or not peer.ask_at else peer.ask_at,
+        )
+    )
+
+
+def handed(view: View, letter: Letter, link: Link, where: str, now: Millis) -> Effects:
+    """A carrier has taken *letter*. Where no tokens are shown, nobody will ever answer a letter that asks nothing."""
+    if letter.plan.eliciting or link.shows_tokens:
+        yield Handed(letter.id, now, where)
+    else:
+        yield Settle(letter.id)
+
+
+def lost(view: View, letter: Letter) -> Effects:
+    """*letter* did not arrive, or nobody knows: what it carried is lacking again, and planned anew."""
+    told = view.told(letter.peer, letter.medium)
+    yield Settle(letter.id)
+    yield SaveTold(replace(told, lines=told.lines - letter.plan.lines, chunks=told.chunks - letter.plan.chunks))
+    for name in (*letter.plan.requests, *(resource for resource, _ in letter.plan.wants)):
+        yield Asked(name, Millis(0))
+    peer = view.peer(letter.peer)
+    if peer is not None:
+        ask_at = letter.created if letter.plan.ask_journal else peer.ask_at
+        yield SavePeer(replace(peer, told_number=0, told_done=Ranges(), ask_at=ask_at))
+
+
+def arrived(view: View, letter: Letter) -> Effects:
+    """The recipient has *letter*: by its token, or by its word."""
+    peer = view.peer(letter.peer)
+    yield Settle(letter.id)
+    for number in letter.plan.replies:
+        yield DropReply(number)
+    if peer is None:
+        return
+    yield SavePeer(
+        replace(
+            peer,
+            acked=peer.acked | letter.plan.lines,
+            owed_chunks=peer.owed_chunks - letter.plan.chunks,
+            asked_chunks=peer.asked_chunks - letter.plan.chunks,
+        )
+    )
+    told = view.told(letter.peer, letter.medium)
+    if told.failures:
+        yield SaveTold(replace(told, failures=0, retry_at=Millis(0)))
+    yield from settle_moot(view, letter.peer)
+
+
+def acknowledged(view: View, node: Fingerprint, heard: Ranges) -> Effects:
+    """*node* has our envelopes with the numbers *heard*."""
+    for letter in view.letters(node):
+        if letter.sequence in heard and view.letter(letter.id):
+            yield from arrived(view, letter)
+
+
+def settle_moot(view: View, node: Fingerprint) -> Effects:
+    """Take out letters whose whole content the peer has by now, whichever way it came."""
+    peer = view.peer(node)
+    for letter in view.letters(node):
+        plan = letter.plan
+        moot = (plan.lines or plan.chunks) and not (plan.requests or plan.wants or plan.replies or plan.ask_journal)
+        if moot and peer and not plan.lines - peer.acked and not plan.chunks & peer.owed_chunks:
+            yield Settle(letter.id)
+
+
+def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
+    """Return what goes into *letter*'s envelope now."""
+    peer = view.peer(letter.peer)
+    assert peer is not None, "letters go with their peer"
+    parts = list(_bodies(view, letter.plan.bodies))
+    places = {part.signed.id: place for place, part in enumerate(parts) if isinstance(part, Rebuilt)}
+    for first, last in letter.plan.lines.runs:
+        parts.append(_update(view, key, peer, first, last, places))
+    parts += (Verbatim(SignedObject.sign(messages.write(each), key).encode()) for each in _said(view, peer, letter))
+    parts += (Want(resource, chunks) for resource, chunks in letter.plan.wants)
+    for number in letter.plan.chunks:
+        name = view.chunk(number)
+        data = view.blob(name) if name else None
+        if name and data is not None:
+            parts.append(Chunk(name, data))
+    if peer.heard:
+        parts.append(Tally(peer.heard, peer.heard_id, _latest(peer.done)))
+    floor = min([letter.sequence, *(each.sequence for each in view.letters(peer.node))])
+    to = To(node_tag(peer.node), letter.sequence, letter.token, floor, _latest(peer.received))
+    return Bundle(
+        id=letter.id,
+        sender=node_tag(view.local().node),
+        to=(to,),
+        created=letter.created,
+        expires=letter.expires,
+        parts=tuple(parts),
+    )
+
+
+def _latest(ranges: Ranges) -> Ranges:
+    return Ranges(ranges.runs[-RUNS_MAX:])
+
+
+def _bodies(view: View, numbers: Ranges) -> Iterator[Part]:
+    for first, last in numbers.runs:
+        for line in view.own_lines(first, last):
+            signed = view.resource(line.entry.resource)
+            if signed is not None:
+                yield (
+                    Rebuilt(signed)
+                    if signed.verbatim is None and len(signed.signatures) == 1
+                    else Verbatim(signed.encode())
+                )
+
+
+def _update(view: View, key: PrivateKey, peer: Peer, first: int, last: int, places: dict[ResourceId, int]) -> Update:
+    """The lines from *first* to *last* as a signed broadcast, written as briefly as the peer can read it."""
+    me = view.local().node
+    since = view.line_id(me, first - 1)
+    assert since is not None
+    entries: list[Entry] = []
+    compact: list[CompactEntry] = []
+    for line in view.own_lines(first, last):
+        entries.append(line.entry)
+        number = _in_journal(view, peer, line) if line.number in peer.known else None
+        if line.entry.resource in places:
+            compact.append((line.entry.publisher, places[line.entry.resource]))
+        elif number is None:
+            compact.append((line.entry.publisher, line.entry.resource))
+        elif compact and _continues(compact[-1], peer.node, number):
+            run = compact[-1]
+            assert isinstance(run, Reference)
+            compact[-1] = replace(run, count=run.count + 1)
+        else:
+            compact.append(Reference(peer.node, number, 1))
+    signed = SignedObject.sign(messages.write(Broadcast(since, tuple(entries))), key)
+    return Update(since, tuple(compact), signed.signatures[0])
+
+
+def _in_journal(view: View, peer: Peer, line: OwnLine) -> int | None:
+    """The line of the peer's own journal that says the same, if we heard it."""
+    return next((number for who, number in view.naming(line.entry.resource) if who == peer.node), None)
+
+
+def _continues(entry: CompactEntry, journal: Fingerprint, number: int) -> bool:
+    return isinstance(entry, Reference) and entry.journal == journal and entry.first + entry.count == number
+
+
+def _said(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]:
+    """The requests and responses in a letter."""
+    if letter.plan.ask_journal:
+        yield JournalRequest(b64(letter.id), peer.heard_id)
+    wanted = {entry.resource: entry.publisher for entry in view.wanted(peer.node, Millis(1 << 62), 1 << 30)}
+    for place, name in enumerate(letter.plan.requests):
+        if name in wanted:
+            yield ResourceRequest(f"{b64(letter.id)}.{place}", wanted[name], name)
+    for reply in view.replies(peer.node):
+        if reply.number in letter.plan.replies:
+            yield _response(view, reply)
+
+
+def _response(view: View, reply: Reply) -> Response:
+    if reply.since is not None:
+        me = view.local().node
+        since = view.line_id(me, reply.since)
+        assert since is not None
+        return Response(reply.identifier, "ok", Broadcast(since, tuple(view.entries(me, reply.since + 1, reply.limit))))
+    signed = view.resource(reply.resource) if reply.resource else None
+    if signed is None:
+        return Response(reply.identifier, "not_found" if reply.status == "ok" else reply.status)
+    return Response(reply.identifier, reply.status, signed)
+
+
+def size_max(view: View, letter: Letter) -> int:
+    """Return an upper bound for the size of *letter*'s envelope: nothing is compressed, everything is padded."""
+    plan = letter.plan
+    spoken = KIB * (len(plan.requests) + len(plan.wants)) + sum(
+        len(signed.payload) * 2 + KIB if each.resource and (signed := view.resource(each.resource)) else 20 * KIB
+        for each in (view.replies(letter.peer) if plan.replies else ())
+    )
+    return int(1.15 * (_cost(view, plan) + 8 * KIB + spoken))

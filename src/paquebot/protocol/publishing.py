@@ -1,0 +1,218 @@
+"""What our own person does: found a node, publish, hand out a card, add a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from paquebot.errors import Malformed, Misused, NotPermitted
+from paquebot.protocol import admission, journal
+from paquebot.protocol.effects import Effects, SavePeer, SetStamp
+from paquebot.protocol.encoding import Fingerprint, ResourceId, short
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.keys import Announcement
+from paquebot.protocol.limits import IDENTITY_LIFE_MS, INLINE_BYTES_MAX, NAME_MAX
+from paquebot.protocol.published import URIS
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import About, FileManifest, Resource, SignedObject, compose
+from paquebot.protocol.stamp import Millis, Stamp
+from paquebot.protocol.state import Local, Peer, View
+from paquebot.protocol.trust import (
+    OWN_NODE,
+    PUBLISH,
+    READ,
+    Identity,
+    announcement_fields,
+    announcement_of,
+    identity_fields,
+    identity_of,
+    trust_of,
+)
+
+CARD_HEAD = "# paquebot card"
+CARD_BYTES_MAX = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Something our own person wants published: fields under schemas, and what we add about it."""
+
+    schemas: tuple[str, ...]
+    fields: dict[str, Any]
+    title: str = ""
+    filename: str = ""
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def message(cls, text: str, *, title: str = "", tags: tuple[str, ...] = ()) -> Draft:
+        """Return the draft of a message."""
+        return cls(schemas=("message",), fields={"message": text}, title=title, tags=tags)
+
+    @classmethod
+    def file(cls, manifest: FileManifest, filename: str, *, title: str = "", tags: tuple[str, ...] = ()) -> Draft:
+        """Return the draft of a file."""
+        fields = {"file": manifest.fields()}
+        return cls(schemas=("file",), fields=fields, title=title, filename=filename, tags=tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """A new node: who it is, and the first resources of its journal, in order."""
+
+    local: Local
+    resources: tuple[SignedObject, ...]
+
+
+def found(name: str, user: PrivateKey, node: PrivateKey, keys: Announcement, now: Millis) -> Founding:
+    """Return a new node of a new user called *name*. Raise `Misused` if the name will not do.
+
+    Line 1 is the user's identity, line 2 the trust that authorises the node (SDMP, journal start); then the node's
+    identity, its envelope keys, and both names.
+    """
+    if not name.strip() or len(name) > NAME_MAX or not name.isprintable():
+        raise Misused(f"a name has 1 to {NAME_MAX} printable characters")
+    who, expires = user.fingerprint, Millis(now + IDENTITY_LIFE_MS)
+    stamps = [Stamp(now, count) for count in range(8)]
+
+    def signed(by: PrivateKey, schema: str, fields: dict[str, Any], trust: ResourceId | None = None) -> SignedObject:
+        about = About(stamp=stamps.pop(0))
+        return SignedObject.sign(compose([schema], fields, user=who, trust=trust, about=about), by)
+
+    identity = signed(user, "identity", identity_fields("user", user.public, expires))
+    rights = {"trustee": node.fingerprint, "authorization": list(OWN_NODE)}
+    trust = signed(user, "trust", {"trust": rights})
+    rest = (
+        signed(node, "identity", identity_fields("node", node.public, expires), trust.id),
+        signed(node, "envelope_keys", announcement_fields(keys), trust.id),
+        signed(node, "user", {"user": {"name": name}}, trust.id),
+        signed(node, "node", {"node": {"type": "node", "name": name}}, trust.id),
+    )
+    return Founding(Local(who, node.fingerprint, trust.id, name), (identity, trust, *rest))
+
+
+def take_root(view: View, founding: Founding, now: Millis) -> Effects:
+    """Write a new node's first lines."""
+    for signed in founding.resources:
+        yield from admission.keep(view, Resource.read(signed, view.schema), sender=None, now=now)
+
+
+def publish(view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis) -> Effects:
+    """Publish *drafts*, in order."""
+    local = view.local()
+    for draft in drafts:
+        stamp = view.stamp().after(now)
+        about = About(stamp=stamp, title=draft.title, filename=draft.filename, tags=draft.tags)
+        payload = compose(draft.schemas, draft.fields, user=local.user, trust=local.trust, about=about)
+        resource = Resource.read(SignedObject.sign(payload, key), view.schema)
+        yield SetStamp(stamp)
+        yield from admission.keep(view, resource, sender=None, now=now)
+        if chunks := view.chunks_of(resource.id):
+            yield from _owe(view, chunks)
+
+
+def _owe(view: View, chunks: Ranges) -> Effects:
+    for peer in view.peers():
+        if peer.reads:
+            yield SavePeer(replace(peer, owed_chunks=peer.owed_chunks | chunks))
+
+
+def inlined(size: int) -> bool:
+    """Return whether a file of *size* bytes travels inside its resource rather than as chunks."""
+    return size <= INLINE_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What one node's peers pin of it: resources that prove each other."""
+
+    user: Identity
+    node: Identity
+    trust: ResourceId
+    keys: Announcement
+    name: str
+    resources: tuple[SignedObject, ...]
+
+
+def write_card(view: View) -> str:
+    """Return this node's card: a line for people, then one signature object a line."""
+    local = view.local()
+    lines = view.own_lines(1, 6)
+    names = [line.entry.resource for line in lines]
+    names[3] = view.announced(local.node) or names[3]
+    objects = [signed.encode().decode() for name in names if (signed := view.resource(name))]
+    return "\n".join([f"{CARD_HEAD} of {local.name}, node {short(local.node)}", *objects, ""])
+
+
+def read_card(text: str, now: Millis) -> Card:
+    """Return the card in *text*, every part of it verified. Raise `Refused` or a child of it."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not text.startswith(CARD_HEAD) or len(lines) > 32:
+        raise Malformed("not a paquebot card")
+    resources = [Resource.read(SignedObject.parse(line.encode()), lambda _: None) for line in lines]
+    identities = {
+        found.fingerprint: found for each in resources if _is(each, "identity") for found in [identity_of(each)]
+    }
+    users = [each for each in identities.values() if each.kind == "user"]
+    nodes = [each for each in identities.values() if each.kind == "node"]
+    trusts = [each for each in resources if _is(each, "trust")]
+    announced = [each for each in resources if _is(each, URIS["envelope_keys"])]
+    if not len(users) == len(nodes) == len(trusts) == len(announced) == 1:
+        raise Malformed("a card does not hold one user, one node, one trust and one set of envelope keys")
+    user, node, trust = users[0], nodes[0], trusts[0]
+    for each in resources:
+        if each.user != user.fingerprint or each.signed.signer not in identities:
+            raise NotPermitted("a card mixes things of different people")
+        each.signed.verify(identities[each.signed.signer].key)
+        identities[each.signed.signer].check_time(now)
+    if trust.signed.signer != user.fingerprint:
+        raise NotPermitted("the trust in a card is not signed by its user")
+    trust_of(trust).check(PUBLISH, user.fingerprint, node.fingerprint, now)
+    if announced[0].signed.signer != node.fingerprint:
+        raise NotPermitted("the envelope keys in a card are not its node's")
+    names = [str(each.container.value["user"]["name"]) for each in resources if _is(each, "user")]
+    keys = announcement_of(announced[0])
+    return Card(user, node, trust.id, keys, next(iter(names), ""), tuple(each.signed for each in resources))
+
+
+def _is(resource: Resource, schema: str) -> bool:
+    return resource.container.keeps(schema)
+
+
+def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bool, now: Millis) -> Effects:
+    """Pin the keys of *card*'s node under *name*; with *trusting*, let its user read ours and accept what it publishes.
+
+    Adding the same node again only renames it or widens its rights; another node under a name in use is `Misused`.
+    """
+    local, node = view.local(), card.node.fingerprint
+    if node == local.node:
+        raise Misused("this is our own card")
+    if any(peer.name == name and peer.node != node for peer in view.peers()):
+        raise Misused(f"another peer is called {name!r} already; choose another name")
+    old = view.peer(node)
+    peer = old or Peer(
+        node=node,
+        user=card.user.fingerprint,
+        name=name,
+        reads=False,
+        publishes=False,
+        added=now,
+        heard_id=journal.root(node),
+    )
+    reads, publishes = peer.reads or trusting, peer.publishes or trusting
+    yield SavePeer(replace(peer, name=name, reads=reads, publishes=publishes, owed_chunks=view.own_chunks()))
+    for signed in card.resources:
+        yield from admission.receive(view, signed, node, now, pinning=True)
+    yield from _known_by_origin(view, node, card)
+    granted = any(other.user == peer.user and other.reads for other in view.peers() if other.node != node)
+    if trusting and not granted and not (old and old.reads):
+        fields = {"trust": {"trustee": card.user.fingerprint, "authorization": [READ]}}
+        yield from publish(view, key, [Draft(schemas=("trust",), fields=fields)], now)
+
+
+def _known_by_origin(view: View, node: Fingerprint, card: Card) -> Effects:
+    """A node holds what is on its own card: no reason to send it back."""
+    mine = {number for each in card.resources for who, number in view.naming(each.id) if who == view.local().node}
+    peer = view.peer(node)
+    assert peer is not None
+    yield SavePeer(replace(peer, known=peer.known | Ranges.numbers(sorted(mine))))

@@ -1,0 +1,367 @@
+"""What a node knows, as values, and the `View` through which the engine looks at it. No method of it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from paquebot.errors import Malformed
+from paquebot.protocol import cbor
+from paquebot.protocol.cbor import Value
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.keys import Announcement
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import SignedObject
+from paquebot.protocol.stamp import Clock, Millis, Stamp
+from paquebot.protocol.trust import Identity, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The node whose mind this is."""
+
+    user: Fingerprint
+    node: Fingerprint
+    trust: ResourceId
+    """The trust by which the user authorises the node."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another node whose keys are pinned, and how far each of us has heard the other.
+
+    Line numbers below count in the journal that is named; sequence numbers count envelopes between the two nodes.
+    """
+
+    node: Fingerprint
+    user: Fingerprint
+    name: str
+    reads: bool
+    """We gave its user `read_resource`."""
+    publishes: bool
+    """We accept what its user publishes."""
+    added: Millis
+    heard: int = 0
+    """The last line of its journal that we know (SDMP's "last known")."""
+    heard_id: LineId
+    done: Ranges = Ranges()
+    """Lines of its journal whose resources we hold completely."""
+    acked: Ranges = Ranges()
+    """Lines of our journal that it is known to have."""
+    applied: Ranges = Ranges()
+    """Lines of our journal whose resources it says it holds completely."""
+    known: Ranges = Ranges()
+    """Lines of our journal whose resources it holds anyway: no reason to send it anything."""
+    owed_chunks: Ranges = Ranges()
+    """Chunks it should get where bytes are cheap, by our chunk numbers."""
+    asked_chunks: Ranges = Ranges()
+    """Chunks it asked for, a part of those owed."""
+    sequence: int = 0
+    """The last sequence number we gave to an envelope for it."""
+    received: Ranges = Ranges()
+    """Sequence numbers of its envelopes that arrived."""
+    floor: int = 1
+    """It no longer waits for its own envelopes below this number."""
+    told_number: int = 0
+    told_done: Ranges = Ranges()
+    """What we last told it of `heard` and `done`."""
+    owes_ack: bool = False
+    """Something of it arrived that it waits to hear of, by a link that shows no tokens."""
+    seen_at: Millis = Millis(0)
+    """When something last arrived from it, by our clock."""
+    ask_at: Millis = Millis(0)
+    """When its silence becomes long enough to ask."""
+
+    @property
+    def missing(self) -> Ranges:
+        """Sequence numbers of its envelopes that must have existed and did not arrive."""
+        return Ranges.of((self.floor, self.received.last)) - self.received
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was put on one medium for one peer (SDMP's "last transmitted", for each way there is)."""
+
+    peer: Fingerprint
+    medium: str
+    lines: Ranges = Ranges()
+    chunks: Ranges = Ranges()
+    failures: int = 0
+    retry_at: Millis = Millis(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one envelope carries. It is filled from the store when it is sealed, and planned again when it is lost."""
+
+    lines: Ranges = Ranges()
+    bodies: Ranges = Ranges()
+    """Those of the lines whose resources ride along."""
+    chunks: Ranges = Ranges()
+    requests: tuple[ResourceId, ...] = ()
+    wants: tuple[tuple[ResourceId, Ranges], ...] = ()
+    replies: tuple[int, ...] = ()
+    ask_journal: bool = False
+
+    @property
+    def eliciting(self) -> bool:
+        """Whether the peer should let us know that it came."""
+        return bool(self.lines or self.chunks or self.requests or self.wants or self.replies or self.ask_journal)
+
+    def encode(self) -> bytes:
+        """Return the plan as bytes, for the store."""
+        value: dict[int, Value] = {
+            0: [*self.lines.flat()],
+            1: [*self.bodies.flat()],
+            2: [*self.chunks.flat()],
+            3: [raw(each) for each in self.requests],
+            4: [[raw(name), [*chunks.flat()]] for name, chunks in self.wants],
+            5: [*self.replies],
+            6: int(self.ask_journal),
+        }
+        return cbor.encode(value)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Plan:
+        """Return the plan that `encode` wrote."""
+        match cbor.decode(data):
+            case {
+                0: list(lines),
+                1: list(bodies),
+                2: list(chunks),
+                3: list(asks),
+                4: list(wants),
+                5: list(replies),
+                6: ask,
+            }:
+                return cls(
+                    lines=_ranges(lines),
+                    bodies=_ranges(bodies),
+                    chunks=_ranges(chunks),
+                    requests=tuple(_name(each) for each in asks),
+                    wants=tuple(_want(each) for each in wants),
+                    replies=tuple(each for each in replies if isinstance(each, int)),
+                    ask_journal=bool(ask),
+                )
+        raise Malformed("a stored plan cannot be read")
+
+
+def _ranges(flat: list[Value]) -> Ranges:
+    return Ranges.parse([each for each in flat if isinstance(each, int)])
+
+
+def _name(data: Value) -> ResourceId:
+    assert isinstance(data, bytes)
+    return ResourceId(b64(data))
+
+
+def _want(value: Value) -> tuple[ResourceId, Ranges]:
+    match value:
+        case [bytes(name), list(chunks)]:
+            return ResourceId(b64(name)), _ranges(chunks)
+    raise Malformed("a stored plan cannot be read")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """An envelope to one peer: planned, or handed to a carrier and not yet acknowledged."""
+
+    id: bytes
+    """The bundle's id: 16 random bytes."""
+    peer: Fingerprint
+    medium: str
+    sequence: int
+    token: bytes
+    created: Millis
+    expires: Millis
+    plan: Plan
+    handed_at: Millis | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer we owe to a request; `number` is given by the store."""
+
+    number: int
+    peer: Fingerprint
+    identifier: str
+    status: str
+    resource: ResourceId | None = None
+    since: int | None = None
+    """For a journal request: our line number after which to begin."""
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A resource that was admitted, with what lists show of it."""
+
+    signed: SignedObject
+    user: Fingerprint
+    kind: str
+    stamp: Stamp
+    title: str = ""
+    filename: str = ""
+    tags: tuple[str, ...] = ()
+    size: int = 0
+    """Bytes of the message or file."""
+    received: Millis = Millis(0)
+    sender: Fingerprint | None = None
+    """The peer it came from; None if it was published here."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLine:
+    """A line of our own journal with what planning needs to know of its resource."""
+
+    number: int
+    id: LineId
+    entry: Entry
+    mine: bool
+    """Published by our user."""
+    bytes: int
+    """Size of the signature object's payload."""
+    chunks: Ranges
+    """Our numbers of its chunks, if it is a large file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An item that waits for others: nothing is known to be wrong with it."""
+
+    signed: SignedObject
+    missing: tuple[str, ...]
+    """Names of resources, or of identities, without which it cannot be judged."""
+    until: Millis | None
+    """When it is due, if its stamp lies ahead."""
+    sender: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What the engine needs to know of the way by which something goes or came."""
+
+    medium: str
+    latency_ms: int
+    bytes_cheap: bool = False
+    shows_tokens: bool = False
+    budget_bytes: int | None = None
+
+
+class View(Protocol):
+    """A read-only look at what one node of a store knows."""
+
+    def local(self) -> Local:
+        """Return who we are."""
+
+    def clock(self) -> Clock:
+        """Return what is known of the time besides the wall clock."""
+
+    def stamp(self) -> Stamp:
+        """Return the latest stamp given or accepted here."""
+
+    def tip(self) -> tuple[int, LineId]:
+        """Return the number and name of our journal's last line."""
+
+    def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
+        """Return our lines from *first* to *last*."""
+
+    def line_id(self, journal: Fingerprint, number: int) -> LineId | None:
+        """Return the name of a line of a journal, ours or another's."""
+
+    def line_number(self, journal: Fingerprint, line: LineId) -> int | None:
+        """Return the number of the line of that name."""
+
+    def entries(self, journal: Fingerprint, first: int, count: int) -> Sequence[Entry]:
+        """Return what the lines from *first* on say; fewer than *count* if the journal ends."""
+
+    def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
+        """Return every line, (journal, number), that names *resource*, ours included."""
+
+    def peers(self) -> Sequence[Peer]:
+        """Return all peers, in the order in which they were added."""
+
+    def peer(self, node: Fingerprint) -> Peer | None:
+        """Return the peer with that node fingerprint."""
+
+    def has(self, resource: ResourceId) -> bool:
+        """Return whether *resource* is held, though chunks may be missing."""
+
+    def complete(self, resource: ResourceId) -> bool:
+        """Return whether *resource* is held with all its chunks."""
+
+    def resource(self, resource: ResourceId) -> SignedObject | None:
+        """Return a resource that is held."""
+
+    def identity(self, name: Fingerprint) -> Identity | None:
+        """Return the identity of a user or node, if it is held."""
+
+    def trust(self, resource: ResourceId) -> Trust | None:
+        """Return the trust with that resource id, if it is held."""
+
+    def announced(self, node: Fingerprint) -> ResourceId | None:
+        """Return the resource that holds the latest envelope keys of a node."""
+
+    def announcement(self, node: Fingerprint) -> Announcement | None:
+        """Return the latest envelope keys that a node announced."""
+
+    def schema(self, uri: str) -> str | None:
+        """Return the text of the JSON Schema published under *uri*."""
+
+    def waiting_for(self, name: str) -> Sequence[Held]:
+        """Return the held items that name this resource or identity as missing."""
+
+    def due(self, now: Millis) -> Sequence[Held]:
+        """Return the held items whose time has come."""
+
+    def held(self, resource: ResourceId) -> bool:
+        """Return whether the item of that name is held."""
+
+    def wanted(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
+        """Return unknown resources that *journal* lists and nobody was asked for since *asked_before*."""
+
+    def has_blob(self, name: bytes) -> bool:
+        """Return whether the chunk with that SHA-256 is stored."""
+
+    def blob(self, name: bytes) -> bytes | None:
+        """Return the chunk with that SHA-256."""
+
+    def chunk(self, number: int) -> bytes | None:
+        """Return the SHA-256 of the chunk to which we gave that number."""
+
+    def files_with(self, chunk: bytes) -> Sequence[ResourceId]:
+        """Return the incomplete files that lack *chunk*."""
+
+    def chunks_of(self, resource: ResourceId) -> Ranges:
+        """Return our numbers of a file's chunks, held or not."""
+
+    def lacking(self, resource: ResourceId) -> Ranges:
+        """Return the places, counted from 0, of the chunks that a file lacks."""
+
+    def incomplete(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
+        """Return files that lack chunks, are listed by *journal*, and were not asked for since *asked_before*."""
+
+    def own_chunks(self) -> Ranges:
+        """Return our numbers of the chunks of all files that our user published."""
+
+    def told(self, peer: Fingerprint, medium: str) -> Told:
+        """Return what was put on *medium* for *peer*."""
+
+    def letters(self, peer: Fingerprint | None = None) -> Sequence[Letter]:
+        """Return the letters that are not acknowledged, oldest first."""
+
+    def letter(self, id: bytes) -> Letter | None:  # noqa: A002 the field's word
+        """Return the letter with that bundle id."""
+
+    def letter_with(self, token: bytes) -> Letter | None:
+        """Return the letter whose recipient shows *token*."""
+
+    def replies(self, peer: Fingerprint) -> Sequence[Reply]:
+        """Return the answers we owe to *peer*."""
+
+    def seen(self, bundle: bytes) -> bool:
+        """Return whether a bundle has been dealt with before."""

@@ -1,0 +1,77 @@
+"""Content-addressed files: each is named by the SHA-256 of its bytes, complete and durable once it has its name."""
+
+from __future__ import annotations
+
+import os
+from errno import EDQUOT, ENOSPC
+from hashlib import sha256
+from pathlib import Path
+
+from paquebot.errors import DiskFull
+
+
+class Blobs:
+    """A folder of blobs: ``ab/cdef…``. Nothing in it is ever changed, and nothing is readable by others."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, data: bytes) -> bytes:
+        """Store *data* durably and return its name. Storing it again costs a look. Raise `DiskFull`."""
+        name = sha256(data).digest()
+        path = self._path(name)
+        if path.exists():
+            return name
+        try:
+            self._write(path, data)
+        except OSError as error:
+            if error.errno in (ENOSPC, EDQUOT):
+                raise DiskFull("no space is left for a file's bytes") from error
+            raise
+        return name
+
+    def _write(self, path: Path, data: bytes) -> None:
+        # The file is whole on the disk before it has its name, and its name is on the disk before anyone is told.
+        new = not path.parent.exists()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.part")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.fsync(handle)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(handle)
+        draft.rename(path)
+        sync_folder(path.parent)
+        if new:
+            sync_folder(path.parent.parent)
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the bytes called *name*, checked against it; None if they are not here or not whole."""
+        try:
+            data = self._path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+        return data if sha256(data).digest() == name else None
+
+    def drop(self, name: bytes) -> None:
+        """Delete a blob. Deleting what is not there is done already."""
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: bytes) -> Path:
+        text = name.hex()
+        return self._folder / text[:2] / text[2:]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

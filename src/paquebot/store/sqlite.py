@@ -1,0 +1,440 @@
+"""The default store: one SQLite file and a folder of blobs, written by one process at a time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import assert_never
+
+from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError, StoreTooNew
+from paquebot.protocol import effects as ask
+from paquebot.protocol.effects import Effect
+from paquebot.protocol.encoding import raw
+from paquebot.protocol.limits import ROW_BYTES_MAX
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.state import Local
+from paquebot.store.blobs import Blobs
+from paquebot.store.view import SqliteView
+
+APPLICATION_ID = 0x50415142  # "PAQB"
+SQLITE_MIN = (3, 37)  # STRICT tables
+
+
+class Store:
+    """A home's store, open for one local node. `view` is for looking, `commit` is the only way to write.
+
+    Raise `StoreTooNew`, `StoreCorrupt`, `DiskFull` or `StoreError` from any method.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        """Open the store in *folder*, or a new one in memory (blobs included) with None."""
+        if sqlite3.sqlite_version_info < SQLITE_MIN:
+            raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; paquebot needs 3.37 or newer")
+        self.blobs: Blobs | MemoryBlobs = Blobs(folder / "blobs") if folder else MemoryBlobs()
+        with _translated():
+            self._db = sqlite3.connect(folder / "store.db" if folder else ":memory:", isolation_level=None)
+            self._db.execute("PRAGMA synchronous = FULL")  # what is acknowledged must survive a power cut
+            self._db.execute("PRAGMA busy_timeout = 5000")
+            self._migrate()
+        self._open: SqliteView | None = None
+
+    def _migrate(self) -> None:
+        """Bring the tables up to date, in one transaction."""
+        scripts = sorted(
+            (each.name, each.read_text())
+            for each in resources.files("paquebot.store").joinpath("migrations").iterdir()
+            if each.name.endswith(".sql")
+        )
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(scripts):
+            raise StoreTooNew("this home was written by a newer paquebot")
+        if version == len(scripts):
+            return
+        self._db.execute("PRAGMA journal_mode = WAL")
+        script = "".join(text for _, text in scripts[version:])
+        stamp = f"PRAGMA user_version = {len(scripts)}; PRAGMA application_id = {APPLICATION_ID};"
+        self._db.executescript(f"BEGIN IMMEDIATE; {script} {stamp} COMMIT;")
+
+    def close(self) -> None:
+        """Close the store."""
+        self._db.close()
+
+    def found(self, local: Local) -> None:
+        """Add a local node; its first lines follow by `commit`."""
+        with _translated(), self._transaction():
+            user, node = self._party(local.user), self._party(local.node)
+            self._db.execute(
+                "INSERT INTO local (node, user, trust, name, clock_floor, clock_wall, stamp_at, stamp_count, chunks)"
+                " VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0)",
+                (node, user, raw(local.trust), local.name),
+            )
+
+    @property
+    def view(self) -> SqliteView:
+        """What the home's node knows. Raise `NotInitialised` if there is none."""
+        if self._open is None:
+            with _translated():
+                row = self._db.execute("SELECT node FROM local ORDER BY node LIMIT 1").fetchone()
+                if row is None:
+                    raise NotInitialised("this home holds no node")
+                self._open = SqliteView(self._db, self.blobs, row[0])
+        return self._open
+
+    def commit(self, effects: Iterable[Effect]) -> list[Effect]:
+        """Carry out *effects*, all of them or, if one cannot be or their source raises, none. Return them.
+
+        Blobs are left out of what is returned; they are on the disk before anything that names them.
+        """
+        view = self.view
+        done: list[Effect] = []
+        source = iter(effects)
+        with _translated():
+            first = next(source, None)
+            if first is None:
+                return done
+            try:
+                with self._transaction():
+                    writer = _Writer(self._db, self.blobs, view)
+                    effect: Effect | None = first
+                    while effect is not None:
+                        writer.apply(effect)
+                        if not isinstance(effect, ask.KeepBlob):
+                            done.append(effect)
+                        effect = next(source, None)
+            except BaseException:
+                view.forget()
+                raise
+        return done
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _party(self, name: str) -> int:
+        self._db.execute("INSERT OR IGNORE INTO party (name) VALUES (?)", (raw(name),))
+        return int(self._db.execute("SELECT id FROM party WHERE name = ?", (raw(name),)).fetchone()[0])
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Say in our words what SQLite says in its own."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" in str(error):
+            raise DiskFull("no space is left for the store") from error
+        raise StoreError(f"the store cannot be used: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreCorrupt(f"the store is damaged: {error}") from error
+
+
+class MemoryBlobs:
+    """Blobs that live as long as the process, for simulations."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, bytes] = {}
+
+    def put(self, data: bytes) -> bytes:
+        """See `Blobs.put`."""
+        name = sha256(data).digest()
+        self._held[name] = data
+        return name
+
+    def get(self, name: bytes) -> bytes | None:
+        """See `Blobs.get`."""
+        return self._held.get(name)
+
+    def drop(self, name: bytes) -> None:
+        """See `Blobs.drop`."""
+        self._held.pop(name, None)
+
+
+class _Writer:
+    """Carries out effects inside one transaction, one statement or two for each."""
+
+    def __init__(self, db: sqlite3.Connection, blobs: Blobs | MemoryBlobs, view: SqliteView) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._view = view
+        self._owner = (view.user, view.node)
+
+    def apply(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 one line for each effect
+        """Carry out *effect*."""
+        match effect:
+            case ask.Keep():
+                self._keep(effect)
+            case ask.SavePeer():
+                self._save_peer(effect)
+            case ask.SaveTold():
+                self._save_told(effect)
+            case ask.AddLines():
+                self._add_lines(effect)
+            case ask.Want():
+                self._want(effect)
+            case ask.Asked(resource, at):
+                name = raw(resource)
+                self._update("wanted SET asked = ?", "resource = ?", at, name)
+                self._update("resource SET asked = ?", "id = ?", at, name)
+            case ask.AddChunks():
+                self._add_chunks(effect)
+            case ask.KeepBlob(name, data):
+                assert self._blobs.put(data) == name
+                self._have_blob(name, len(data))
+            case ask.HaveBlob(name, size):
+                self._have_blob(name, size)
+            case ask.KnowIdentity(name, resource):
+                self._introduce("identity", name, resource)
+            case ask.KnowAnnouncement(name, resource):
+                self._introduce("keys", name, resource)
+            case ask.Hold():
+                self._hold(effect)
+            case ask.Release(resource):
+                self._delete("held", "id", raw(resource))
+                self._delete("held_missing", "id", raw(resource))
+            case ask.Post():
+                self._post(effect)
+            case ask.Handed(letter, at, where):
+                self._update("letter SET handed_at = ?, place = ?", "id = ?", at, where, letter)
+            case ask.Settle(letter):
+                self._delete("letter", "id", letter)
+            case ask.AddReply():
+                self._add_reply(effect)
+            case ask.DropReply(number):
+                self._delete("reply", "number", number)
+            case ask.Seen(bundle, sender, sequence, at):
+                self._insert("seen", bundle=bundle, sender=self._party(sender), sequence=sequence, at=at)
+            case ask.Quarantine():
+                self._quarantine(effect)
+            case ask.SetClock(clock):
+                self._update("local SET clock_floor = ?, clock_wall = ?", "", clock.floor, clock.wall)
+            case ask.SetStamp(stamp):
+                self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
+            case ask.Tell():
+                pass
+            case _:
+                assert_never(effect)
+
+    # -- statements -------------------------------------------------------------
+
+    def _insert(self, table: str, *, otherwise: str = "", **values: object) -> None:
+        columns = ("user", "node", *values)
+        marks = ", ".join("?" * len(columns))
+        self._db.execute(
+            f"INSERT {otherwise} INTO {table} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 our own names
+            (*self._owner, *values.values()),
+        )
+
+    def _update(self, what: str, where: str, *values: object) -> None:
+        where = f"node = ? AND {where}" if where else "node = ?"
+        count = what.count("?")
+        self._db.execute(
+            f"UPDATE {what} WHERE {where}",
+            (*values[:count], self._owner[1], *values[count:]),
+        )
+
+    def _delete(self, table: str, column: str, value: object) -> None:
+        self._db.execute(f"DELETE FROM {table} WHERE node = ? AND {column} = ?", (self._owner[1], value))  # noqa: S608
+
+    def _party(self, name: str) -> int:
+        return self._view.party(name, create=True)
+
+    # -- what each effect means -----------------------------------------------------
+
+    def _keep(self, effect: ask.Keep) -> None:
+        kept, line = effect.kept, effect.line
+        signed = kept.signed
+        large = len(signed.payload) > ROW_BYTES_MAX
+        first = self._take_chunks(effect) if effect.chunk_total else 0
+        rebuilt = signed.verbatim is None and len(signed.signatures) == 1
+        self._insert(
+            "resource",
+            number=line.number,
+            id=raw(signed.id),
+            author=self._party(kept.user),
+            kind=kept.kind,
+            payload=b"" if large else signed.payload,
+            payload_blob=self._blobs.put(signed.payload) if large else b"",
+            payload_bytes=len(signed.payload),
+            signer=self._party(signed.signer),
+            algorithm=signed.signatures[0].algorithm,
+            signature=signed.signatures[0].value,
+            verbatim=b"" if rebuilt else signed.encode(),
+            stamp_at=kept.stamp.at,
+            stamp_count=kept.stamp.count,
+            title=kept.title,
+            filename=kept.filename,
+            tags=json.dumps(kept.tags),
+            size=kept.size,
+            chunk_first=first,
+            chunk_total=effect.chunk_total,
+            lacking=effect.chunk_total,
+            received=kept.received,
+            sender=self._party(kept.sender) if kept.sender else 0,
+            asked=kept.received,
+            shown=int(kept.sender is None),
+        )
+        self._line(self._view.node, line.number, raw(line.id), self._party(line.entry.publisher), raw(signed.id))
+        self._delete("wanted", "resource", raw(signed.id))
+        if effect.chunks:
+            self._name_chunks(first, effect.chunks)
+
+    def _take_chunks(self, effect: ask.Keep) -> int:
+        """Give the next chunk numbers to a file."""
+        first = int(self._db.execute("SELECT chunks FROM local WHERE node = ?", self._owner[1:]).fetchone()[0])
+        self._update("local SET chunks = ?", "", first + effect.chunk_total)
+        for number in range(first, first + effect.chunk_total):
+            self._insert("chunk", number=number, hash=b"", held=0)
+        return first
+
+    def _name_chunks(self, first: int, hashes: Iterable[bytes]) -> None:
+        for number, name in enumerate(hashes, first):
+            held = int(self._view.has_blob(name))
+            self._update("chunk SET hash = ?, held = ?", "number = ?", name, held, number)
+            if held:
+                self._count_down(number)
+
+    def _count_down(self, number: int) -> None:
+        self._update("resource SET lacking = lacking - 1", "number = ?", self._view.file_of(number))
+
+    def _add_chunks(self, effect: ask.AddChunks) -> None:
+        self._name_chunks(self._view.chunks_of(effect.resource).runs[0][0] + effect.first, effect.hashes)
+
+    def _have_blob(self, name: bytes, size: int) -> None:
+        self._insert("blob", otherwise="OR IGNORE", hash=name, size=size)
+        for number in self._view.chunks_lacking(name):
+            self._update("chunk SET held = 1", "number = ?", number)
+            self._count_down(number)
+
+    def _save_peer(self, effect: ask.SavePeer) -> None:
+        peer = effect.peer
+        self._insert(
+            "peer",
+            otherwise="OR REPLACE",
+            peer=self._party(peer.node),
+            peer_user=self._party(peer.user),
+            name=peer.name,
+            reads=int(peer.reads),
+            publishes=int(peer.publishes),
+            added=peer.added,
+            heard=peer.heard,
+            heard_id=raw(peer.heard_id),
+            done=_runs(peer.done),
+            acked=_runs(peer.acked),
+            applied=_runs(peer.applied),
+            known=_runs(peer.known),
+            owed_chunks=_runs(peer.owed_chunks),
+            asked_chunks=_runs(peer.asked_chunks),
+            sequence=peer.sequence,
+            received=_runs(peer.received),
+            floor=peer.floor,
+            told_number=peer.told_number,
+            told_done=_runs(peer.told_done),
+            owes_ack=int(peer.owes_ack),
+            seen_at=peer.seen_at,
+            ask_at=peer.ask_at,
+        )
+        self._view.remember(peer)
+
+    def _save_told(self, effect: ask.SaveTold) -> None:
+        told = effect.told
+        self._insert(
+            "told",
+            otherwise="OR REPLACE",
+            peer=self._party(told.peer),
+            medium=told.medium,
+            lines=_runs(told.lines),
+            chunks=_runs(told.chunks),
+            failures=told.failures,
+            retry_at=told.retry_at,
+        )
+
+    def _line(self, journal: int, number: int, id_: bytes, publisher: int, resource: bytes) -> None:
+        self._insert("line", journal=journal, number=number, id=id_, publisher=publisher, resource=resource)
+
+    def _add_lines(self, effect: ask.AddLines) -> None:
+        journal = self._party(effect.journal)
+        for line in effect.lines:
+            self._line(journal, line.number, raw(line.id), self._party(line.entry.publisher), raw(line.entry.resource))
+
+    def _want(self, effect: ask.Want) -> None:
+        entry = effect.entry
+        self._insert(
+            "wanted",
+            otherwise="OR IGNORE",
+            resource=raw(entry.resource),
+            publisher=self._party(entry.publisher),
+            asked=0,
+        )
+
+    def _introduce(self, kind: str, name: str, resource: str) -> None:
+        self._insert("introduced", otherwise="OR REPLACE", kind=kind, name=self._party(name), resource=raw(resource))
+
+    def _hold(self, effect: ask.Hold) -> None:
+        held = effect.held
+        self._insert(
+            "held",
+            id=raw(held.signed.id),
+            signed=held.signed.encode(),
+            missing=json.dumps(held.missing),
+            until=held.until or 0,
+            sender=self._party(held.sender),
+        )
+        for name in held.missing:
+            self._insert("held_missing", otherwise="OR IGNORE", name=name, id=raw(held.signed.id))
+        self._delete("wanted", "resource", raw(held.signed.id))
+
+    def _post(self, effect: ask.Post) -> None:
+        letter = effect.letter
+        self._insert(
+            "letter",
+            id=letter.id,
+            peer=self._party(letter.peer),
+            medium=letter.medium,
+            sequence=letter.sequence,
+            token=letter.token,
+            created=letter.created,
+            expires=letter.expires,
+            plan=letter.plan.encode(),
+            handed_at=letter.handed_at or 0,
+            place=letter.where,
+        )
+
+    def _add_reply(self, effect: ask.AddReply) -> None:
+        reply = effect.reply
+        self._insert(
+            "reply",
+            peer=self._party(reply.peer),
+            identifier=reply.identifier,
+            status=reply.status,
+            resource=raw(reply.resource) if reply.resource else b"",
+            since=-1 if reply.since is None else reply.since,
+            lines_max=reply.limit,
+        )
+
+    def _quarantine(self, effect: ask.Quarantine) -> None:
+        self._insert(
+            "quarantine",
+            otherwise="OR IGNORE",
+            digest=self._blobs.put(effect.data),
+            bytes=len(effect.data),
+            code=effect.code,
+            reason=effect.reason,
+            sender=self._party(effect.sender) if effect.sender else 0,
+            place=effect.where,
+            at=effect.at,
+        )
+
+
+def _runs(ranges: Ranges) -> str:
+    return json.dumps(ranges.flat())

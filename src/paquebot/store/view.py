@@ -1,0 +1,589 @@
+"""Looking into the store: the engine's `View`, and what lists and reports need. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from paquebot.errors import StoreCorrupt
+from paquebot.protocol import journal, schema
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.keys import Announcement
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import Resource, Signature, SignedObject
+from paquebot.protocol.stamp import Clock, Millis, Stamp
+from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Plan, Reply, Told
+from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
+
+
+class BlobSource(Protocol):
+    """Where large bytes are read from."""
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the bytes with that SHA-256, verified; None if they are not here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A resource as lists show it."""
+
+    id: ResourceId
+    user: Fingerprint
+    number: int
+    kind: str
+    title: str
+    filename: str
+    tags: tuple[str, ...]
+    size: int
+    stamp: Stamp
+    received: Millis
+    sender: Fingerprint | None
+    shown: bool
+    chunk_total: int
+    lacking: int
+
+    @property
+    def uri(self) -> str:
+        """The resource's URI."""
+        return f"sdmp://{self.user}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Bytes that were set aside, and why."""
+
+    id: int
+    digest: bytes
+    bytes: int
+    code: str
+    reason: str
+    sender: Fingerprint | None
+    where: str
+    at: Millis
+
+
+class SqliteView:
+    """What one local node knows. Peers and names are cached: one process writes at a time."""
+
+    def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:
+        self._db = db
+        self._blobs = blobs
+        self.node = node
+        """The node's number in `party`."""
+        self.forget()
+        self._local = self._read_local()
+        self.user = self.party(self._local.user)
+        """The user's number in `party`."""
+
+    def forget(self) -> None:
+        """Forget what is cached: a transaction was undone."""
+        self._peers: dict[Fingerprint, Peer] | None = None
+        self._numbers: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._identities: dict[ResourceId, Identity] = {}
+
+    def remember(self, peer: Peer) -> None:
+        """Take *peer* as what `peer` returns from now on."""
+        if self._peers is not None:
+            self._peers[peer.node] = peer
+
+    # -- names ------------------------------------------------------------------
+
+    def party(self, name: str, *, create: bool = False) -> int:
+        """Return the number of a user or node; 0 if it has none and *create* is not asked for."""
+        number = self._numbers.get(name)
+        if number is None:
+            if create:
+                self._db.execute("INSERT OR IGNORE INTO party (name) VALUES (?)", (raw(name),))
+            row = self._db.execute("SELECT id FROM party WHERE name = ?", (raw(name),)).fetchone()
+            if row is None:
+                return 0
+            number = int(row[0])
+            self._numbers[name] = number
+            self._names[number] = name
+        return number
+
+    def _name(self, number: int) -> Fingerprint:
+        if number not in self._names:
+            row = self._db.execute("SELECT name FROM party WHERE id = ?", (number,)).fetchone()
+            if row is None:
+                raise StoreCorrupt("the store names somebody it does not know")
+            self._names[number] = b64(row[0])
+            self._numbers[self._names[number]] = number
+        return Fingerprint(self._names[number])
+
+    def _one(self, sql: str, *values: object) -> Any:
+        return self._db.execute(sql, (self.node, *values)).fetchone()
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        return self._db.execute(sql, (self.node, *values)).fetchall()
+
+    # -- ourselves ----------------------------------------------------------------
+
+    def local(self) -> Local:
+        """Return who we are."""
+        return self._local
+
+    def _read_local(self) -> Local:
+        user, trust, name = self._one("SELECT user, trust, name FROM local WHERE node = ?")
+        return Local(self._name(user), self._name(self.node), ResourceId(b64(trust)), name)
+
+    def clock(self) -> Clock:
+        """Return what is known of the time besides the wall clock."""
+        floor, wall = self._one("SELECT clock_floor, clock_wall FROM local WHERE node = ?")
+        return Clock(Millis(floor), Millis(wall)) if floor else Clock()
+
+    def stamp(self) -> Stamp:
+        """Return the latest stamp given or accepted here."""
+        at, count = self._one("SELECT stamp_at, stamp_count FROM local WHERE node = ?")
+        return Stamp(Millis(at), count)
+
+    # -- journals -----------------------------------------------------------------
+
+    def tip(self) -> tuple[int, LineId]:
+        """Return the number and name of our journal's last line."""
+        row = self._one("SELECT number, id FROM line WHERE node = ?1 AND journal = ?1 ORDER BY number DESC LIMIT 1")
+        return (row[0], LineId(b64(row[1]))) if row else (0, journal.root(self._local.node))
+
+    def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
+        """Return our lines from *first* to *last*."""
+        rows = self._all(
+            "SELECT line.number, line.id, line.publisher, line.resource, payload_bytes, chunk_first, chunk_total"
+            " FROM line JOIN resource ON resource.node = line.node AND resource.number = line.number"
+            " WHERE line.node = ?1 AND journal = ?1 AND line.number BETWEEN ?2 AND ?3 ORDER BY line.number",
+            first,
+            last,
+        )
+        return [
+            OwnLine(
+                number,
+                LineId(b64(name)),
+                Entry(self._name(publisher), ResourceId(b64(resource))),
+                publisher == self.user,
+                size,
+                Ranges.of((chunk, chunk + total - 1)),
+            )
+            for number, name, publisher, resource, size, chunk, total in rows
+        ]
+
+    def line_id(self, journal_: Fingerprint, number: int) -> LineId | None:
+        """Return the name of a line of a journal."""
+        if number == 0:
+            return journal.root(journal_)
+        row = self._one(
+            "SELECT id FROM line WHERE node = ? AND journal = ? AND number = ?", self.party(journal_), number
+        )
+        return LineId(b64(row[0])) if row else None
+
+    def line_number(self, journal_: Fingerprint, line: LineId) -> int | None:
+        """Return the number of the line of that name."""
+        if line == journal.root(journal_):
+            return 0
+        row = self._one(
+            "SELECT number FROM line WHERE node = ? AND journal = ? AND id = ?", self.party(journal_), raw(line)
+        )
+        return int(row[0]) if row else None
+
+    def entries(self, journal_: Fingerprint, first: int, count: int) -> Sequence[Entry]:
+        """Return what the lines from *first* on say."""
+        rows = self._all(
+            "SELECT publisher, resource FROM line WHERE node = ? AND journal = ? AND number >= ? AND number < ?"
+            " ORDER BY number",
+            self.party(journal_),
+            first,
+            first + count,
+        )
+        return [Entry(self._name(publisher), ResourceId(b64(resource))) for publisher, resource in rows]
+
+    def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
+        """Return every line that names *resource*."""
+        rows = self._all(
+            "SELECT journal, number FROM line WHERE node = ? AND resource = ? ORDER BY journal, number", raw(resource)
+        )
+        return [(self._name(who), number) for who, number in rows]
+
+    # -- peers ------------------------------------------------------------------
+
+    def peers(self) -> Sequence[Peer]:
+        """Return all peers, in the order in which they were added."""
+        return list(self._all_peers().values())
+
+    def peer(self, node: Fingerprint) -> Peer | None:
+        """Return the peer with that node fingerprint."""
+        return self._all_peers().get(node)
+
+    def _all_peers(self) -> dict[Fingerprint, Peer]:
+        if self._peers is None:
+            columns = (
+                "peer, peer_user, name, reads, publishes, added, heard, heard_id, done, acked, applied, known,"
+                " owed_chunks, asked_chunks, sequence, received, floor, told_number, told_done, owes_ack, seen_at,"
+                " ask_at"
+            )
+            rows = self._all(f"SELECT {columns} FROM peer WHERE node = ? ORDER BY added, peer")  # noqa: S608
+            found = (self._peer(*row) for row in rows)
+            self._peers = {peer.node: peer for peer in found}
+        return self._peers
+
+    def _peer(self, peer: int, user: int, name: str, reads: int, publishes: int, added: int, *rest: Any) -> Peer:
+        (heard, heard_id, done, acked, applied, known, owed, asked, sequence, received, floor) = rest[:11]
+        told_number, told_done, owes_ack, seen_at, ask_at = rest[11:]
+        return Peer(
+            node=self._name(peer),
+            user=self._name(user),
+            name=name,
+            reads=bool(reads),
+            publishes=bool(publishes),
+            added=Millis(added),
+            heard=heard,
+            heard_id=LineId(b64(heard_id)),
+            done=_ranges(done),
+            acked=_ranges(acked),
+            applied=_ranges(applied),
+            known=_ranges(known),
+            owed_chunks=_ranges(owed),
+            asked_chunks=_ranges(asked),
+            sequence=sequence,
+            received=_ranges(received),
+            floor=floor,
+            told_number=told_number,
+            told_done=_ranges(told_done),
+            owes_ack=bool(owes_ack),
+            seen_at=Millis(seen_at),
+            ask_at=Millis(ask_at),
+        )
+
+    def told(self, peer: Fingerprint, medium: str) -> Told:
+        """Return what was put on *medium* for *peer*."""
+        row = self._one(
+            "SELECT lines, chunks, failures, retry_at FROM told WHERE node = ? AND peer = ? AND medium = ?",
+            self.party(peer),
+            medium,
+        )
+        if row is None:
+            return Told(peer, medium)
+        return Told(peer, medium, _ranges(row[0]), _ranges(row[1]), row[2], Millis(row[3]))
+
+    # -- letters ------------------------------------------------------------------
+
+    _LETTER = "SELECT id, peer, medium, sequence, token, created, expires, plan, handed_at, place FROM letter"
+
+    def letters(self, peer: Fingerprint | None = None) -> Sequence[Letter]:
+        """Return the letters that are not acknowledged, oldest first."""
+        if peer is None:
+            rows = self._all(f"{self._LETTER} WHERE node = ? ORDER BY peer, sequence")
+        else:
+            rows = self._all(f"{self._LETTER} WHERE node = ? AND peer = ? ORDER BY sequence", self.party(peer))
+        return [self._letter(*row) for row in rows]
+
+    def letter(self, id: bytes) -> Letter | None:  # noqa: A002 the field's word
+        """Return the letter with that bundle id."""
+        row = self._one(f"{self._LETTER} WHERE node = ? AND id = ?", id)
+        return self._letter(*row) if row else None
+
+    def letter_with(self, token: bytes) -> Letter | None:
+        """Return the letter whose recipient shows *token*."""
+        row = self._one(f"{self._LETTER} WHERE node = ? AND token = ?", token)
+        return self._letter(*row) if row else None
+
+    def _letter(self, id_: bytes, peer: int, medium: str, sequence: int, token: bytes, *rest: Any) -> Letter:
+        created, expires, plan, handed_at, place = rest
+        return Letter(
+            id=id_,
+            peer=self._name(peer),
+            medium=medium,
+            sequence=sequence,
+            token=token,
+            created=Millis(created),
+            expires=Millis(expires),
+            plan=Plan.decode(plan),
+            handed_at=Millis(handed_at) if handed_at else None,
+            where=place,
+        )
+
+    def replies(self, peer: Fingerprint) -> Sequence[Reply]:
+        """Return the answers we owe to *peer*."""
+        rows = self._all(
+            "SELECT number, identifier, status, resource, since, lines_max FROM reply WHERE node = ? AND peer = ?"
+            " ORDER BY number",
+            self.party(peer),
+        )
+        return [
+            Reply(
+                number,
+                peer,
+                identifier,
+                status,
+                ResourceId(b64(resource)) if resource else None,
+                since if since >= 0 else None,
+                most,
+            )
+            for number, identifier, status, resource, since, most in rows
+        ]
+
+    def seen(self, bundle: bytes) -> bool:
+        """Return whether a bundle has been dealt with before."""
+        return self._one("SELECT 1 FROM seen WHERE node = ? AND bundle = ?", bundle) is not None
+
+    # -- resources ------------------------------------------------------------------
+
+    def has(self, resource: ResourceId) -> bool:
+        """Return whether *resource* is held, though chunks may be missing."""
+        return self._one("SELECT 1 FROM resource WHERE node = ? AND id = ?", raw(resource)) is not None
+
+    def complete(self, resource: ResourceId) -> bool:
+        """Return whether *resource* is held with all its chunks."""
+        row = self._one("SELECT lacking FROM resource WHERE node = ? AND id = ?", raw(resource))
+        return row is not None and row[0] == 0
+
+    def resource(self, resource: ResourceId) -> SignedObject | None:
+        """Return a resource that is held."""
+        row = self._one(
+            "SELECT payload, payload_blob, signer, algorithm, signature, verbatim FROM resource"
+            " WHERE node = ? AND id = ?",
+            raw(resource),
+        )
+        if row is None:
+            return None
+        payload, blob, signer, algorithm, signature, verbatim = row
+        if verbatim:
+            return SignedObject.parse(verbatim)
+        if blob:
+            payload = self._blobs.get(blob)
+            if payload is None:
+                raise StoreCorrupt(f"the bytes of resource {resource[:12]}… are missing or damaged")
+        return SignedObject(resource, payload, (Signature(algorithm, self._name(signer), signature),))
+
+    def _read(self, name: ResourceId) -> Resource | None:
+        signed = self.resource(name)
+        return Resource.read(signed, self.schema) if signed else None
+
+    def _introduced(self, kind: str, name: Fingerprint) -> ResourceId | None:
+        row = self._one(
+            "SELECT resource FROM introduced WHERE node = ? AND kind = ? AND name = ?", kind, self.party(name)
+        )
+        return ResourceId(b64(row[0])) if row else None
+
+    def identity(self, name: Fingerprint) -> Identity | None:
+        """Return the identity of a user or node, if it is held."""
+        proof = self._introduced("identity", name)
+        if proof is None:
+            return None
+        if proof not in self._identities:
+            resource = self._read(proof)
+            if resource is None:
+                return None
+            self._identities[proof] = identity_of(resource)
+        return self._identities[proof]
+
+    def trust(self, resource: ResourceId) -> Trust | None:
+        """Return the trust with that resource id, if it is held."""
+        found = self._read(resource)
+        return trust_of(found) if found and found.container.keeps("trust") else None
+
+    def announced(self, node: Fingerprint) -> ResourceId | None:
+        """Return the resource that holds the latest envelope keys of a node."""
+        return self._introduced("keys", node)
+
+    def announcement(self, node: Fingerprint) -> Announcement | None:
+        """Return the latest envelope keys that a node announced."""
+        name = self.announced(node)
+        found = self._read(name) if name else None
+        return announcement_of(found) if found else None
+
+    def schema(self, uri: str) -> str | None:
+        """Return the text of the JSON Schema published under *uri*."""
+        return schema.published(uri)
+
+    def waiting_for(self, name: str) -> Sequence[Held]:
+        """Return the held items that name this resource or identity as missing."""
+        rows = self._all(
+            "SELECT signed, missing, until, sender FROM held_missing JOIN held USING (node, id)"
+            " WHERE node = ? AND held_missing.name = ? ORDER BY id",
+            name,
+        )
+        return [self._held(*row) for row in rows]
+
+    def due(self, now: Millis) -> Sequence[Held]:
+        """Return the held items whose time has come."""
+        rows = self._all(
+            "SELECT signed, missing, until, sender FROM held WHERE node = ? AND until BETWEEN 1 AND ? ORDER BY id", now
+        )
+        return [self._held(*row) for row in rows]
+
+    def held(self, resource: ResourceId) -> bool:
+        """Return whether the item of that name is held."""
+        return self._one("SELECT 1 FROM held WHERE node = ? AND id = ?", raw(resource)) is not None
+
+    def all_held(self) -> Sequence[Held]:
+        """Return everything that is held."""
+        rows = self._all("SELECT signed, missing, until, sender FROM held WHERE node = ? ORDER BY id")
+        return [self._held(*row) for row in rows]
+
+    def _held(self, signed: bytes, missing: str, until: int, sender: int) -> Held:
+        return Held(
+            SignedObject.parse(signed), tuple(json.loads(missing)), Millis(until) if until else None, self._name(sender)
+        )
+
+    def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
+        """Return unknown resources that *journal_* lists and nobody was asked for since *asked_before*."""
+        rows = self._all(
+            "SELECT wanted.publisher, wanted.resource FROM wanted WHERE wanted.node = ?1 AND asked <= ?3 AND EXISTS"
+            " (SELECT 1 FROM line WHERE line.node = ?1 AND line.resource = wanted.resource AND line.journal = ?2)"
+            " ORDER BY wanted.resource LIMIT ?4",
+            self.party(journal_),
+            asked_before,
+            limit,
+        )
+        return [Entry(self._name(publisher), ResourceId(b64(resource))) for publisher, resource in rows]
+
+    def wanted_count(self) -> int:
+        """Return how many resources are listed by somebody and lacking here."""
+        return int(self._one("SELECT count(*) FROM wanted WHERE node = ?")[0])
+
+    # -- chunks -----------------------------------------------------------------
+
+    def has_blob(self, name: bytes) -> bool:
+        """Return whether the chunk with that SHA-256 is stored."""
+        return self._one("SELECT 1 FROM blob WHERE node = ? AND hash = ?", name) is not None
+
+    def blob(self, name: bytes) -> bytes | None:
+        """Return the chunk with that SHA-256."""
+        return self._blobs.get(name) if self.has_blob(name) else None
+
+    def chunk(self, number: int) -> bytes | None:
+        """Return the SHA-256 of the chunk to which we gave that number."""
+        row = self._one("SELECT hash FROM chunk WHERE node = ? AND number = ?", number)
+        return row[0] if row and row[0] else None
+
+    def chunks_lacking(self, name: bytes) -> Sequence[int]:
+        """Return our numbers of the chunks that have this hash and are not held."""
+        rows = self._all("SELECT number FROM chunk WHERE node = ? AND hash = ? AND held = 0 ORDER BY number", name)
+        return [row[0] for row in rows]
+
+    def file_of(self, chunk: int) -> int:
+        """Return our line number of the file to which a chunk belongs."""
+        row = self._one(
+            "SELECT number FROM resource WHERE node = ? AND chunk_total > 0 AND chunk_first <= ?"
+            " ORDER BY chunk_first DESC LIMIT 1",
+            chunk,
+        )
+        return int(row[0])
+
+    def files_with(self, chunk: bytes) -> Sequence[ResourceId]:
+        """Return the incomplete files that lack *chunk*."""
+        files = dict.fromkeys(self.file_of(number) for number in self.chunks_lacking(chunk))
+        return [
+            ResourceId(b64(self._one("SELECT id FROM resource WHERE node = ? AND number = ?", n)[0])) for n in files
+        ]
+
+    def chunks_of(self, resource: ResourceId) -> Ranges:
+        """Return our numbers of a file's chunks, held or not."""
+        row = self._one("SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND id = ?", raw(resource))
+        return Ranges.of((row[0], row[0] + row[1] - 1)) if row else Ranges()
+
+    def lacking(self, resource: ResourceId) -> Ranges:
+        """Return the places, counted from 0, of the chunks that a file lacks."""
+        numbers = self.chunks_of(resource)
+        if not numbers:
+            return Ranges()
+        base, last = numbers.runs[0]
+        rows = self._all("SELECT number FROM chunk WHERE node = ? AND held = 0 AND number BETWEEN ? AND ?", base, last)
+        return Ranges.numbers(row[0] - base for row in rows)
+
+    def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
+        """Return files that lack chunks, are listed by *journal_*, and were not asked for since *asked_before*."""
+        rows = self._all(
+            "SELECT id FROM resource WHERE resource.node = ?1 AND lacking > 0 AND asked <= ?3 AND EXISTS"
+            " (SELECT 1 FROM line WHERE line.node = ?1 AND line.resource = resource.id AND line.journal = ?2)"
+            " ORDER BY resource.number LIMIT ?4",
+            self.party(journal_),
+            asked_before,
+            limit,
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
+    def own_chunks(self) -> Ranges:
+        """Return our numbers of the chunks of all files that our user published."""
+        rows = self._all(
+            "SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND chunk_total > 0 AND author = ?", self.user
+        )
+        return Ranges.of(*((first, first + total - 1) for first, total in rows))
+
+    # -- lists and reports ----------------------------------------------------------
+
+    _LISTED = (
+        "SELECT id, author, number, kind, title, filename, tags, size, stamp_at, stamp_count, received, sender, shown,"
+        " chunk_total, lacking FROM resource"
+    )
+
+    def listed(self, kinds: Sequence[str] | None = None, *, new: bool = False) -> Iterator[Listed]:
+        """Yield resources in order of stamp and id: all, or those of some *kinds*; with *new*, those never shown."""
+        chosen = f"kind IN ({', '.join('?' * len(kinds))})" if kinds is not None else "1"
+        unseen = "shown = 0" if new else "1"
+        rows = self._db.execute(
+            f"{self._LISTED} WHERE node = ? AND {chosen} AND {unseen} ORDER BY stamp_at, stamp_count, id",
+            (self.node, *(kinds or ())),
+        )
+        for row in rows:
+            yield self._listed(*row)
+
+    def listing(self, resource: ResourceId) -> Listed | None:
+        """Return how lists show one resource."""
+        row = self._one(f"{self._LISTED} WHERE node = ? AND id = ?", raw(resource))
+        return self._listed(*row) if row else None
+
+    def _listed(self, id_: bytes, author: int, number: int, *rest: Any) -> Listed:
+        kind, title, filename, tags, size, at, count, received, sender, shown, total, lacking = rest
+        return Listed(
+            ResourceId(b64(id_)),
+            self._name(author),
+            number,
+            kind,
+            title,
+            filename,
+            tuple(json.loads(tags)),
+            size,
+            Stamp(Millis(at), count),
+            Millis(received),
+            self._name(sender) if sender else None,
+            bool(shown),
+            total,
+            lacking,
+        )
+
+    def ids(self, low: bytes, high: bytes) -> Sequence[ResourceId]:
+        """Return the first few resources whose 64-byte names lie between *low* and *high*."""
+        rows = self._all("SELECT id FROM resource WHERE node = ? AND id BETWEEN ? AND ? ORDER BY id LIMIT 9", low, high)
+        return [ResourceId(b64(row[0])) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many resources of each kind there are."""
+        return dict(self._all("SELECT kind, count(*) FROM resource WHERE node = ? GROUP BY kind ORDER BY kind"))
+
+    def quarantined(self) -> Sequence[Quarantined]:
+        """Return everything that was set aside, oldest first."""
+        rows = self._all(
+            "SELECT id, digest, bytes, code, reason, sender, place, at FROM quarantine WHERE node = ? ORDER BY id"
+        )
+        return [
+            Quarantined(n, digest, size, code, why, self._name(who) if who else None, place, Millis(at))
+            for n, digest, size, code, why, who, place, at in rows
+        ]
+
+    def carrier(self, transport: str, prefix: str) -> Sequence[tuple[str, bytes]]:
+        """Return a transport's durable state below *prefix*, in order of keys."""
+        rows = self._all(
+            "SELECT key, value FROM carrier WHERE node = ? AND transport = ? AND substr(key, 1, ?) = ? ORDER BY key",
+            transport,
+            len(prefix),
+            prefix,
+        )
+        return [(key, value) for key, value in rows]
+
+
+def _ranges(text: str) -> Ranges:
+    return Ranges.parse(json.loads(text))

@@ -1,0 +1,43 @@
+"""The seam between bundles and envelopes: what every sealer does, and what an opened envelope is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
+from paquebot.protocol.stamp import Millis
+
+__all__ = ["Opened", "Sealer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An envelope whose every check has passed."""
+
+    bundle: bytes = field(repr=False)
+    signer: str
+    """The fingerprint of the node that sealed it."""
+    created: Millis
+    """When it was sealed, by the signer's clock, in whole seconds."""
+    key_kind: KeyClass
+    """Which class of our keys it came to."""
+
+
+class Sealer(Protocol):
+    """Seals bundles as one node, and opens what was sealed to it."""
+
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+        """Return *bundle* packed, signed as of *at*, and encrypted to each of *keys*, which it does not name.
+
+        Raise `Misused` without keys, `TooLarge` above a limit, `Expired` if a key has expired, `Malformed` if it
+        is none.
+        """
+
+    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
+        """Return what *envelope* holds if one of *pins* sealed it to us. No byte is used before all checks passed.
+
+        Raise `Malformed`, `TooLarge`, `NotForUs` (no own key opens it), `BadSignature` (damaged or forged),
+        `Stranger` (signed by none of *pins*) or `Expired`; nothing else.
+        """

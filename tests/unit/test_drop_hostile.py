@@ -1,0 +1,180 @@
+"""A stick from a stranger may be anything at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import struct
+import time
+from contextlib import suppress
+
+import pytest
+
+from paquebot.testing import MemoryContext
+from paquebot.testing.contract import FAR_KEY, NOW_MS, outgoing
+from paquebot.transport import Arrival, Finding, Transient
+from paquebot_drop import DropSettings, DropTransport, crate, survey
+
+NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@pytest.fixture
+def stick(tmp_path):
+    path = tmp_path / "stick"
+    path.mkdir()
+
+    async def write():
+        writer = MemoryContext(tmp_path / "writer", seed=1, now=NOW_MS)
+        async with DropTransport(DropSettings(str(path)), writer) as drop:
+            async for _ in drop.send([outgoing(str(n), b"%d" % n) for n in range(3)]):
+                pass
+
+    asyncio.run(write())
+    return path
+
+
+@pytest.fixture
+def reader(tmp_path):
+    return MemoryContext(tmp_path / "reader", keys=[FAR_KEY], seed=2, now=NOW_MS)
+
+
+def collect(stick, reader):
+    async def run():
+        async with DropTransport(DropSettings(str(stick)), reader) as drop:
+            return [news async for news in drop.collect()]
+
+    return asyncio.run(run())
+
+
+def parcels(found):
+    return sorted(each.parcel for each in found if isinstance(each, Arrival))
+
+
+def named(number):
+    return f"{NAME[:-2]}{number // 10}{number % 10}".translate(str.maketrans("0189", "2345")) + ".PQB"
+
+
+def test_links_pipes_devices_and_giants_are_never_opened(stick, reader, tmp_path):
+    below = stick / "PAQUEBOT/C/Q"
+    below.mkdir(exist_ok=True)
+    secret = tmp_path / "secret"
+    shutil.copytree(stick / "PAQUEBOT/C", secret)
+    (below / named(2)).symlink_to(next(secret.glob("*/*.PQB")))
+    os.mkfifo(below / named(3))
+    os.mkfifo(stick / "PAQUEBOT/A")
+    (stick / "PAQUEBOT/C/E").symlink_to(secret)
+    (stick / "PAQUEBOT/loop").symlink_to(".")
+    with open(below / named(4), "wb") as giant:
+        giant.truncate(1 << 40)
+    with open(below / named(5), "wb") as giant:
+        giant.truncate(60 << 20)
+        giant.seek((60 << 20) - 28)
+        giant.write(struct.pack("<16sII4s", bytes(16), 2**32 - 1, 2**32 - 1, b"PQX1"))
+    if os.getuid() == 0:
+        with suppress(OSError):
+            os.mknod(below / named(6), 0o020666, os.makedev(1, 5))
+    begun = time.monotonic()
+    found = collect(stick, reader)
+    assert parcels(found) == [b"0", b"1", b"2"]
+    assert time.monotonic() - begun < 20
+
+
+def test_the_folder_may_not_be_a_link(stick, reader, tmp_path):
+    (stick / "PAQUEBOT").rename(tmp_path / "elsewhere")
+    (stick / "PAQUEBOT").symlink_to(tmp_path / "elsewhere")
+    assert collect(stick, reader) == []
+
+
+def test_a_folder_of_ours_that_is_a_file_stops_sending_but_not_us(stick, tmp_path):
+    shutil.rmtree(stick / "PAQUEBOT/C")
+    (stick / "PAQUEBOT/C").write_text("not a folder")
+    writer = MemoryContext(tmp_path / "other", seed=9, now=NOW_MS)
+
+    async def write():
+        async with DropTransport(DropSettings(str(stick)), writer) as drop:
+            return [news async for news in drop.send([outgoing("x", b"x")])]
+
+    with pytest.raises(Transient, match="cannot be written"):
+        asyncio.run(write())
+    assert not [key for key in writer.state if "/w/" in key]
+
+
+def test_foreign_files_are_told_once_if_they_lie_among_ours(stick, reader):
+    (stick / "holiday.jpg").write_bytes(b"sun")
+    (stick / "PAQUEBOT/program.exe").write_bytes(b"MZ")
+    (stick / "PAQUEBOT/bad\x1b[2Jname").write_bytes(b"hm")
+    found = [each for each in collect(stick, reader) if isinstance(each, Finding)]
+    assert [(each.where, each.damage, each.data) for each in found] == [
+        ("PAQUEBOT/bad?[2Jname", False, b""),
+        ("PAQUEBOT/program.exe", False, b""),
+    ]
+    assert [each for each in collect(stick, reader) if isinstance(each, Finding)] == []
+    assert (stick / "PAQUEBOT/program.exe").exists()
+
+
+def test_thousands_of_files_do_not_hide_the_crates(stick, reader):
+    for n in range(3000):
+        (stick / f"a{n}.txt").touch()
+        (stick / f"PAQUEBOT/C/x{n}.txt").touch()
+    begun = time.monotonic()
+    assert parcels(collect(stick, reader)) == [b"0", b"1", b"2"]
+    assert time.monotonic() - begun < 20
+
+
+def test_too_many_records_are_read_in_part_and_nothing_is_declared_lost(stick, reader, monkeypatch):
+    monkeypatch.setattr(survey, "ENTRIES_MAX", 0)
+    (finding,) = collect(stick, reader)
+    assert "more here" in finding.reason
+    assert collect(stick, reader) == []
+
+
+def test_strangers_letters_are_limited_per_pass(tmp_path, reader, monkeypatch):
+    monkeypatch.setattr("paquebot_drop.visit.STRANGERS_MAX", 2)
+    stick = tmp_path / "s"
+    stick.mkdir()
+
+    async def write():
+        writer = MemoryContext(tmp_path / "w", seed=1, now=NOW_MS)
+        async with DropTransport(DropSettings(str(stick)), writer) as drop:
+            async for _ in drop.send([outgoing(str(n), b"%d" % n, key=b"other") for n in range(5)]):
+                pass
+
+    asyncio.run(write())
+    assert len(collect(stick, reader)) == 2
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_an_index_whose_records_overlap_is_not_believed(offset):
+    entry = crate.Entry(crate.digest(b"body"), 1, 1, ((bytes(8), bytes(16)),), 0, 4)
+    record = crate.pack_header(entry) + b"body"
+    again = crate.Entry(entry.id, 1, 1, entry.recipients, offset, 4)
+    data = record + crate.pack_trailer([entry, again])
+    read = lambda at, count: data[at : at + count]  # noqa: E731
+    assert crate.read_index(read, len(data)) is None
+    assert crate.read_contents(read, len(data)) == crate.Contents((entry,), False)
+
+
+def test_nested_headers_do_not_cost_for_ever():
+    head = crate.pack_header(crate.Entry(bytes(16), 1, 1, ((bytes(8), bytes(16)),), 0, 1 << 20))
+    data = head * ((8 << 20) // len(head))
+    reads = []
+
+    def read(at, count):
+        reads.append(min(count, max(0, len(data) - at)))
+        return data[at : at + count]
+
+    assert crate.salvage(read, len(data)) == crate.Contents((), False)
+    assert sum(reads) < 20 * len(data)
+
+
+def test_false_beginnings_do_not_cost_for_ever():
+    data = crate.MAGIC * (1 << 19)
+    reads = []
+
+    def read(at, count):
+        reads.append(min(count, max(0, len(data) - at)))
+        return data[at : at + count]
+
+    assert crate.salvage(read, len(data)) == crate.Contents((), False)
+    assert sum(reads) < 30 * len(data)

@@ -1,0 +1,262 @@
+"""Drop: parcels in a folder that somebody carries: a stick, a disc, a folder that is synced by other means.
+
+What lies there is sealed and signed by others; this package only keeps it whole, finds it again, and never deletes
+what some recipient may still need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from paquebot.transport import (
+    Acknowledgement,
+    Arrival,
+    Capability,
+    Context,
+    Finding,
+    Handover,
+    Outgoing,
+    ParcelTooLarge,
+    Permanent,
+    Stage,
+    TokenShown,
+    Transient,
+    TransportError,
+    Verdict,
+)
+from paquebot_drop.crate import BODY_MAX, CRATE_MAX, OVERHEAD_MAX, RECIPIENTS_MAX, base32
+from paquebot_drop.folder import Folder
+from paquebot_drop.ledger import Ledger, Settled, epoch_mark
+from paquebot_drop.loading import Loader
+from paquebot_drop.survey import look
+from paquebot_drop.texts import read_volume, write_volume
+from paquebot_drop.visit import Visit
+
+__all__ = ["DropSettings", "DropTransport"]
+
+_WEEK_MS = 7 * 24 * 3_600_000
+_CRATE_LEAST = 64 << 10
+_UNNAMED = "unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class DropSettings:
+    """Where the medium is."""
+
+    path: str
+    """The mounted stick, or the synced folder. `PAQUEBOT` is made in it when there is something to write."""
+    label: str = ""
+    """What people call it."""
+    crate_bytes_max: int | None = None
+    """Smaller crates for synced folders, where a changed byte costs a whole file."""
+
+
+class DropTransport:
+    """One visit to one medium."""
+
+    api: ClassVar[int] = 0
+    settings_type: ClassVar[type] = DropSettings
+
+    def __init__(self, settings: DropSettings, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+        self._label = settings.label or settings.path
+        self._crate_max = min(max(settings.crate_bytes_max or CRATE_MAX, _CRATE_LEAST), CRATE_MAX)
+        self._folder: Folder | None = None
+        self._volume = ""
+        self._named = False
+        self._writable = False
+        self._visit: Visit | None = None
+        self._settled: dict[bytes, Settled] = {}
+
+    @property
+    def capability(self) -> Capability:
+        """What this medium can do; a read-only one carries nothing back."""
+        return Capability(
+            bytes_max=min(BODY_MAX, self._crate_max - OVERHEAD_MAX),
+            latency_ms=_WEEK_MS,
+            medium=f"drop:{self._volume}",
+            bytes_cheap=True,
+            shows_tokens=self._writable,
+            writable=self._writable,
+            bytes_free=self._open().free * 8 // 10,  # the rest is for others, and for tokens
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the folder and read which volume it is."""
+        folder = Folder(self._settings.path)
+        try:
+            volume = read_volume(folder)
+            self._writable = folder.writable
+        except OSError as error:
+            folder.close()
+            raise Transient(f"{self._label} cannot be read") from error
+        except TransportError:
+            folder.close()
+            raise
+        self._folder = folder
+        self._named = volume is not None
+        # A medium without a name gets one when it is first written to. Until then it is "the nameless one".
+        pending = self._context.get(_UNNAMED)
+        self._turn_to(volume or (pending.decode() if pending else base32(self._context.entropy(10))))
+        self._visit = None
+        return self
+
+    def _turn_to(self, volume: str) -> None:
+        self._volume = volume
+        self._ledger = Ledger(self._context, volume)
+        self._settled = self._ledger.settled()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Show what tokens are due, delete what nobody needs, let go. What cannot be done now waits."""
+        folder, self._folder = self._open(), None
+        visit, self._visit = self._visit, None
+        try:
+            if visit is not None:
+                with suppress(OSError):
+                    visit.leave(
+                        writable=self._writable,
+                        well=not exc_info or exc_info[0] is None,
+                        name=lambda: self._name(folder),
+                    )
+        finally:
+            folder.close()
+
+    async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
+        """Write *batch* into crates; a parcel is handed over when it was read back from the medium."""
+        folder = self._open()
+        if not batch:
+            return
+        if not self._writable:
+            raise Transient(f"{self._label} is read-only")
+        loader = Loader(
+            folder,
+            lambda: self._name(folder),
+            crate_max=self._crate_max,
+            where=self._label,
+            dice=self._context.entropy,
+        )
+        try:
+            for outgoing in batch:
+                made = await self._make(outgoing)
+                if isinstance(made, TransportError):
+                    yield Handover(outgoing.id, Stage.FAILED, self._label, made)
+                    continue
+                # When a body fails, what was made before is good: let it go before the bad news.
+                for news in loader.take(outgoing, made) if isinstance(made, bytes) else loader.finish():
+                    yield news
+                if isinstance(made, Exception):
+                    raise made
+                if loader.gone:
+                    raise loader.gone
+            for news in loader.finish():
+                yield news
+            if loader.gone:
+                raise loader.gone
+        finally:
+            with suppress(OSError):
+                loader.abandon()
+
+    async def _make(self, outgoing: Outgoing) -> bytes | Exception:
+        refusal = self._refusal(outgoing, outgoing.size_max)
+        if refusal is not None:
+            return refusal
+        try:
+            body = await outgoing.body()
+        except Exception as error:
+            return error
+        return self._refusal(outgoing, len(body)) or body
+
+    def _refusal(self, outgoing: Outgoing, size: int) -> TransportError | None:
+        bytes_max = min(BODY_MAX, self._crate_max - OVERHEAD_MAX)
+        if size > bytes_max:
+            return ParcelTooLarge(f"{size} bytes are too many for {self._label}, which takes {bytes_max}")
+        if not 1 <= len(outgoing.recipients) <= RECIPIENTS_MAX:
+            return Permanent(f"a parcel on a stick is for 1 to {RECIPIENTS_MAX} recipients")
+        return None
+
+    async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
+        """Yield tokens for what we wrote, what was lost of it, arrivals for us, perhaps for us, and damage."""
+        folder = self._open()
+        if not self._named:
+            volume = read_volume(folder)
+            if volume:  # somebody else works here too, and was the first to write
+                self._turn_to(volume)
+                self._named = True
+        ledger = self._ledger
+        if self._visit is not None and self._visit.complete:
+            self._visit.remember()  # who asks again has heard all we said
+        self._visit = None
+        own = ledger.wrote()
+        survey = await look(folder, own)
+        visit = self._visit = Visit(
+            folder=folder,
+            ledger=ledger,
+            context=self._context,
+            survey=survey,
+            own=own,
+            settled=self._settled,
+            label=self._label,
+        )
+        for token in list(survey.tokens.values()):
+            yield TokenShown(token)
+        for news in self._guarded(visit):
+            yield news
+        visit.complete = True
+
+    def _guarded(self, visit: Visit) -> Iterator[Arrival | Handover | Finding]:
+        try:
+            yield from visit.losses()
+            yield from visit.arrivals()
+            yield from visit.findings()
+        except OSError as error:
+            raise Transient(f"{self._label} is gone") from error
+
+    async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
+        """Remember what became of arrivals. Tokens are shown when the visit ends."""
+        crates: dict[str, dict[bytes, Settled]] = {}
+        for each in acknowledgements:
+            crate, record = _parse_key(each.key)
+            settled = self._settle(each)
+            before = self._settled.get(record)
+            if before == settled or (before and before.verdict is Verdict.TAKEN):
+                continue
+            self._settled[record] = settled
+            crates.setdefault(crate, {})[record] = settled
+        if crates and not self._named:
+            self._context.put(_UNNAMED, self._volume.encode())
+        for crate, news in crates.items():
+            self._ledger.settle(crate, news)
+
+    def _settle(self, given: Acknowledgement) -> Settled:
+        match given.verdict:
+            case Verdict.TAKEN:
+                return Settled(Verdict.TAKEN, given.token or bytes(16))
+            case Verdict.REFUSED:
+                return Settled(Verdict.REFUSED)
+            case Verdict.NOT_OURS:
+                return Settled(Verdict.NOT_OURS, epoch_mark(self._context.epoch))
+
+    def _name(self, folder: Folder) -> Ledger:
+        """Write the medium's name on it, once, before anything else is written; return its ledger."""
+        if not self._named:
+            volume = write_volume(folder, self._volume)
+            if volume != self._volume:  # somebody else was quicker
+                self._turn_to(volume)
+            self._named = True
+            if self._context.get(_UNNAMED) is not None:
+                self._context.put(_UNNAMED, None)
+        return self._ledger
+
+    def _open(self) -> Folder:
+        if self._folder is None:
+            raise RuntimeError("the transport is used outside `async with`")
+        return self._folder
+
+
+def _parse_key(key: str) -> tuple[str, bytes]:
+    crate, _, record = key.partition("/")
+    return crate, bytes.fromhex(record)

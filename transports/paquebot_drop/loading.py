@@ -1,0 +1,208 @@
+"""Loading: parcels go into crates, and are handed over once they were read back from the medium."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+
+from paquebot.transport import Handover, Outgoing, Stage, Transient, TransportError
+from paquebot_drop import crate
+from paquebot_drop.crate import Entry, base32, digest, header_size, line_size
+from paquebot_drop.folder import ROOT, Folder, Found, forget, sync, write_all
+from paquebot_drop.ledger import Ledger, Record, Wrote, checkmark
+
+HOUR_MS = 3_600_000
+RESERVE = 1 << 20  # left free for folders, tokens and a file system's own needs
+BUFFER = 1 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOTHING = bytes(8)
+
+
+class Crate:
+    """A file being filled, under its final name: a rename is what loses data on a pulled stick."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.name = name
+        self.parts = crate_parts(name)
+        self.entries: list[Entry] = []
+        self.size = 0
+        self.index_size = 0
+        self.pending = 0
+        self._buffer: list[bytes] = []
+        self._folder = folder
+        self._fd = folder.create(self.parts)
+
+    def add(self, entry: Entry, body: bytes) -> None:
+        """Append one record."""
+        self.entries.append(entry)
+        self._append(crate.pack_header(entry))
+        self._append(body)
+        self.index_size += line_size(len(entry.recipients))
+
+    def _append(self, data: bytes) -> None:
+        self._buffer.append(data)
+        self.size += len(data)
+        self.pending += len(data)
+        if self.pending >= BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        for data in self._buffer:
+            write_all(self._fd, data)
+        self._buffer, self.pending = [], 0
+
+    def seal(self) -> Found | None:
+        """Finish the crate and read it back; return what lies there, or None if it is not what was written."""
+        self._append(crate.pack_trailer(self.entries))
+        self._flush()
+        sync(self._fd)
+        self._folder.sync_folder(self.parts[:-1])
+        forget(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+        failures = self._folder.errors
+        with self._folder.reading(self.parts) as read:
+            same = crate.read_index(read, self.size) == tuple(self.entries) and all(
+                crate.read_body(read, entry) is not None for entry in self.entries
+            )
+        found = self._folder.look_at(self.parts)
+        return found if same and found and self._folder.errors == failures else None
+
+    def abandon(self) -> bool:
+        """Delete the crate; return whether it is gone."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        return self._folder.delete(self.parts)
+
+
+class Loader:
+    """Fills crates with a batch and says what became of it.
+
+    *ledger* is asked for before anything is written, so that the medium has its name by then.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        ledger: Callable[[], Ledger],
+        *,
+        crate_max: int,
+        where: str,
+        dice: Callable[[int], bytes],
+    ) -> None:
+        self._folder, self._ledger, self._crate_max, self._where = folder, ledger, crate_max, where
+        self._dice = dice
+        self._crate: Crate | None = None
+        self._aboard: list[Record] = []
+        self.gone: Transient | None = None
+        """Set when it is of no use to go on."""
+
+    def take(self, outgoing: Outgoing, body: bytes) -> Iterator[Handover]:
+        """Put *body* into a crate; yield news of it or of those before it."""
+        entry = _entry(outgoing, body)
+        if self._crate and (self._grown(entry) > self._crate_max or len(self._aboard) >= crate.RECORDS_MAX):
+            yield from self.finish()
+        if self._folder.free - self._grown(entry, pending=True) < RESERVE:
+            yield self._failed(outgoing.id, Transient(f"{self._where} is full"))
+            return
+        try:
+            hold = self._crate or self._begin()
+            hold.add(_moved(entry, hold.size), body)
+        except OSError as error:
+            yield from self._give_up(error)
+            yield self._failed(outgoing.id, self._excuse(error))
+        else:
+            hashes = tuple(token for _, token in entry.recipients)
+            self._aboard.append(Record(entry.id, outgoing.id, entry.expires, hashes))
+
+    def finish(self) -> Iterator[Handover]:
+        """Seal the crate that is open; yield news of all that is in it."""
+        hold = self._crate
+        if hold is None:
+            return
+        try:
+            found = hold.seal()
+        except OSError as error:
+            yield from self._give_up(error)
+            return
+        if found is None:
+            yield from self._give_up(None)
+            return
+        records, self._aboard, self._crate = self._aboard, [], None
+        mark = checkmark(found.size, found.stamp, True, ())
+        self._ledger().set_wrote(hold.name, Wrote(mark, tuple(records)))
+        for record in records:
+            yield Handover(record.outgoing, Stage.ON_MEDIUM, self._where)
+
+    def abandon(self) -> list[Record]:
+        """Drop the crate that is open; return what was in it. What was handed over stays."""
+        hold, self._crate = self._crate, None
+        dropped, self._aboard = self._aboard, []
+        if hold is not None and hold.abandon():
+            self._ledger().set_wrote(hold.name, None)
+        return dropped
+
+    def _begin(self) -> Crate:
+        name = base32(self._dice(16))
+        # Known before it exists: a torn one that was never handed over is ours to delete.
+        self._ledger().set_wrote(name, Wrote(_NOTHING, ()))
+        try:
+            self._crate = Crate(self._folder, name)
+        except OSError:
+            self._ledger().set_wrote(name, None)
+            raise
+        return self._crate
+
+    def _grown(self, entry: Entry, *, pending: bool = False) -> int:
+        """How large the open crate (or what of it is unwritten) would be with *entry*."""
+        many = len(entry.recipients)
+        size = header_size(many) + entry.length + line_size(many) + 64
+        if self._crate is None:
+            return size
+        return size + self._crate.index_size + (self._crate.pending if pending else self._crate.size)
+
+    def _give_up(self, error: OSError | None) -> Iterator[Handover]:
+        excuse = self._excuse(error)
+        for record in self.abandon():
+            yield self._failed(record.outgoing, excuse)
+
+    def _excuse(self, error: OSError | None) -> Transient:
+        if error is None:
+            return Transient(f"{self._where} did not keep what was written to it: try another one")
+        if error.errno in _FULL:
+            return Transient(f"{self._where} is full")
+        self.gone = Transient(f"{self._where} cannot be written to: {os.strerror(error.errno or errno.EIO)}")
+        return self.gone
+
+    def _failed(self, name: bytes, error: TransportError) -> Handover:
+        return Handover(name, Stage.FAILED, self._where, error)
+
+
+def crate_parts(name: str) -> tuple[str, ...]:
+    """Return where a crate of that *name* is written.
+
+    >>> "/".join(crate_parts("QAAA"))
+    'PAQUEBOT/C/Q/QAAA.PQB'
+    """
+    return (ROOT, "C", name[0], f"{name}.PQB")
+
+
+def hours(millis: int) -> int:
+    """Return *millis* in hours, rounded up, as 32 bits can hold them.
+
+    >>> hours(1), hours(3_600_000), hours(-5), hours(2**70) == 2**32 - 1
+    (1, 1, 0, True)
+    """
+    return min(max(-(-millis // HOUR_MS), 0), 2**32 - 1)
+
+
+def _entry(outgoing: Outgoing, body: bytes) -> Entry:
+    name = digest(body)
+    recipients = tuple((recipient.tag(name), recipient.token_hash) for recipient in outgoing.recipients)
+    return Entry(name, min(max(outgoing.priority, 0), 255), hours(outgoing.expires_ms), recipients, 0, len(body))
+
+
+def _moved(entry: Entry, offset: int) -> Entry:
+    return Entry(entry.id, entry.priority, entry.expires, entry.recipients, offset, entry.length)

@@ -1,0 +1,280 @@
+"""The visit: what one survey means for us, and what is left behind when we go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
+
+from paquebot.transport import Arrival, Context, Finding, Handover, Stage, Verdict, token_hash
+from paquebot_drop.crate import Entry, base32, digest, read_body
+from paquebot_drop.folder import ROOT, Folder
+from paquebot_drop.ledger import Ledger, Record, Settled, Wrote, checkmark, epoch_mark
+from paquebot_drop.loading import HOUR_MS
+from paquebot_drop.survey import Crate, Survey
+from paquebot_drop.tokens import Slip, pack_slip
+
+STRANGERS_MAX = 1_000  # unrecognised arrivals per pass: each costs the house a try at opening
+FINDING_MAX = 8 << 20
+_NOTE_HOURS = 30 * 24
+_CROWDED = digest(b"crowded")
+
+
+class Visit:
+    """Everything that follows from one survey."""
+
+    def __init__(
+        self,
+        *,
+        folder: Folder,
+        ledger: Ledger,
+        context: Context,
+        survey: Survey,
+        own: Mapping[str, Wrote],
+        settled: Mapping[bytes, Settled],
+        label: str,
+    ) -> None:
+        self._folder, self._ledger, self._context, self._survey = folder, ledger, context, survey
+        self._own = dict(own)
+        self._ours = {record.id for wrote in own.values() for record in wrote.records}
+        self._settled = settled
+        self._label = label
+        self._hour = context.now_ms() // HOUR_MS
+        self._told: set[bytes] = set()
+        self._rotten: dict[str, list[tuple[Crate, int, Entry]]] = {}
+        self.complete = False
+        """Set when everything was yielded."""
+
+    def losses(self) -> Iterator[Handover]:
+        """Yield each record of ours that is known to be lost. It is forgotten when the visit ends well."""
+        here = {crate.name: crate for crate in reversed(self._survey.crates)}
+        lying = {entry.id for crate in self._survey.crates if crate.name not in self._own for entry in crate.entries}
+        for name, wrote in list(self._own.items()):
+            live = [record for record in wrote.records if not self._is_done(record)]
+            crate = here.get(name)
+            if crate is not None:
+                mark = checkmark(crate.found.size, crate.found.stamp, crate.intact, self._notes(name, wrote))
+                if mark == wrote.checked:
+                    continue
+                whole = self._whole(crate)
+                if whole is None:
+                    continue
+            elif self._survey.complete:
+                mark, whole = wrote.checked, set()
+            else:
+                continue
+            lost = {record.id for record in live if record.id not in whole and record.id not in lying}
+            kept = tuple(record for record in wrote.records if record.id not in lost)
+            self._own[name] = Wrote(mark, kept)
+            for record in live:
+                if record.id in lost:
+                    yield Handover(record.outgoing, Stage.LOST, self._label)
+
+    def _notes(self, name: str, wrote: Wrote) -> list[str]:
+        """The slips that call a crate of ours damaged."""
+        alias = base32(wrote.records[0].id) if wrote.records else name
+        return [p.found.parts[-1] for p in self._survey.papers if p.damaged and p.crate in (name, alias)]
+
+    def _whole(self, crate: Crate) -> set[bytes] | None:
+        """Return the ids of the records that read back well, or None if nobody can tell now."""
+        errors = self._folder.errors
+        with self._folder.reading(crate.found.parts) as read:
+            whole = {entry.id for entry in crate.entries if read_body(read, entry) is not None}
+        return whole if self._folder.errors == errors or self._folder.alive() else None
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Yield what is not settled: what is known to be for us by priority, then some of the rest."""
+        wanted: list[tuple[int, int, int]] = []
+        strangers: list[tuple[int, int, int]] = []
+        for crate_number, crate in enumerate(self._survey.crates):
+            if crate.name in self._own:
+                continue
+            for number, entry in enumerate(crate.entries):
+                if entry.id in self._ours or self._is_settled(entry):
+                    continue
+                if self._is_for_us(entry):
+                    wanted.append((entry.priority, crate_number, number))
+                elif len(strangers) < STRANGERS_MAX:
+                    strangers.append((entry.priority, crate_number, number))
+        given: set[bytes] = set()
+        for recognised, places in ((True, sorted(wanted)), (False, strangers)):
+            for _, crate_number, number in places:
+                crate = self._survey.crates[crate_number]
+                entry = crate.entries[number]
+                # Settled while we were looking, or seen in a copy of the crate.
+                if entry.id in given or self._is_settled(entry):
+                    continue
+                with self._folder.reading(crate.found.parts) as read:
+                    body = read_body(read, entry)
+                if body is None:
+                    self._rotten.setdefault(crate.name, []).append((crate, number, entry))
+                    continue
+                given.add(entry.id)
+                key = f"{crate.name}/{entry.id.hex()}"
+                yield Arrival(body, key, f"{crate.found.where} record {number + 1}", recognised)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield, once each, what is damaged and what is none of ours."""
+        if self._folder.errors and not self._folder.alive():
+            raise OSError("the medium does not answer")
+        told = self._ledger.told()
+        for crate in self._survey.crates:
+            if crate.intact or crate.name in self._own:
+                continue
+            self._told.add(crate.mark)
+            if crate.mark not in told:
+                yield self._damaged(crate)
+        for places in self._rotten.values():
+            for crate, number, entry in places:
+                mark = digest(crate.mark + entry.id)
+                self._told.add(mark)
+                if mark not in told:
+                    with self._folder.reading(crate.found.parts) as read:
+                        data = read(entry.offset, min(entry.end - entry.offset, FINDING_MAX))
+                    reason = f"Record {number + 1} of the crate {crate.name} is damaged."
+                    yield Finding(crate.found.where, reason, data)
+        for found, mark in self._survey.strays:
+            self._told.add(mark)
+            if mark not in told:
+                yield Finding(found.where, "This file is not one of ours; it was left alone.", damage=False)
+        if not self._survey.complete:
+            self._told.add(_CROWDED)
+            if _CROWDED not in told:
+                yield Finding(self._label, "There is more here than one visit can read.", damage=False)
+
+    def _damaged(self, crate: Crate) -> Finding:
+        with self._folder.reading(crate.found.parts) as read:
+            data = read(0, FINDING_MAX)
+        if not crate.found.size:
+            reason = f"The crate {crate.name} is empty."
+        elif not data:
+            reason = f"The crate {crate.name} cannot be read."
+        else:
+            reason = f"The crate {crate.name} is damaged; {len(crate.entries)} records in it are whole."
+        return Finding(crate.found.where, reason, data)
+
+    def _is_done(self, record: Record) -> bool:
+        return record.expires <= self._hour or self._survey.is_shown(record.id, record.hashes)
+
+    def _is_settled(self, entry: Entry) -> bool:
+        settled = self._settled.get(entry.id)
+        if settled is None:
+            return False
+        return settled.verdict is not Verdict.NOT_OURS or settled.detail == epoch_mark(self._context.epoch)
+
+    def _is_for_us(self, entry: Entry) -> bool:
+        return any(self._context.recognise(entry.id, tag) for tag, _ in entry.recipients)
+
+    def leave(self, *, writable: bool, well: bool, name: Callable[[], Ledger]) -> None:
+        """Show tokens; after a good and complete visit also delete what nobody needs and tidy the ledger.
+
+        *name* sees to it that the medium has its name before anything is written to it.
+        """
+        if writable:
+            with suppress(OSError):  # a full stick must not keep us from making room on it
+                self._show(name)
+        if not (well and self.complete):
+            return
+        before = self._ledger.wrote()
+        gone = self._clear(before) if writable else set()
+        self.remember(gone)
+        if not self._survey.complete:
+            return
+        kept: dict[str, dict[bytes, Settled]] = {}
+        for crate in self._survey.crates:
+            if crate.name not in gone:
+                mine = {e.id: self._settled[e.id] for e in crate.entries if e.id in self._settled}
+                kept.setdefault(crate.name, {}).update(mine)
+        self._ledger.tidy(kept)
+
+    def remember(self, gone: Container[str] = ()) -> None:
+        """Remember what was told, now that it was heard: losses and findings. *gone* are crates to leave out."""
+        before = self._ledger.wrote()
+        for name, wrote in self._own.items():
+            if name not in gone and before.get(name) != wrote:
+                self._ledger.set_wrote(name, wrote)
+        kept = frozenset() if self._survey.complete else self._ledger.told()
+        self._ledger.set_told(kept | self._told)
+
+    def _show(self, name: Callable[[], Ledger]) -> None:
+        """Write a slip for each crate of which there is news to tell."""
+        noted = {paper.crate for paper in self._survey.papers if paper.damaged}
+        for crate in self._survey.crates:
+            if crate.name in self._own:
+                continue
+            tokens = self._due(crate)
+            damaged = (not crate.intact or crate.name in self._rotten) and crate.name not in noted
+            if not tokens and not damaged:
+                continue
+            latest = max((entry.expires for entry in crate.entries), default=0)
+            expires = max(latest, self._hour + _NOTE_HOURS) if damaged else latest
+            slip = Slip(crate.name, min(expires, 2**32 - 1), tuple(tokens.items()), damaged)
+            name()
+            self._folder.write((ROOT, "A", f"{base32(self._context.entropy(16))}.ACK"), pack_slip(slip))
+            # Only now: a crate must not be deleted for a token that could not be written.
+            self._survey.shown.update(record + token_hash(token) for record, token in tokens.items())
+
+    def _due(self, crate: Crate) -> dict[bytes, bytes]:
+        """Return the tokens of records in *crate* that are ours to show and are not to be seen."""
+        due: dict[bytes, bytes] = {}
+        for entry in crate.entries:
+            settled = self._settled.get(entry.id)
+            if settled is None or settled.verdict is not Verdict.TAKEN or entry.id in self._ours:
+                continue
+            shown = token_hash(settled.detail)
+            if entry.id + shown not in self._survey.shown and any(shown == each for _, each in entry.recipients):
+                due[entry.id] = settled.detail
+        return due
+
+    def _clear(self, own: Mapping[str, Wrote]) -> set[str]:
+        """Delete crates that nobody needs and slips that all have seen; return the names of the crates gone."""
+        gone = self._clear_own(own)
+        folders = set()
+        for crate in self._survey.crates:
+            if crate.name in own or not self._is_dead(crate):
+                continue
+            if self._folder.delete(crate.found.parts, crate.found.size):
+                gone.add(crate.name)
+                folders.add(crate.found.parts[:-1])
+        # A crate that came back after its slips went would be read by all once more.
+        for folder in sorted(folders):
+            with suppress(OSError):
+                self._folder.sync_folder(folder)
+        for paper in self._survey.papers:
+            if paper.expires <= self._hour:
+                self._folder.delete(paper.found.parts, paper.found.size)
+        return gone
+
+    def _clear_own(self, before: Mapping[str, Wrote]) -> set[str]:
+        """Delete our own finished crates, then the slips that speak of them, then what we remember of them."""
+        gone: set[str] = set()
+        if not self._survey.complete:
+            return gone
+        files: dict[str, list[Crate]] = {}
+        for crate in self._survey.crates:
+            files.setdefault(crate.name, []).append(crate)
+        for name, wrote in self._own.items():
+            if not all(self._is_done(record) for record in wrote.records):
+                continue
+            there = files.get(name, [])
+            if not all(self._folder.delete(crate.found.parts, crate.found.size) for crate in there):
+                continue
+            for crate in there:
+                self._folder.sync_folder(crate.found.parts[:-1])
+            gone.add(name)
+            ours = {record.id for record in before[name].records}
+            for paper in self._survey.papers:
+                if paper.crate == name or (paper.first is not None and paper.first in ours):
+                    self._folder.delete(paper.found.parts, paper.found.size)
+            self._ledger.set_wrote(name, None)
+        return gone
+
+    def _is_dead(self, crate: Crate) -> bool:
+        """Return whether nobody needs *crate* any more, ourselves included."""
+        if not crate.intact:
+            return False
+        for entry in crate.entries:
+            if self._survey.is_shown(entry.id, tuple(each for _, each in entry.recipients)):
+                continue
+            if entry.expires > self._hour or (self._is_for_us(entry) and not self._is_settled(entry)):
+                return False
+        return True
