@@ -8,9 +8,30 @@ under the message. No message contains payload or key material.
 from __future__ import annotations
 
 __all__ = [
-    "BadSignature", "BrokenChain", "Busy", "ConfigError", "DiskFull", "Expired", "Malformed", "Misused", "NotFound",
-    "NotForUs", "NotInitialised", "NotPermitted", "PaquebotError", "ParcelTooLarge", "Permanent", "PluginError",
-    "Refused", "StoreCorrupt", "StoreError", "StoreTooNew", "Stranger", "TooLarge", "Transient", "TransportError",
+    "BadSignature",
+    "BrokenChain",
+    "Busy",
+    "ConfigError",
+    "DiskFull",
+    "Expired",
+    "Malformed",
+    "Misused",
+    "NotForUs",
+    "NotFound",
+    "NotInitialised",
+    "NotPermitted",
+    "PaquebotError",
+    "ParcelTooLarge",
+    "Permanent",
+    "PluginError",
+    "Refused",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreTooNew",
+    "Stranger",
+    "TooLarge",
+    "Transient",
+    "TransportError",
     "WrongKey",
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from paquebot.transport import (
     Arrival,
     Finding,
     Handover,
+    ParcelTooLarge,
     Permanent,
     Recipient,
     Stage,
@@ -223,6 +225,19 @@ def test_lost_crates_are_sent_again_and_told_once(people):
     assert people.anna.state == {}
 
 
+def test_nothing_is_declared_lost_that_was_not_looked_for_everywhere(people, monkeypatch):
+    people.visit(people.anna, letter("one"))
+    people.visit(people.clara, letter("two"))
+    own = next(crate for crate in people.crates() if b"one" in crate.read_bytes())
+    own.rename(people.path / "away.PQB")
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "FILES_MAX", 1)
+        assert not [each for each in people.visit(people.anna)[1] if isinstance(each, Handover)]
+    (people.path / "away.PQB").rename(own)
+    assert sorted(texts(people.visit(people.boris)[1])) == ["one", "two"]
+    assert people.visit(people.anna)[1] == [TokenShown(token_of("one"))]
+
+
 def test_a_loss_is_told_again_if_the_visit_failed(people):
     people.visit(people.anna, letter("one"))
     people.crates()[0].unlink()
@@ -251,6 +266,23 @@ def test_slips_stay_if_the_visit_failed(people):
     with pytest.raises(KeyError):
         asyncio.run(fail())
     assert people.visit(people.anna)[1] == [TokenShown(token_of("one"))]
+
+
+def test_slips_stay_if_not_all_was_collected(people):
+    people.visit(people.anna, letter("one"))
+    people.visit(people.anna, letter("two"))
+    people.visit(people.boris)
+
+    async def half():
+        async with DropTransport(DropSettings(str(people.stick)), people.anna) as drop:
+            news = drop.collect()
+            await anext(news)
+            await news.aclose()
+
+    asyncio.run(half())
+    shown = people.visit(people.anna)[1]
+    assert sorted(each.token for each in shown) == sorted(map(token_of, ("one", "two")))
+    assert people.files() == []
 
 
 def test_another_stick_does_not_mean_that_this_one_is_lost(people):
@@ -321,6 +353,7 @@ def test_a_torn_crate_is_told_once_and_its_whole_records_are_read(people, cut):
     assert finding.data == data[:cut]
     assert crate.stem in finding.reason
     assert texts(found) == (["one"] if cut >= 61 else [])
+    assert crate.exists()
     assert len(people.slips()) == 1
     before = people.snapshot()
     assert people.visit(people.boris)[1] == []
@@ -553,6 +586,73 @@ def test_a_power_cut_before_the_unplugging_loses_no_acknowledgement(people):
     asyncio.run(cut())
     assert people.visit(people.boris)[1] == []
     assert people.visit(people.anna)[1] == [TokenShown(token_of("one"))]
+
+
+def test_a_power_cut_keeps_every_acknowledgement_given_before(people):
+    people.visit(people.anna, *(letter(f"{n}") for n in range(3)))
+
+    async def cut():
+        drop = await DropTransport(DropSettings(str(people.stick)), people.boris).__aenter__()
+        for arrival in [each async for each in drop.collect()][:2]:
+            await drop.acknowledge([Acknowledgement(arrival.key, Verdict.TAKEN, None)])
+        drop._folder.close()
+
+    asyncio.run(cut())
+    asyncio.run(cut())
+    assert people.visit(people.boris)[1] == []
+
+
+def test_what_was_taken_stays_taken(people):
+    people.visit(people.anna, letter("one"))
+
+    async def run():
+        async with DropTransport(DropSettings(str(people.stick)), people.boris) as drop:
+            (arrival,) = [each async for each in drop.collect()]
+            await drop.acknowledge([Acknowledgement(arrival.key, Verdict.TAKEN, token_of("one"))])
+            await drop.acknowledge([Acknowledgement(arrival.key, Verdict.NOT_OURS)])
+
+    asyncio.run(run())
+    assert people.visit(people.anna)[1] == [TokenShown(token_of("one"))]
+
+
+def test_news_is_told_once_also_within_one_visit(people):
+    people.visit(people.anna, letter("one"))
+    people.crates()[0].unlink()
+    (people.stick / "PAQUEBOT/notes.doc").write_text("mine")
+
+    async def run():
+        async with DropTransport(DropSettings(str(people.stick)), people.anna) as drop:
+            return [[type(news) async for news in drop.collect()] for _ in range(2)]
+
+    assert asyncio.run(run()) == [[Handover, Finding], []]
+
+
+def test_a_body_larger_than_was_said_does_not_go(people):
+    lying = replace(letter("x" * 70_000), size_max=10)
+    sent, _ = people.visit(people.anna, lying, letter("one"), crate=65536)
+    assert [(each.stage, type(each.error)) for each in sent] == [
+        (Stage.FAILED, ParcelTooLarge),
+        (Stage.ON_MEDIUM, type(None)),
+    ]
+
+
+def test_a_parcel_for_nobody_or_for_too_many_does_not_go(people):
+    crowd = replace(letter("all"), recipients=letter("all").recipients * 65)
+    sent, _ = people.visit(people.anna, crowd, replace(letter("none"), recipients=()))
+    assert [(each.stage, type(each.error)) for each in sent] == [(Stage.FAILED, Permanent)] * 2
+
+
+def test_no_more_bodies_are_made_for_a_dying_stick(people, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "no")
+
+    async def never():
+        raise AssertionError("made for nothing")
+
+    monkeypatch.setattr(loading, "write_all", fail)
+    large = letter("x" * (2 << 20))
+    with pytest.raises(Transient, match="cannot be written"):
+        people.visit(people.anna, large, replace(letter("one"), body=never))
 
 
 def test_acknowledging_one_by_one_costs_one_small_value_each_and_is_packed_in_the_end(people):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib import resources
@@ -14,7 +14,7 @@ from typing import assert_never
 from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError, StoreTooNew
 from paquebot.protocol import effects as ask
 from paquebot.protocol.effects import Effect
-from paquebot.protocol.encoding import raw
+from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.state import Local
@@ -64,8 +64,8 @@ class Store:
         """Close the store."""
         self._db.close()
 
-    def found(self, local: Local) -> None:
-        """Add a local node; its first lines follow by `commit`."""
+    def found(self, local: Local, effects: Callable[[], Iterable[Effect]]) -> None:
+        """Add a local node with its first lines, in one transaction."""
         with _translated(), self._transaction():
             user, node = self._party(local.user), self._party(local.node)
             self._db.execute(
@@ -73,6 +73,20 @@ class Store:
                 " VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0)",
                 (node, user, raw(local.trust), local.name),
             )
+            writer = _Writer(self._db, self.blobs, self.view)
+            for effect in effects():
+                writer.apply(effect)
+
+    def remove_peer(self, node: Fingerprint) -> None:
+        """Forget a peer and what is on its way to it; what was learned from it stays."""
+        view = self.view
+        with _translated(), self._transaction():
+            for table in ("peer", "told", "letter", "reply"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE node = ? AND peer = ?",  # noqa: S608 our own names
+                    (view.node, view.party(node)),
+                )
+        view.forget()
 
     @property
     def view(self) -> SqliteView:
@@ -110,6 +124,28 @@ class Store:
                 view.forget()
                 raise
         return done
+
+    def carry(self, transport: str, key: str, value: bytes | None) -> None:
+        """Set, or with None remove, a value of a transport's own state. Writing what is there already writes nothing."""
+        view = self.view
+        if next((old for name, old in view.carrier(transport, key) if name == key), None) == value:
+            return
+        with _translated(), self._transaction():
+            self._db.execute(
+                "DELETE FROM carrier WHERE node = ? AND transport = ? AND key = ?", (view.node, transport, key)
+            )
+            if value is not None:
+                self._db.execute(
+                    "INSERT INTO carrier (user, node, transport, key, value) VALUES (?, ?, ?, ?, ?)",
+                    (view.user, view.node, transport, key, value),
+                )
+
+    def show(self, resource: ResourceId) -> None:
+        """Note that a person has seen *resource*."""
+        view = self.view
+        if (listed := view.listing(resource)) and not listed.shown:
+            with _translated(), self._transaction():
+                self._db.execute("UPDATE resource SET shown = 1 WHERE node = ? AND id = ?", (view.node, raw(resource)))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

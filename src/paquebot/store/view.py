@@ -85,6 +85,7 @@ class SqliteView:
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._identities: dict[ResourceId, Identity] = {}
+        self._announcements: dict[ResourceId, Announcement] = {}
 
     def remember(self, peer: Peer) -> None:
         """Take *peer* as what `peer` returns from now on."""
@@ -391,8 +392,14 @@ class SqliteView:
     def announcement(self, node: Fingerprint) -> Announcement | None:
         """Return the latest envelope keys that a node announced."""
         name = self.announced(node)
-        found = self._read(name) if name else None
-        return announcement_of(found) if found else None
+        if name is None:
+            return None
+        if name not in self._announcements:
+            found = self._read(name)
+            if found is None:
+                return None
+            self._announcements[name] = announcement_of(found)
+        return self._announcements[name]
 
     def schema(self, uri: str) -> str | None:
         """Return the text of the JSON Schema published under *uri*."""

@@ -1,0 +1,97 @@
+"""What the house lends to a transport: durable state, a private folder, keyed tags, time and dice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from paquebot.protocol.encoding import Fingerprint
+from paquebot.store import Store
+from paquebot.vault import keystore
+
+
+class Tags:
+    """The keyed tags between this node and its peers, by which a record's recipient knows it again."""
+
+    def __init__(self, store: Store, storage: bytes) -> None:
+        self._view = store.view
+        self._storage = storage
+        self._keys: dict[tuple[Fingerprint, bool], bytes] = {}
+
+    def for_peer(self, peer: Fingerprint) -> Callable[[bytes], bytes]:
+        """Return the function that makes tags which *peer* recognises."""
+        return partial(keystore.tag, self._key(peer, outgoing=True))
+
+    def recognise(self, salt: bytes, tag: bytes) -> bool:
+        """Return whether one of our peers made *tag* for us."""
+        peers = self._view.peers()
+        return any(keystore.tag(self._key(peer.node, outgoing=False), salt) == tag for peer in peers)
+
+    def _key(self, peer: Fingerprint, *, outgoing: bool) -> bytes:
+        if (peer, outgoing) not in self._keys:
+            keys = self._view.announcement(peer)
+            assert keys is not None, "a peer's envelope keys are pinned"
+            pair = (self._view.local().node, peer)
+            self._keys[peer, outgoing] = keystore.tag_key(
+                self._storage, keys.storage, *(pair if outgoing else reversed(pair))
+            )
+        return self._keys[peer, outgoing]
+
+
+class HouseContext:
+    """The door's `Context`, kept in the store under the name of the transport's kind."""
+
+    def __init__(
+        self,
+        store: Store,
+        kind: str,
+        folder: Path,
+        tags: Tags,
+        *,
+        now: Callable[[], int],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._folder = folder
+        self._tags = tags
+        self._now = now
+        self._entropy = entropy
+
+    @property
+    def folder(self) -> Path:
+        """A private folder, created on first use."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._folder
+
+    @property
+    def epoch(self) -> str:
+        """Changes when a peer is added or removed: an envelope that nobody could open may then be opened."""
+        nodes = sorted(peer.node for peer in self._store.view.peers())
+        return sha256(" ".join(nodes).encode()).hexdigest()[:16]
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value of the durable state."""
+        return next((value for name, value in self.items(key) if name == key), None)
+
+    def items(self, prefix: str) -> Iterable[tuple[str, bytes]]:
+        """Return the durable state below *prefix*."""
+        return self._store.view.carrier(self._kind, prefix)
+
+    def put(self, key: str, value: bytes | None) -> None:
+        """Set or remove a value, durably."""
+        self._store.carry(self._kind, key, value)
+
+    def recognise(self, salt: bytes, tag: bytes) -> bool:
+        """Return whether *tag* was made for this node by one of its peers."""
+        return self._tags.recognise(salt, tag)
+
+    def now_ms(self) -> int:
+        """Return the time as this node reckons it."""
+        return self._now()
+
+    def entropy(self, count: int) -> bytes:
+        """Return random bytes."""
+        return self._entropy(count)

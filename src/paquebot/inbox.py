@@ -1,0 +1,117 @@
+"""From a transport to the engine: collect, open, decide, commit, and only then acknowledge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from paquebot.errors import NotForUs, Refused, Stranger
+from paquebot.protocol import bundle as bundles
+from paquebot.protocol.effects import Settle
+from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.engine import Engine
+from paquebot.protocol.keys import Announcement
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Link
+from paquebot.report import Problem, Report
+from paquebot.store import Store
+from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Stage, TokenShown, Transport, Verdict
+from paquebot.vault.sealer import Sealer
+
+BATCH = 256  # acknowledgements given at once: a stick gets one file for them
+
+
+class Inbox:
+    """Empties one transport at a time into one store."""
+
+    def __init__(
+        self, store: Store, engine: Engine, sealer: Callable[[], Sealer], clock: Callable[[], Millis], report: Report
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._sealer = sealer
+        self._clock = clock
+        self._report = report
+        self._pins: dict[str, Announcement] | None = None
+
+    async def drain(self, transport: Transport, link: Link) -> None:
+        """Take in everything that has arrived. Raise `TransportError` or `StoreError`."""
+        answers: list[Acknowledgement] = []
+        async for item in transport.collect():
+            match item:
+                case Arrival():
+                    # A parcel is acknowledged only after what it taught us is safely stored. If the power is cut
+                    # between the two, the parcel comes back and is recognised.
+                    answers.append(await self._arrival(item, link))
+                case TokenShown(token):
+                    self._commit_news(self._store.commit(self._engine.token(token)))
+                case Handover():
+                    self._news(item, link)
+                case Finding():
+                    self._finding(item)
+            if len(answers) >= BATCH:
+                await transport.acknowledge(answers)
+                answers = []
+        if answers:
+            await transport.acknowledge(answers)
+
+    def _commit_news(self, done: Iterable[object]) -> None:
+        self._report.acknowledged += sum(isinstance(effect, Settle) for effect in done)
+
+    async def _arrival(self, arrival: Arrival, link: Link) -> Acknowledgement:
+        self._report.found += 1
+        try:
+            sender, bundle = await self._open(arrival.parcel)
+            to = self._engine.addressed(bundle, sender)
+            before = len(self._store.view.letters())
+            done = self._store.commit(self._engine.receive(bundle, sender, link, arrival.where, self._clock()))
+            self._report.acknowledged += max(0, before - len(self._store.view.letters()))
+        except Refused as refusal:
+            return self._refused(arrival, refusal)
+        self._report.opened += 1
+        self._report.note(done)
+        return Acknowledgement(arrival.key, Verdict.TAKEN, to.token)
+
+    def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement:
+        """Set it aside, unless it simply is not ours; a stranger's waits until we may know the stranger."""
+        foreign = not arrival.recognised and not isinstance(refusal, Stranger)
+        if foreign:
+            self._report.not_ours += 1
+            return Acknowledgement(arrival.key, Verdict.NOT_OURS)
+        self._report.refused += 1
+        self._report.note(
+            self._store.commit(self._engine.refuse(arrival.parcel, refusal, arrival.where, self._clock()))
+        )
+        known = isinstance(refusal, Stranger | NotForUs) and not arrival.recognised
+        return Acknowledgement(arrival.key, Verdict.NOT_OURS if known else Verdict.REFUSED)
+
+    async def _open(self, parcel: bytes) -> tuple[Fingerprint, bundles.Bundle]:
+        now = self._engine.now(self._clock())
+        opened = await asyncio.to_thread(self._sealer().open, parcel, self._known(), now=now)
+        return Fingerprint(opened.signer), bundles.decode(opened.bundle)
+
+    def _known(self) -> dict[str, Announcement]:
+        """The pinned envelope keys of all peers, read anew for each run."""
+        if self._pins is None:
+            view = self._store.view
+            found = ((peer.node, view.announcement(peer.node)) for peer in view.peers())
+            self._pins = {node: keys for node, keys in found if keys is not None}
+        return self._pins
+
+    def _news(self, handover: Handover, link: Link) -> None:
+        if handover.stage is Stage.LOST:
+            self._store.commit(self._engine.lost(handover.id))
+            self._report.notes.append(f"{handover.where}: an envelope of ours is gone; it is sent again")
+        else:
+            self._store.commit(self._engine.handed(handover.id, link, handover.where, self._clock()))
+
+    def _finding(self, finding: Finding) -> None:
+        if not finding.damage:
+            self._report.notes.append(f"{finding.where}: {finding.reason}")
+        elif finding.data:
+            refusal = Refused(finding.reason)
+            self._report.note(
+                self._store.commit(self._engine.refuse(finding.data, refusal, finding.where, self._clock()))
+            )
+        else:
+            self._report.findings.append(Problem(finding.where, finding.reason, 3))

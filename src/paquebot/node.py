@@ -1,0 +1,426 @@
+"""One home's node: wires one engine, one store and some transports. The only owner of a clock and of dice."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from paquebot import config, registry
+from paquebot.context import HouseContext, Tags
+from paquebot.errors import (
+    Busy,
+    ConfigError,
+    DiskFull,
+    Malformed,
+    Misused,
+    NotFound,
+    NotInitialised,
+    StoreError,
+    TransportError,
+    WrongKey,
+)
+from paquebot.inbox import Inbox
+from paquebot.outbox import Outbox
+from paquebot.protocol import container, publishing
+from paquebot.protocol.effects import Effect, Effects, HaveBlob, Keep
+from paquebot.protocol.encoding import ResourceId, unb64
+from paquebot.protocol.engine import Engine
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import CHUNK_BYTES, CHUNKS_PER_MANIFEST_MAX, FILE_BYTES_MAX, IDENTITY_LIFE_MS
+from paquebot.protocol.publishing import Card, Draft
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import FileManifest, Resource
+from paquebot.protocol.stamp import Clock, Millis, format_time
+from paquebot.protocol.state import Link, Peer
+from paquebot.report import Problem, Report
+from paquebot.store import Store
+from paquebot.store.view import Listed, SqliteView
+from paquebot.transport import Transport
+from paquebot.vault import files, keystore
+from paquebot.vault.sealer import Sealer
+
+KEY_KINDS = ("ed25519", "rsa3072")
+VIA = "drop"
+"""The transport that ``--via PATH`` means."""
+
+
+def wall_clock() -> Millis:
+    """Return what this machine's clock shows."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+class Node:
+    """An open home. Use it as a context manager; while it is open, no other process can open it.
+
+    *clock*, *entropy* and *jitter* are passed in by tests only.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        clock: Callable[[], Millis] = wall_clock,
+        entropy: Callable[[int], bytes] = os.urandom,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self.home = home
+        self.clock = clock
+        self._entropy = entropy
+        self._jitter = jitter or random.Random()
+        self._sealer_made: Sealer | None = None
+
+    # -- opening --------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        home: Path,
+        name: str,
+        *,
+        key: str = "ed25519",
+        clock: Callable[[], Millis] = wall_clock,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Make a new user with one node in *home*. Raise `Misused` if there is one, `WrongKey` or `DiskFull`."""
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(home):
+            if (home / "store.db").exists() and not _unfinished(home):
+                raise Misused(f"{home} holds a node already")
+            now = Clock().now(clock())
+            user, node = (PrivateKey.create(key, entropy) for _ in range(2))
+            secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS))
+            founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
+            keys = home / "keys"
+            keys.mkdir(mode=0o700, exist_ok=True)
+            # The keys are safe before the store speaks of them; the store's one commit makes the home a home.
+            _write_key(keys / "user.json", user, now)
+            _write_key(keys / "node.json", node, now)
+            files.KeyFile(keys / "envelope.json").save(secrets)
+            for leftover in ("store.db", "store.db-wal", "store.db-shm"):
+                (home / leftover).unlink(missing_ok=True)
+            store = Store(home)
+            try:
+                store.found(founding.local, lambda: publishing.take_root(store.view, founding, now))
+            finally:
+                store.close()
+
+    def __enter__(self) -> Self:
+        if not (self.home / "store.db").exists():
+            raise NotInitialised(f"there is no node in {self.home}")
+        self._lock = _locked(self.home)
+        self._lock.__enter__()
+        try:
+            self._store = Store(self.home)
+            self._node_key = _read_key(self.home / "keys" / "node.json")
+            if self._node_key.fingerprint != self._store.view.local().node:
+                raise WrongKey("the node key in keys/node.json belongs to another home")
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        self._engine = Engine(self._store.view, self._node_key, self._entropy, self._jitter)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._store.close()
+        self._lock.__exit__(None, None, None)
+
+    @property
+    def view(self) -> SqliteView:
+        """What the node knows."""
+        return self._store.view
+
+    def now(self) -> Millis:
+        """Return the time as the node reckons it."""
+        return self._engine.now(self.clock())
+
+    def _secrets(self) -> keystore.Secrets:
+        return files.KeyFile(self.home / "keys" / "envelope.json").load()
+
+    def _sealer(self) -> Sealer:
+        from paquebot.vault.pgpy_sealer import PgpySealer
+
+        if self._sealer_made is None:
+            self._sealer_made = PgpySealer(self._secrets())
+        return self._sealer_made
+
+    # -- people -----------------------------------------------------------------------
+
+    def card(self) -> str:
+        """Return this node's card."""
+        return publishing.write_card(self.view)
+
+    def read_card(self, text: str) -> Card:
+        """Return a verified card. Raise `Refused`."""
+        return publishing.read_card(text, self.now())
+
+    def add_peer(self, card: Card, name: str, *, trusting: bool = True) -> Peer:
+        """Pin *card*'s node as *name*. Raise `Misused` or `Refused`."""
+        for peer in self.view.peers():
+            keys = self.view.announcement(peer.node)
+            if keys and peer.node != card.node.fingerprint and keys.signing == card.keys.signing:
+                raise Misused(f"this card uses the envelope key of {peer.name!r}: one of the two is a copy")
+        self._store.commit(self._engine.add_peer(card, name, self.clock(), trusting=trusting))
+        return self.peer(name)
+
+    def peer(self, name: str) -> Peer:
+        """Return the peer called *name*. Raise `NotFound`."""
+        for peer in self.view.peers():
+            if peer.name == name:
+                return peer
+        known = ", ".join(peer.name for peer in self.view.peers()) or "none yet"
+        raise NotFound(f"no peer is called {name!r}; known are: {known}")
+
+    def remove_peer(self, name: str) -> None:
+        """Forget the peer called *name*: nothing more is sent to it or taken from it. Raise `NotFound`."""
+        self._store.remove_peer(self.peer(name).node)
+
+    # -- publishing ----------------------------------------------------------------------
+
+    def publish(self, drafts: Sequence[Draft]) -> list[str]:
+        """Publish *drafts*; return their URIs. Raise `DiskFull`."""
+        return self._published(self._engine.publish(drafts, self.clock()))
+
+    def _published(self, effects: Effects) -> list[str]:
+        done: Iterable[Effect] = self._store.commit(effects)
+        return [f"sdmp://{each.kept.user}/{each.kept.signed.id}" for each in done if isinstance(each, Keep)]
+
+    def publish_files(
+        self,
+        paths: Sequence[Path],
+        *,
+        title: str = "",
+        tags: tuple[str, ...] = (),
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> list[str]:
+        """Publish files; return their URIs, in order. Either all are published or none is. Raise `Misused`."""
+        drafts, blobs = [], []
+        for path in paths:
+            try:
+                with path.open("rb") as stream:
+                    draft, chunks = self._stage(stream, path.name, title=title, tags=tags, progress=progress)
+            except OSError as error:
+                raise Misused(f"{path} cannot be read: {error.strerror}") from error
+            drafts.append(draft)
+            blobs += chunks
+        return self._published(self._with_blobs(blobs, drafts))
+
+    def publish_stream(
+        self, stream: BinaryIO, filename: str, *, title: str = "", tags: tuple[str, ...] = ()
+    ) -> list[str]:
+        """Publish what can be read from *stream* as a file."""
+        draft, blobs = self._stage(stream, filename, title=title, tags=tags, progress=lambda _: None)
+        return self._published(self._with_blobs(blobs, [draft]))
+
+    def _with_blobs(self, blobs: Iterable[tuple[bytes, int]], drafts: Sequence[Draft]) -> Effects:
+        for name, size in blobs:
+            yield HaveBlob(name, size)
+        yield from self._engine.publish(drafts, self.clock())
+
+    def _stage(
+        self, stream: BinaryIO, filename: str, *, title: str, tags: tuple[str, ...], progress: Callable[[int], None]
+    ) -> tuple[Draft, list[tuple[bytes, int]]]:
+        """Read a file into the store, chunk by chunk; nothing is published yet."""
+        first = _read_exactly(stream, CHUNK_BYTES)
+        if publishing.inlined(len(first)):
+            progress(len(first))
+            return Draft.file(FileManifest(len(first), first), filename, title=title, tags=tags), []
+        names: list[tuple[bytes, int]] = []
+        chunk, size = first, 0
+        while chunk:
+            names.append((self._store.blobs.put(chunk), len(chunk)))
+            size += len(chunk)
+            progress(len(chunk))
+            if size > FILE_BYTES_MAX:
+                raise Misused("the file is larger than 64 TiB")
+            chunk = _read_exactly(stream, CHUNK_BYTES)
+        hashes, depth = [name for name, _ in names], 1
+        if len(hashes) > CHUNKS_PER_MANIFEST_MAX:
+            per_block, depth = CHUNK_BYTES // 32, 2
+            blocks = [b"".join(hashes[i : i + per_block]) for i in range(0, len(hashes), per_block)]
+            hashes = [self._store.blobs.put(block) for block in blocks]
+            names += ((name, len(block)) for name, block in zip(hashes, blocks, strict=True))
+        manifest = FileManifest(size, None, CHUNK_BYTES, depth, tuple(hashes))
+        return Draft.file(manifest, filename, title=title, tags=tags), names
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def find(self, text: str) -> Listed:
+        """Return the one resource whose URI, id or short id begins with *text*. Raise `NotFound`, or `Misused`."""
+        text = text.strip()
+        name = text.rpartition("/")[2] if text.startswith("sdmp://") else text
+        try:
+            found = {each: None for low, high in _spans(name) for each in self.view.ids(low, high)}
+        except Malformed:
+            found = {}
+        if not found:
+            raise NotFound(f"nothing here has the id {text!r}")
+        if len(found) > 1:
+            raise Misused(f"{text!r} may mean {len(found)} resources; give more of the id")
+        listed = self.view.listing(next(iter(found)))
+        assert listed is not None
+        return listed
+
+    def resource(self, name: ResourceId) -> Resource:
+        """Return a resource that is held."""
+        signed = self.view.resource(name)
+        assert signed is not None
+        return Resource.read(signed, self.view.schema)
+
+    def content(self, listed: Listed) -> Iterator[bytes]:
+        """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
+        resource = self.resource(listed.id)
+        manifest = resource.manifest
+        if manifest is None:
+            value = resource.container.value
+            yield (value["message"] if "message" in value else resource.signed.payload.decode()).encode()
+        elif manifest.data is not None:
+            yield manifest.data
+        else:
+            if listed.lacking:
+                have = listed.chunk_total - listed.lacking
+                raise NotFound(
+                    f"{listed.filename or 'a file'} is incomplete: {have} of {listed.chunk_total} chunks are here"
+                )
+            numbers = self.view.chunks_of(listed.id)
+            skip = len(manifest.hashes) if manifest.depth == 2 else 0
+            for number in numbers - Ranges.of((0, numbers.runs[0][0] + skip - 1)):
+                name = self.view.chunk(number)
+                data = self.view.blob(name) if name else None
+                if data is None:
+                    raise StoreError("a chunk of this file is missing or damaged on the disk")
+                yield data
+
+    def shown(self, listed: Listed) -> None:
+        """Note that a person has seen *listed*."""
+        self._store.show(listed.id)
+
+    # -- moving ----------------------------------------------------------------------------
+
+    def carriers(self, names: Sequence[str], via: Sequence[str]) -> list[config.Carrier]:
+        """Return the carriers that the configuration and ``--via`` name. Raise `ConfigError`."""
+        wanted = [config.Carrier(path, VIA, {"path": path}) for path in via]
+        read = config.read(self.home / config.FILE_NAME)
+        known = {carrier.name: carrier for carrier in read.carriers}
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"{read.path} has no [transport.{name}]; it has: {', '.join(known) or 'none'}")
+        if names or not via:
+            wanted += [known[name] for name in names or known]
+        if not wanted:
+            raise ConfigError(
+                f"no carrier is configured. For a stick: paquebot sync --via /path/to/stick, or put into {read.path}:\n"
+                '  [transport.stick]\n  uses = "drop"\n  path = "/path/to/stick"'
+            )
+        return wanted
+
+    async def sync(
+        self, carriers: Sequence[config.Carrier], progress: Callable[[int], None] = lambda _: None
+    ) -> Report:
+        """Take in and hand out over *carriers*, one after another; trouble with one does not stop the others."""
+        report = Report()
+        tags = Tags(self._store, self._secrets().storage)
+        for carrier in carriers:
+            try:
+                await self._visit(carrier, tags, report, progress)
+            except (TransportError, ConfigError) as error:
+                report.problems.append(Problem(carrier.name, str(error), error.exit_code))
+            except DiskFull as error:
+                report.problems.append(Problem("this home", str(error), error.exit_code))
+                break
+        report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
+        return report
+
+    async def _visit(
+        self, carrier: config.Carrier, tags: Tags, report: Report, progress: Callable[[int], None]
+    ) -> None:
+        kind = registry.load(carrier.uses)
+        settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+        folder = self.home / "carriers" / carrier.uses
+        context = HouseContext(self._store, carrier.uses, folder, tags, now=self.now, entropy=self._entropy)
+        async with kind.open(settings, context) as transport:
+            await self.exchange(transport, tags, report, progress)
+
+    async def exchange(
+        self, transport: Transport, tags: Tags, report: Report, progress: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Take in, then hand out, over one open transport."""
+        inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report)
+        await inbox.drain(transport, link(transport))
+        if transport.capability.writable:
+            outbox = Outbox(self._store, self._engine, self._sealer, tags, self.clock, report, progress)
+            await outbox.flush(transport, lambda: link(transport))
+
+
+def link(transport: Transport) -> Link:
+    """Return what the engine needs to know of an open transport."""
+    can = transport.capability
+    return Link(can.medium, can.latency_ms, can.bytes_cheap, can.shows_tokens, can.bytes_free)
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Hold the home for ourselves. Raise `Busy`."""
+    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise Busy(f"another paquebot works in {home} right now") from None
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _unfinished(home: Path) -> bool:
+    """Whether an earlier creation was cut off before it had made a node."""
+    store = Store(home)
+    try:
+        return store.view is None
+    except NotInitialised:
+        return True
+    finally:
+        store.close()
+
+
+def _write_key(path: Path, key: PrivateKey, now: Millis) -> None:
+    """Store a private key in SDMP's own form, readable by its owner alone."""
+    body: dict[str, Any] = {
+        "expires": format_time(Millis(now + IDENTITY_LIFE_MS)),
+        "key": key.pem(),
+        "fingerprint": key.fingerprint,
+    }
+    files.write_secret(path, container.write(["private_key"], {"private_key": body}))
+
+
+def _read_key(path: Path) -> PrivateKey:
+    try:
+        value = json.loads(files.read_secret(path))["private_key"]["key"]
+    except (ValueError, KeyError, TypeError):
+        raise WrongKey(f"{path} is not a key file of ours") from None
+    return PrivateKey.from_pem(str(value))
+
+
+def _read_exactly(stream: BinaryIO, count: int) -> bytes:
+    """Read *count* bytes, fewer only at the end: pipes give what they have."""
+    parts = []
+    while count and (data := stream.read(count)):
+        parts.append(data)
+        count -= len(data)
+    return b"".join(parts)
+
+
+def _spans(name: str) -> Iterator[tuple[bytes, bytes]]:
+    """The intervals of 64-byte names that begin as *name* does, read as hexadecimal digits and as base64url."""
+    lowered = name.lower()
+    if len(name) >= 4 and all(char in "0123456789abcdef" for char in lowered):
+        yield bytes.fromhex(lowered.ljust(128, "0")[:128]), bytes.fromhex(lowered.ljust(128, "f")[:128])
+    if len(name) >= 6 and all(char.isascii() and (char.isalnum() or char in "-_") for char in name):
+        yield unb64(name[:86].ljust(86, "A")), unb64(name[:85].ljust(85, "_") + (name[85:] or "w"))

@@ -1,0 +1,111 @@
+"""From the engine to a transport: plan, commit, seal as the carrier asks for bytes, hand over, commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from paquebot.context import Tags
+from paquebot.errors import TransportError
+from paquebot.protocol import bundle as bundles
+from paquebot.protocol.effects import Effects, Post
+from paquebot.protocol.engine import Engine
+from paquebot.protocol.keys import EncryptionKey, KeyClass
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Letter, Link
+from paquebot.report import Problem, Report
+from paquebot.store import Store
+from paquebot.transport import Handover, Outgoing, Recipient, Stage, Transport, token_hash
+from paquebot.vault.sealer import Sealer
+
+ROUNDS_MAX = 1_000  # of planning in one run: a terabyte
+
+
+class Outbox:
+    """Puts what peers lack on one transport at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        sealer: Callable[[], Sealer],
+        tags: Tags,
+        clock: Callable[[], Millis],
+        report: Report,
+        progress: Callable[[int], None],
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._sealer = sealer
+        self._tags = tags
+        self._clock = clock
+        self._report = report
+        self._progress = progress
+
+    async def flush(self, transport: Transport, link: Callable[[], Link]) -> None:
+        """Hand over everything that is due. Raise `TransportError` or `StoreError`."""
+        for _ in range(ROUNDS_MAX):
+            effects = self._store.commit(self._engine.poll(link(), self._clock()))
+            self._report.note(effects)
+            letters = [effect.letter for effect in effects if isinstance(effect, Post)]
+            if not letters or not await self._send(transport, link(), letters):
+                return
+
+    async def _send(self, transport: Transport, link: Link, letters: list[Letter]) -> bool:
+        """Return whether all went."""
+        batch = [outgoing for letter in letters if (outgoing := self._outgoing(letter, link))]
+        handovers: list[Handover] = []
+        try:
+            async for handover in transport.send(batch):
+                handovers.append(handover)
+        finally:
+            # What was handed over is noted, whatever happened to the rest; what was not is planned anew.
+            self._store.commit(self._settled(handovers, link))
+        gone = sum(handover.stage is not Stage.FAILED for handover in handovers)
+        self._report.sent += gone
+        self._report.unsent += len(letters) - gone
+        return gone == len(letters)
+
+    def _settled(self, handovers: list[Handover], link: Link) -> Effects:
+        reasons: dict[str, Problem] = {}
+        for handover in handovers:
+            if handover.stage is not Stage.FAILED:
+                yield from self._engine.handed(handover.id, link, handover.where, self._clock())
+                continue
+            yield from self._engine.lost(handover.id)
+            error = handover.error or TransportError("it could not be carried")
+            reasons[str(error)] = Problem(handover.where, str(error), error.exit_code)
+        self._report.problems += reasons.values()
+
+    def _outgoing(self, letter: Letter, link: Link) -> Outgoing | None:
+        key = self._key(letter, link)
+        if key is None:
+            self._store.commit(self._engine.lost(letter.id))
+            name = next((peer.name for peer in self._store.view.peers() if peer.node == letter.peer), "a peer")
+            self._report.problems.append(
+                Problem(name, f"every envelope key of {name} has run out; ask for a new card", 16)
+            )
+            return None
+        return Outgoing(
+            id=letter.id,
+            size_max=self._engine.size_max(letter),
+            body=partial(self._seal, letter, key),
+            recipients=(Recipient(self._tags.for_peer(letter.peer), token_hash(letter.token)),),
+            expires_ms=letter.expires,
+            priority=2 if letter.plan.chunks else 1,
+        )
+
+    def _key(self, letter: Letter, link: Link) -> EncryptionKey | None:
+        """The key to seal to. The recovery key, which is kept for long, never gets bodies."""
+        keys = self._store.view.announcement(letter.peer)
+        found = keys.pick(letter.created, link.latency_ms) if keys else None
+        bodies = letter.plan.bodies or letter.plan.chunks or letter.plan.replies
+        return None if found and found.kind is KeyClass.RECOVERY and bodies else found
+
+    async def _seal(self, letter: Letter, key: EncryptionKey) -> bytes:
+        data = bundles.encode(self._engine.compose(letter))
+        sealed = await asyncio.to_thread(self._sealer().seal, data, [key], at=letter.created)
+        self._report.sent_bytes += len(sealed)
+        self._progress(len(sealed))
+        return sealed

@@ -1,0 +1,102 @@
+"""What one run did, in numbers that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from paquebot.protocol.effects import Effect, Keep, Quarantine, Tell
+
+
+@dataclass(slots=True)
+class Problem:
+    """Something that went wrong and did not stop the run."""
+
+    where: str
+    what: str
+    exit_code: int = 1
+
+
+@dataclass(slots=True)
+class Report:
+    """Counts of one run. Every envelope found is opened, refused or not ours; every item has one outcome."""
+
+    found: int = 0
+    opened: int = 0
+    not_ours: int = 0
+    refused: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    new: int = 0
+    """Messages and files that were not here before."""
+    sent: int = 0
+    sent_bytes: int = 0
+    acknowledged: int = 0
+    """Of our envelopes, whose arrival was learned of."""
+    waiting: int = 0
+    """Of our envelopes, handed over and not acknowledged yet."""
+    unsent: int = 0
+    """Of our envelopes, planned and not handed over."""
+    findings: list[Problem] = field(default_factory=list)
+    """Damage on a medium; foreign files and other curiosities are `notes`."""
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def note(self, effects: Iterable[Effect]) -> None:
+        """Count what *effects* say became of received items."""
+        for effect in effects:
+            match effect:
+                case Tell(outcome):
+                    self.outcomes[outcome] += 1
+                case Quarantine():
+                    self.findings.append(Problem(effect.where, f"{effect.reason} ({effect.code})", 3))
+                case Keep(kept) if kept.sender is not None and kept.kind in SHOWN_KINDS:
+                    self.new += 1
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all went well; else the code of the worst that happened."""
+        codes = {problem.exit_code for problem in (*self.problems, *self.findings)}
+        return next((code for code in (15, 12, 16, 14, 1, 3, 13) if code in codes), max(codes, default=0))
+
+    def summary(self) -> str:
+        """Return one line that says everything."""
+        received = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items())) or "nothing"
+        parts = [
+            f"sent {self.sent} envelopes ({self.sent_bytes} bytes)",
+            f"{self.acknowledged} acknowledged",
+            f"{self.waiting} waiting",
+            f"found {self.found} ({self.opened} opened, {self.not_ours} not ours, {self.refused} refused)",
+            f"items: {received}",
+            f"{self.new} new",
+        ]
+        if self.unsent:
+            parts.append(f"{self.unsent} not sent")
+        if self.findings:
+            parts.append(f"{len(self.findings)} damaged or refused")
+        return "; ".join(parts)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the report for machines."""
+        return {
+            "sent": self.sent,
+            "sent_bytes": self.sent_bytes,
+            "acknowledged": self.acknowledged,
+            "waiting": self.waiting,
+            "unsent": self.unsent,
+            "found": self.found,
+            "opened": self.opened,
+            "not_ours": self.not_ours,
+            "refused": self.refused,
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "new": self.new,
+            "findings": [{"where": each.where, "what": each.what} for each in self.findings],
+            "notes": self.notes,
+            "problems": [
+                {"where": each.where, "what": each.what, "exit_code": each.exit_code} for each in self.problems
+            ],
+        }
+
+
+SHOWN_KINDS = ("message", "file")
+"""The kinds of resources that are there for people."""
