@@ -140,6 +140,10 @@ class Node:
         """Return the time as the node reckons it."""
         return self._engine.now(self.clock())
 
+    def clock_doubtful(self) -> bool:
+        """Return whether this machine's clock contradicts what has certainly passed."""
+        return self.view.clock().doubtful(self.clock())
+
     def _secrets(self) -> keystore.Secrets:
         return files.KeyFile(self.home / "keys" / "envelope.json").load()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from paquebot.protocol.effects import Effect, Keep, Quarantine, Tell
@@ -60,20 +60,15 @@ class Report:
         return next((code for code in (15, 12, 16, 14, 1, 3, 13) if code in codes), max(codes, default=0))
 
     def summary(self) -> str:
-        """Return one line that says everything."""
-        received = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items())) or "nothing"
-        parts = [
-            f"sent {self.sent} envelopes ({self.sent_bytes} bytes)",
-            f"{self.acknowledged} acknowledged",
-            f"{self.waiting} waiting",
-            f"found {self.found} ({self.opened} opened, {self.not_ours} not ours, {self.refused} refused)",
-            f"items: {received}",
-            f"{self.new} new",
-        ]
+        """Return one line that says everything, and adds up."""
+        parts = [f"sent {self.sent} envelopes ({self.sent_bytes} bytes)" if self.sent else "sent nothing"]
         if self.unsent:
-            parts.append(f"{self.unsent} not sent")
-        if self.findings:
-            parts.append(f"{len(self.findings)} damaged or refused")
+            parts.append(f"could not send {self.unsent}")
+        parts.append(f"acknowledged {self.acknowledged}, still on the way {self.waiting}")
+        parts.append(_sum("found", {"opened": self.opened, "not ours": self.not_ours, "refused": self.refused}))
+        if self.outcomes:
+            parts.append(_sum("items", self.outcomes))
+        parts.append(f"new {self.new}")
         return "; ".join(parts)
 
     def as_json(self) -> dict[str, object]:
@@ -100,3 +95,14 @@ class Report:
 
 SHOWN_KINDS = ("message", "file")
 """The kinds of resources that are there for people."""
+
+
+def _sum(what: str, parts: Mapping[str, int]) -> str:
+    """Return a sum with its parts.
+
+    >>> _sum("found", {"opened": 2, "refused": 1, "not ours": 0})
+    'found 3 = 2 opened + 1 refused'
+    """
+    total = sum(parts.values())
+    named = " + ".join(f"{count} {name}" for name, count in parts.items() if count)
+    return f"{what} {total} = {named}" if total else f"{what} {total}"

@@ -52,6 +52,8 @@ def receive(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, 
         yield Tell("declined", signed.id, "its author's resources are not accepted here")
         return
     missing, until = _judge(view, resource, now)
+    if pinning:
+        until = None  # a card is worth as much as the person who vouches for it, whatever its node's clock showed
     if missing or until:
         yield from _hold(view, resource, Held(signed, missing, until, sender))
         return
@@ -67,10 +69,8 @@ def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...]
     if resource.container.keeps("identity"):
         identity = identity_of(resource)
         identity.check_time(now)
-        if identity.kind == "user" or resource.trust is None:
-            if identity.kind == "user" and resource.user != identity.fingerprint:
-                raise NotPermitted("a user's identity is published for another user")
-            return tuple(missing), None
+        if (identity.kind == "user" or resource.trust is None) and resource.user != identity.fingerprint:
+            raise NotPermitted("an identity is published for another user, without that user's trust")
     else:
         known = view.identity(signer)
         if known is None:
@@ -161,7 +161,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         sender=sender,
     )
     yield Keep(kept, line, *(_chunks(manifest) if manifest else ()))
-    if about and about.stamp > view.stamp():
+    if about and view.stamp() < about.stamp and about.stamp.at <= now + AHEAD_MAX_MS:
         yield SetStamp(about.stamp)
     if resource.container.keeps("identity"):
         yield KnowIdentity(identity_of(resource).fingerprint, resource.id)
@@ -240,10 +240,9 @@ def _open_blocks(view: View, file: ResourceId, manifest: FileManifest) -> Effect
     for place, first in _unread(view, file, manifest, per_block):
         block = view.blob(manifest.hashes[place])
         expected = min(per_block, manifest.chunk_count - place * per_block)
-        if block is None:
+        # A block of the wrong size is its publisher's mistake: the file stays incomplete, its neighbours do not care.
+        if block is None or len(block) != 32 * expected:
             continue
-        if len(block) != 32 * expected:
-            raise NotPermitted("an index block of a file has the wrong size")
         yield AddChunks(file, first, tuple(block[i : i + 32] for i in range(0, len(block), 32)))
 
 

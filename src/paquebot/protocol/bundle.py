@@ -20,7 +20,7 @@ from paquebot.protocol import cbor
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw, unb64
 from paquebot.protocol.identity import EDDSA, HS512
-from paquebot.protocol.limits import CHUNK_BYTES, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX
+from paquebot.protocol.limits import CHUNK_BYTES, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX, RUNS_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
@@ -29,6 +29,7 @@ VERSION = 1
 ID_BYTES = 16
 NODE_BYTES = 16
 TOKEN_BYTES = 16
+NUMBER_MAX = (1 << 53) - 1  # whole in every language and every database, with room to add two
 
 _ALGORITHMS = (EDDSA, HS512)
 
@@ -253,6 +254,8 @@ def _read_part(value: Value, signers: _Signer) -> Part:
         case 2:
             _, since, entries, by, signature = _fields(value, 5)
             compact = tuple(_compact(each, signers) for each in _array(entries, LINES_MAX))
+            if sum(each.count if isinstance(each, Reference) else 1 for each in compact) > LINES_MAX:
+                raise Malformed("an update has too many lines")
             return Update(LineId(b64(_sized(since, 64))), compact, _signature(by, signature, signers))
         case 3:
             _, name, data = _fields(value, 3)
@@ -277,8 +280,6 @@ def _read_part(value: Value, signers: _Signer) -> Part:
 def _compact(value: Value, signers: _Signer) -> CompactEntry:
     if isinstance(value, list) and len(value) == 3:
         journal, first, count = (_number(each) for each in value)
-        if count > LINES_MAX:
-            raise Malformed("a run of lines is too long")
         return Reference(_signer(journal, signers)[0], first, count)
     publisher, resource = _fields(value, 2)
     name = _signer(publisher, signers)[0]
@@ -326,8 +327,8 @@ def _sized(value: Value | None, size: int) -> bytes:
 
 
 def _number(value: Value) -> int:
-    if not isinstance(value, int):
-        raise Malformed("a field of a bundle is not a number")
+    if not isinstance(value, int) or value > NUMBER_MAX:
+        raise Malformed("a field of a bundle is not a number, or far too large")
     return value
 
 
@@ -338,6 +339,6 @@ def _moment(value: Value | None) -> Millis:
 
 
 def _ranges(value: Value) -> Ranges:
-    if not isinstance(value, list):
-        raise Malformed("a list of runs is no list")
+    if not isinstance(value, list) or len(value) > 2 * RUNS_MAX:
+        raise Malformed("a list of runs is no list, or too long")
     return Ranges.parse([_number(each) for each in value])

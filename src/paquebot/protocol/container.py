@@ -106,10 +106,11 @@ def _no_constant(name: str) -> float:
 
 
 def _finite(text: str) -> float:
+    """Read a number with a point or an exponent; one that is whole is an integer, as JSON Schema has it."""
     number = float(text)
     if number in (float("inf"), float("-inf")):
         raise Malformed("a container holds a number beyond all bounds")
-    return number
+    return int(number) if number.is_integer() and abs(number) < 1 << 53 else number
 
 
 def _check_depth(value: Any) -> None:
@@ -118,8 +119,8 @@ def _check_depth(value: Any) -> None:
         level = [
             item
             for node in level
-            if isinstance(node, dict | list)
             for item in (node.values() if isinstance(node, dict) else node)
+            if isinstance(item, dict | list)
         ]
         if not level:
             return

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from paquebot.errors import BadSignature, Malformed, NotPermitted, WrongKey
-from paquebot.protocol.encoding import Fingerprint, b64, digest, unb64
+from paquebot.protocol.encoding import Fingerprint, b64, digest, raw, unb64
 
 RSA_BITS_MIN = 2048
 RSA_BITS_MAX = 16_384  # verifying costs the square
@@ -152,10 +152,18 @@ def protected(algorithm: str, signer: Fingerprint) -> str:
 def parse_protected(text: str) -> tuple[str, Fingerprint]:
     """Return (algorithm, signer) of a ``protected`` field. Raise `Malformed`."""
     try:
-        value: Any = json.loads(unb64(text))
+        value: Any = json.loads(unb64(text).decode(), object_pairs_hook=_once)
         algorithm, signer = value["alg"], value["kid"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Malformed("a signature's protected part cannot be read") from None
     if algorithm not in (EDDSA, HS512) or not isinstance(signer, str) or len(value) != 2:
         raise Malformed("a signature's protected part names an unknown algorithm")
+    raw(signer)
     return algorithm, Fingerprint(signer)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found

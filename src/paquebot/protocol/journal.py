@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from paquebot.errors import BrokenChain, Malformed
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, digest
 
-_LINE = re.compile(r"([A-Za-z0-9_-]{86})@([A-Za-z0-9_-]{86})/([A-Za-z0-9_-]{86})", re.ASCII)
+_NAME = "([A-Za-z0-9_-]{85}[AQgw])"  # the one base64url of 64 bytes
+_LINE = re.compile(f"{_NAME}@{_NAME}/{_NAME}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

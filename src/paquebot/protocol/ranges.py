@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from paquebot.errors import Malformed
-from paquebot.protocol.limits import RUNS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,8 @@ class Ranges:
     @classmethod
     def parse(cls, flat: Sequence[int]) -> Ranges:
         """Return the set whose wire form is *flat*. Raise `Malformed` for anything that `flat` does not write."""
-        if len(flat) % 2 or len(flat) > 2 * RUNS_MAX:
-            raise Malformed("a list of runs has an odd or excessive length")
+        if len(flat) % 2:
+            raise Malformed("a list of runs has an odd length")
         before = -2
         for first, last in zip(flat[::2], flat[1::2], strict=True):
             if not before + 1 < first <= last:

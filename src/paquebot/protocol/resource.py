@@ -16,7 +16,7 @@ from paquebot.protocol.container import Container, Resolve
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest, unb64
 from paquebot.protocol.identity import PrivateKey, PublicKey, parse_protected, protected
 from paquebot.protocol.published import URIS
-from paquebot.protocol.stamp import Millis, Stamp, parse_time
+from paquebot.protocol.stamp import Millis, Stamp, format_time, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,8 @@ class About:
         for name in ("tags", "after"):
             if getattr(self, name):
                 value[name] = list(getattr(self, name))
+        if self.expires is not None:
+            value["expires"] = format_time(self.expires)
         return value
 
     @classmethod

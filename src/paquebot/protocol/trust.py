@@ -75,6 +75,8 @@ def identity_of(resource: Resource) -> Identity:
     key = public_key(value["key"])
     if value.get("fingerprint", key.fingerprint) != key.fingerprint:
         raise BadSignature("an identity's fingerprint is not that of its key")
+    if resource.signed.signer != key.fingerprint:
+        raise BadSignature("an identity is not signed by its own key")
     resource.signed.verify(key)
     return Identity(key.fingerprint, value["type"], key, parse_time(value["expires"]))
 

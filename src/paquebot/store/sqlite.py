@@ -126,7 +126,7 @@ class Store:
         return done
 
     def carry(self, transport: str, key: str, value: bytes | None) -> None:
-        """Set, or with None remove, a value of a transport's own state. Writing what is there already writes nothing."""
+        """Set, or with None remove, a value of a transport's own state. What is there already is not written again."""
         view = self.view
         if next((old for name, old in view.carrier(transport, key) if name == key), None) == value:
             return

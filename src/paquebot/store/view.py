@@ -268,6 +268,11 @@ class SqliteView:
             return Told(peer, medium)
         return Told(peer, medium, _ranges(row[0]), _ranges(row[1]), row[2], Millis(row[3]))
 
+    def media(self, peer: Fingerprint) -> Sequence[str]:
+        """Return the media on which something was put for *peer*."""
+        rows = self._all("SELECT medium FROM told WHERE node = ? AND peer = ? ORDER BY medium", self.party(peer))
+        return [row[0] for row in rows]
+
     # -- letters ------------------------------------------------------------------
 
     _LETTER = "SELECT id, peer, medium, sequence, token, created, expires, plan, handed_at, place FROM letter"

@@ -1,0 +1,5 @@
+"""``python -m paquebot`` is ``paquebot``."""
+
+from paquebot.cli import main
+
+main()

@@ -1,0 +1,175 @@
+"""The command group, and how errors become text and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from paquebot.errors import PaquebotError
+from paquebot.version import __version__
+
+if TYPE_CHECKING:
+    from paquebot.node import Node
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0   all is well                     12  a key file is missing, unsafe or wrong
+  1   something went wrong            13  a carrier is not there now; try again
+  2   the command is wrong            14  a carrier refused our credentials
+  3   done, but something was set     15  the store is damaged
+      aside: see `paquebot status`    16  a person must act, e.g. get a new card
+  10  no node here yet                130, 143  stopped by a signal
+  11  another paquebot is running
+"""
+
+COMMANDS = {
+    "init": "people",
+    "card": "people",
+    "peer": "people",
+    "publish": "resources",
+    "list": "resources",
+    "show": "resources",
+    "save": "resources",
+    "sync": "moving",
+    "status": "moving",
+    "inspect": "looking",
+    "demo": "looking",
+}
+"""In which module each command lives; imported when it is used, so that --help stays quick."""
+
+SUMMARIES = {
+    "init": "Make a new node here.",
+    "card": "Write this node's card, to be given to others.",
+    "peer": "Add, list, show or remove peers.",
+    "publish": "Publish files or a message.",
+    "list": "List what was published, by us and by others.",
+    "show": "Show one message, or what is known of a file.",
+    "save": "Save files and messages to the disk.",
+    "sync": "Take in and hand out over sticks, folders and mailboxes.",
+    "status": "Say how far everything has got.",
+    "inspect": "Say what a file is, and check it.",
+    "demo": "Show two nodes syncing by a stick, in ten seconds.",
+}
+
+
+@dataclass(slots=True)
+class Setting:
+    """What the options before the command say."""
+
+    home: Path
+    verbose: bool
+    plain: bool
+
+    def node(self) -> Node:
+        """Return the home's node, to be opened with ``with``."""
+        from paquebot.node import Node
+
+        return Node(self.home)
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which people need them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"paquebot.cli.{COMMANDS[cmd_name]}")
+        found = getattr(module, f"{cmd_name}_command")
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
+
+
+def default_home() -> Path:
+    """Return where a node lives unless told otherwise: the XDG data directory."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "paquebot"
+
+
+@click.group(
+    cls=Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    envvar="PAQUEBOT_HOME",
+    help="Where this node lives. Default: $PAQUEBOT_HOME, else ~/.local/share/paquebot.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say in one line what was done.")
+@click.option("--plain", is_flag=True, envvar="NO_COLOR", help="No colours, no symbols: words only.")
+@click.version_option(__version__, prog_name="paquebot")
+@click.pass_context
+def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool) -> None:
+    """Sync signed journals by mailbox, USB stick or radio.
+
+    \b
+    Start:    paquebot init --name Alice
+              paquebot card -o alice.card        give it to Bob; take his
+              paquebot peer add Bob bob.card
+              paquebot publish report.pdf
+              paquebot sync --via /media/stick
+    See it:   paquebot demo
+    """
+    ctx.obj = Setting(home or default_home(), verbose, plain)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the code that says what happened."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        # Not standalone: click would turn our own exit codes and interruptions into its own.
+        result: Any = group.main(list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
+    except PaquebotError as error:
+        code = _explain(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; nothing is lost, run it again to go on", err=True)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        code = 1
+    sys.exit(code)
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(143)
+
+
+def _explain(error: PaquebotError) -> int:
+    """Print what happened and what to do about it."""
+    click.echo(f"error: {error}", err=True)
+    remedy = " ".join((type(error).__doc__ or "").split())
+    if remedy:
+        click.echo(f"  {remedy}", err=True)
+    return error.exit_code

@@ -1,0 +1,132 @@
+"""`sync` and `status`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from paquebot import status
+from paquebot.cli import output
+from paquebot.cli.main import Setting
+from paquebot.display import printable
+from paquebot.protocol.encoding import short
+from paquebot.protocol.stamp import Millis
+from paquebot.report import Report
+from paquebot.status import PeerStatus
+
+
+@click.command("sync")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--via", multiple=True, metavar="DIR", help="A stick or folder, without any configuration.")
+@click.option("-v", "--verbose", is_flag=True, help="Say in one line what was done.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def sync_command(
+    setting: Setting, names: tuple[str, ...], via: tuple[str, ...], verbose: bool, wants_json: bool
+) -> int:
+    """Take in what has arrived and hand out what peers lack. NAMEs are carriers of config.toml; without any: all.
+
+    Says nothing when all is well and nobody watches, as cron likes it. What went wrong goes to standard error, and
+    into the exit code.
+
+    \b
+    Examples:
+      paquebot sync --via /media/stick
+      paquebot sync stick -v
+      */10 * * * *  paquebot sync          (a crontab line)
+    """
+    with setting.node() as node, output.progress("writing") as progress:
+        report = asyncio.run(node.sync(node.carriers(names, via), progress))
+    if wants_json:
+        output.as_json(report.as_json())
+    else:
+        _say(report, verbose or setting.verbose or sys.stdout.isatty())
+    return report.exit_code
+
+
+def _say(report: Report, talks: bool) -> None:
+    for problem in (*report.problems, *report.findings):
+        click.echo(f"{printable(problem.where)}: {printable(problem.what)}", err=True)
+    if talks:
+        for note in report.notes:
+            click.echo(printable(note))
+        click.echo(report.summary())
+        if report.sent and not report.problems:
+            click.echo("All was read back from the medium; it is safe to pull.")
+    if report.findings:
+        click.echo("What was damaged or refused is set aside with its bytes: see `paquebot status`.", err=True)
+
+
+@click.command("status")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def status_command(setting: Setting, wants_json: bool) -> None:
+    """Say how far everything has got, and what a person should look at.
+
+    For each peer three ticks: how many of the things we published a carrier has taken, the peer has stored, and the
+    peer has applied. Each is told only on evidence.
+
+    \b
+    Examples:
+      paquebot status
+      paquebot status --json
+    """
+    with setting.node() as node:
+        found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
+        aside = node.view.quarantined()
+    if wants_json:
+        value = found.as_json()
+        value["quarantine"] = [
+            {
+                "id": each.id,
+                "code": each.code,
+                "reason": each.reason,
+                "where": each.where,
+                "bytes": each.bytes,
+                "sha256": each.digest.hex(),
+                "at": output.iso(each.at),
+            }
+            for each in aside
+        ]
+        output.as_json(value)
+        return
+    click.echo(
+        f"{printable(found.name)}, node {short(found.node)}: {found.published} published, {found.received} received"
+    )
+    if found.clock_doubtful:
+        click.echo(f"This machine's clock is wrong; going by the latest time seen: {output.moment(found.now)}")
+    for peer in found.peers:
+        _say_peer(peer, found.now, plain=setting.plain)
+    for count, what in (
+        (found.incomplete, "files are incomplete; the rest is on its way or asked for"),
+        (found.wanted, "resources are listed by peers and not here; they are asked for"),
+        (found.held, "items wait for something they depend on"),
+        (found.quarantined, "were refused or damaged and are set aside with their bytes:"),
+    ):
+        if count:
+            click.echo(f"{count} {what}")
+    for each in aside[-20:]:
+        click.echo(f"  {output.moment(each.at)}  {each.code}: {printable(each.reason)} ({printable(each.where)})")
+
+
+def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
+    heard = f"last heard {output.ago(peer.heard_at, now)}" if peer.heard_at else "never heard"
+    click.echo(f"{printable(peer.name)}: {peer.state}, {heard}")
+    ticks = ("", "", "") if plain else ("✓   ", "✓✓  ", "✓✓✓ ")
+    for tick, count, what in zip(
+        ticks,
+        (peer.handed, peer.stored, peer.applied),
+        ("handed to a carrier", "stored by the peer", "applied by the peer"),
+        strict=True,
+    ):
+        click.echo(f"  {tick}{count} of {peer.published} {what}")
+    for each in peer.on_the_way:
+        click.echo(f"  {each.envelopes} envelopes on {printable(each.where)} since {output.ago(each.since, now)}")
+    if peer.lacking_lines:
+        click.echo(f"  {peer.lacking_lines} of its {peer.heard_lines} journal lines name things that are not here yet")
+    if peer.missing_envelopes:
+        click.echo(f"  {peer.missing_envelopes} of its envelopes have not arrived")
+    if peer.retry_at > now:
+        click.echo(f"  unanswered; next try {output.moment(peer.retry_at)}")

@@ -1,0 +1,185 @@
+"""`init`, `card` and `peer`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from paquebot.cli import output
+from paquebot.cli.main import Setting
+from paquebot.display import printable
+from paquebot.errors import Misused
+from paquebot.protocol.encoding import short
+from paquebot.protocol.publishing import CARD_BYTES_MAX
+from paquebot.protocol.state import Peer
+
+
+@click.command("init")
+@click.option("--name", required=True, help="What others see you as.")
+@click.option(
+    "--key", type=click.Choice(["ed25519", "rsa3072"]), default="ed25519", help="RSA is for strict SDMP peers."
+)
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def init_command(setting: Setting, name: str, key: str, wants_json: bool) -> None:
+    """Make a new user and node in the home directory.
+
+    \b
+    Examples:
+      paquebot init --name Alice
+      paquebot --home /srv/clinic init --name "Clinic North" --key rsa3072
+    """
+    from paquebot.node import Node
+
+    Node.create(setting.home, name, key=key)
+    with setting.node() as node:
+        local = node.view.local()
+    if wants_json:
+        output.as_json({"home": str(setting.home), "name": local.name, "user": local.user, "node": local.node})
+    else:
+        click.echo(f"{printable(local.name)} lives in {setting.home}, node {short(local.node)}.")
+        if sys.stdout.isatty():
+            click.echo("Next: `paquebot card -o my.card`, give it to a peer, and add theirs with `paquebot peer add`.")
+
+
+@click.command("card")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def card_command(setting: Setting, target: Path | None, wants_json: bool) -> None:
+    """Write this node's card: all that another node must know to exchange envelopes with it. It holds no secret.
+
+    \b
+    Examples:
+      paquebot card -o alice.card
+      paquebot card | mail -s "my card" bob@example.org
+    """
+    from paquebot.cli.resources import write_file
+
+    with setting.node() as node:
+        text, local = node.card(), node.view.local()
+    if target is not None:
+        write_file(target, [text.encode()])
+    if wants_json:
+        output.as_json({"name": local.name, "user": local.user, "node": local.node, "card": text})
+    elif target is None:
+        click.echo(text, nl=False)
+
+
+@click.group("peer")
+def peer_command() -> None:
+    """Add, list, show or remove peers: the nodes whose keys are pinned here."""
+
+
+@peer_command.command("add")
+@click.argument("name")
+@click.argument("cardfile", type=click.File("rb"))
+@click.option(
+    "--trust",
+    type=click.Choice(["read", "none"]),
+    default="read",
+    help="read: they may read what you publish, and you accept what they publish. none: neither.",
+)
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def add(setting: Setting, name: str, cardfile: BinaryIO, trust: str, wants_json: bool) -> None:
+    """Pin the keys on a card under NAME. CARDFILE may be - for standard input.
+
+    \b
+    Examples:
+      paquebot peer add Bob bob.card
+      paquebot peer add Archive archive.card --trust none
+    """
+    data = cardfile.read(CARD_BYTES_MAX + 1)
+    if len(data) > CARD_BYTES_MAX:
+        raise Misused("the file is far larger than any card")
+    if not name or not name.isprintable() or len(name) > 100:
+        raise Misused("a peer's name has 1 to 100 printable characters")
+    with setting.node() as node:
+        card = node.read_card(data.decode("utf-8", "replace"))
+        peer = node.add_peer(card, name, trusting=trust == "read")
+    if wants_json:
+        output.as_json(_as_json(peer))
+        return
+    click.echo(f"{printable(name)} is pinned: user {short(peer.user)}, node {short(peer.node)}.")
+    if peer.reads:
+        click.echo(
+            f"{printable(name)} may read what you publish, and what {printable(name)} publishes is accepted here."
+        )
+    else:
+        click.echo("Nothing that you publish is sent there, and nothing from there is accepted.")
+
+
+@peer_command.command("list")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_peers(setting: Setting, wants_json: bool) -> None:
+    """List the peers."""
+    with setting.node() as node:
+        peers, now = node.view.peers(), node.now()
+    if wants_json:
+        output.as_json([_as_json(peer) for peer in peers])
+    elif peers:
+        rows = [
+            (
+                peer.name,
+                short(peer.user),
+                short(peer.node),
+                "yes" if peer.reads else "no",
+                "yes" if peer.publishes else "no",
+                output.ago(peer.seen_at, now) if peer.seen_at else "never",
+            )
+            for peer in peers
+        ]
+        output.table(("NAME", "USER", "NODE", "READS US", "ACCEPTED", "LAST HEARD"), rows)
+    else:
+        click.echo("No peers yet. Add one: paquebot peer add NAME CARDFILE", err=True)
+
+
+@peer_command.command("show")
+@click.argument("name")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
+    """Show one peer, with its fingerprints in full to be compared by voice."""
+    with setting.node() as node:
+        peer = node.peer(name)
+        keys = node.view.announcement(peer.node)
+    if wants_json:
+        output.as_json(_as_json(peer))
+        return
+    click.echo(f"name       {printable(peer.name)}")
+    click.echo(f"user       {peer.user}")
+    click.echo(f"node       {peer.node}")
+    click.echo(f"added      {output.moment(peer.added)}")
+    click.echo(f"heard      {output.moment(peer.seen_at) if peer.seen_at else 'never'}")
+    click.echo(f"reads us   {'yes' if peer.reads else 'no'}")
+    click.echo(f"accepted   {'yes' if peer.publishes else 'no'}")
+    if keys:
+        last = max(key.expires for key in keys.keys)
+        click.echo(f"keys       {len(keys.keys)} envelope keys, the last valid until {output.moment(last)}")
+
+
+@peer_command.command("remove")
+@click.argument("name")
+@click.pass_obj
+def remove(setting: Setting, name: str) -> None:
+    """Forget a peer: nothing more is sent to it or taken from it. What came from it stays."""
+    with setting.node() as node:
+        node.remove_peer(name)
+    click.echo(f"{printable(name)} is forgotten.")
+
+
+def _as_json(peer: Peer) -> dict[str, object]:
+    return {
+        "name": peer.name,
+        "user": peer.user,
+        "node": peer.node,
+        "reads": peer.reads,
+        "accepted": peer.publishes,
+        "added": output.iso(peer.added),
+        "heard": output.iso(peer.seen_at),
+    }

@@ -1,0 +1,278 @@
+"""`publish`, `list`, `show` and `save`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from paquebot.cli import output
+from paquebot.cli.main import Setting
+from paquebot.display import printable
+from paquebot.errors import Misused
+from paquebot.node import Node
+from paquebot.protocol.encoding import short
+from paquebot.protocol.publishing import Draft
+from paquebot.report import SHOWN_KINDS
+from paquebot.status import reached_by
+from paquebot.store.view import Listed
+
+
+@click.command("publish")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("-m", "--message", help="Publish this text instead of files.")
+@click.option("--title", default="", help="A title.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given more than once.")
+@click.option("--filename", default="stdin", help="What to call what comes from standard input.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def publish_command(
+    setting: Setting,
+    files: tuple[Path, ...],
+    message: str | None,
+    title: str,
+    tags: tuple[str, ...],
+    filename: str,
+    wants_json: bool,
+) -> None:
+    """Publish files, standard input (-) or a message, to all peers who may read. Prints one URI a line.
+
+    Nothing leaves this machine before the next `paquebot sync`.
+
+    \b
+    Examples:
+      paquebot publish report.pdf photos/*.jpg --tag field
+      paquebot publish --message "All well, water low" --title "Day 12"
+      tar c logs | paquebot publish - --filename logs.tar
+    """
+    if (message is None) == (not files):
+        raise Misused("give either files or --message TEXT")
+    _check_words(title, tags)
+    with setting.node() as node:
+        if message is not None:
+            uris = node.publish([Draft.message(message, title=title, tags=tags)])
+        elif files == (Path("-"),):
+            stream = sys.stdin.buffer
+            uris = node.publish_stream(stream, filename, title=title, tags=tags)
+        else:
+            with output.progress("reading") as progress:
+                uris = node.publish_files(files, title=title, tags=tags, progress=progress)
+    if wants_json:
+        output.as_json([{"uri": uri, "id": short(uri.rpartition("/")[2])} for uri in uris])
+    else:
+        click.echo("\n".join(uris))
+
+
+def _check_words(title: str, tags: Sequence[str]) -> None:
+    if len(title) > 300:
+        raise Misused("a title has at most 300 characters")
+    if len(tags) > 64 or len(set(tags)) != len(tags) or not all(0 < len(tag) <= 100 for tag in tags):
+        raise Misused("tags have 1 to 100 characters, all different, at most 64 of them")
+
+
+@click.command("list")
+@click.option("--new", is_flag=True, help="Only what came from others and was not shown or saved yet.")
+@click.option("--all", "everything", is_flag=True, help="Also identities, trusts and keys.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool) -> None:
+    """List what was published, by us and by others, in the order of its stamps.
+
+    \b
+    Examples:
+      paquebot list
+      paquebot list --new --json
+    """
+    with setting.node() as node:
+        found = list(node.view.listed(None if everything else SHOWN_KINDS, new=new))
+        names = _names(node)
+        if wants_json:
+            output.as_json([_as_json(each, names) for each in found])
+            return
+        rows = [
+            (
+                short(each.id),
+                output.moment(each.stamp.at)[:16],
+                names.get(each.user, short(each.user)),
+                each.kind,
+                each.title or each.filename or _excerpt(node, each),
+                output.size(each.size),
+                "" if not each.lacking else f"{each.chunk_total - each.lacking} of {each.chunk_total} chunks",
+            )
+            for each in found
+        ]
+    if rows:
+        output.table(("ID", "STAMP (UTC)", "AUTHOR", "SCHEMA", "TITLE", "SIZE", ""), rows)
+    elif sys.stdout.isatty():
+        click.echo("Nothing new." if new else "Nothing here yet.", err=True)
+
+
+def _excerpt(node: Node, listed: Listed) -> str:
+    if listed.kind != "message":
+        return ""
+    text = b"".join(node.content(listed)).decode()
+    first = text.strip().split("\n", 1)[0]
+    return first if len(first) <= 48 else first[:47] + "…"
+
+
+def _names(node: Node) -> dict[str, str]:
+    local = node.view.local()
+    return {**{peer.user: peer.name for peer in node.view.peers()}, local.user: local.name}
+
+
+def _as_json(listed: Listed, names: dict[str, str]) -> dict[str, object]:
+    return {
+        "id": short(listed.id),
+        "uri": listed.uri,
+        "author": listed.user,
+        "author_name": names.get(listed.user),
+        "schema": listed.kind,
+        "title": listed.title,
+        "filename": listed.filename,
+        "tags": list(listed.tags),
+        "size": listed.size,
+        "stamp": str(listed.stamp),
+        "received": output.iso(listed.received),
+        "new": not listed.shown,
+        "complete": not listed.lacking,
+        "chunks": {"held": listed.chunk_total - listed.lacking, "of": listed.chunk_total},
+    }
+
+
+@click.command("show")
+@click.argument("id_", metavar="ID")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
+    """Show one message, or what is known of a file. ID is a URI, an id, or the beginning of one.
+
+    \b
+    Examples:
+      paquebot show 3fa29c81b2
+      paquebot show sdmp://1Zy3…/5w4I… --json
+    """
+    with setting.node() as node:
+        listed = node.find(id_)
+        text = b"".join(node.content(listed)).decode() if listed.kind != "file" else None
+        value = _as_json(listed, _names(node))
+        reached = {name: reach.value for name, reach in reached_by(node.view, listed).items()}
+        node.shown(listed)
+    if wants_json:
+        output.as_json({**value, "text": text, "peers": reached})
+        return
+    for key in ("uri", "author_name", "schema", "title", "filename", "size", "stamp"):
+        if value[key] not in ("", None):
+            click.echo(f"{key.removesuffix('_name'):<9} {printable(str(value[key]))}")
+    if listed.tags:
+        click.echo(f"{'tags':<9} {printable(', '.join(listed.tags))}")
+    if listed.lacking:
+        click.echo(f"{'chunks':<9} {listed.chunk_total - listed.lacking} of {listed.chunk_total} are here")
+    for name, reach in reached.items():
+        click.echo(f"{'peer':<9} {printable(name)}: {reach}")
+    if text is not None:
+        click.echo()
+        click.echo("\n".join(printable(line) for line in text.split("\n")))
+
+
+@click.command("save")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path, allow_dash=True), help="The file to write.")
+@click.option("--all-to", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def save_command(
+    setting: Setting, ids: tuple[str, ...], target: Path | None, all_to: Path | None, wants_json: bool
+) -> None:
+    """Save one file or message as a file, or several into a folder. Without an ID, --all-to saves all that is new.
+
+    Names that come from peers are never paths: what is unsafe in them is replaced. A file that is there already with
+    the same content is left alone; one with other content is never overwritten in a folder.
+
+    \b
+    Examples:
+      paquebot save 3fa29c81b2 -o report.pdf
+      paquebot save --all-to inbox/
+    """
+    if (target is None) == (all_to is None) or (target is not None and len(ids) != 1):
+        raise Misused("give one ID with -o FILE, or any number with --all-to DIR")
+    saved: list[dict[str, str]] = []
+    with setting.node() as node:
+        chosen = [node.find(each) for each in ids] if ids else list(node.view.listed(SHOWN_KINDS, new=True))
+        for listed in chosen:
+            if target is not None:
+                path = target
+                write_file(target, node.content(listed))
+            else:
+                assert all_to is not None
+                if listed.lacking and not ids:
+                    continue
+                path = _into(all_to, listed, node)
+            node.shown(listed)
+            saved.append({"id": short(listed.id), "uri": listed.uri, "path": str(path)})
+    if wants_json:
+        output.as_json(saved)
+    elif target is None:
+        for each in saved:
+            click.echo(printable(each["path"]))
+
+
+def _into(folder: Path, listed: Listed, node: Node) -> Path:
+    """Save one resource into *folder* under a safe name; return the path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = safe_name(listed.filename or f"{listed.title or listed.kind}.txt")
+    path = folder / name
+    if path.exists() or path.is_symlink():
+        if _same(path, node.content(listed)):
+            return path
+        stem, dot, suffix = name.rpartition(".")
+        path = folder / f"{stem or name} ({short(listed.id)}){dot if stem else ''}{suffix if stem else ''}"
+        if path.is_symlink() or (path.exists() and not _same(path, node.content(listed))):
+            raise Misused(f"{path} is there already with other content; move it away")
+    write_file(path, node.content(listed))
+    return path
+
+
+def _same(path: Path, content: Iterable[bytes]) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return all(file.read(len(part)) == part for part in content) and not file.read(1)
+
+
+def safe_name(name: str) -> str:
+    """Return a peer's name for a file as one that can do no harm on any system.
+
+    >>> safe_name("../../etc/passwd"), safe_name("CON"), safe_name("a\\b\x1b[2J.txt")
+    ('_.._etc_passwd', '_CON', 'a_b_[2J.txt')
+    """
+    kept = "".join(char if char.isprintable() and char not in '/\\:*?"<>|' else "_" for char in name)
+    kept = kept.strip().lstrip(".").rstrip(". ")
+    while len(kept.encode()) > 180:
+        kept = kept[: len(kept) - 1]
+    reserved = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+    return f"_{kept}" if not kept or kept.split(".")[0].upper() in reserved else kept
+
+
+def write_file(path: Path, content: Iterable[bytes]) -> None:
+    """Write *content* to *path* all or nothing, and durably; ``-`` is standard output."""
+    if str(path) == "-":
+        stream = sys.stdout.buffer
+        for part in content:
+            stream.write(part)
+        return
+    if path.exists() and not path.is_file():  # a pipe or device
+        with path.open("wb") as file:
+            file.writelines(content)
+        return
+    draft = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
+    try:
+        with draft.open("xb") as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
