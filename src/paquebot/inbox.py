@@ -63,9 +63,8 @@ class Inbox:
         try:
             sender, bundle = await self._open(arrival.parcel)
             to = self._engine.addressed(bundle, sender)
-            before = len(self._store.view.letters())
             done = self._store.commit(self._engine.receive(bundle, sender, link, arrival.where, self._clock()))
-            self._report.acknowledged += max(0, before - len(self._store.view.letters()))
+            self._commit_news(done)
         except Refused as refusal:
             return self._refused(arrival, refusal)
         self._report.opened += 1

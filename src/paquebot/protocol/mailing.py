@@ -263,7 +263,8 @@ def arrived(view: View, letter: Letter) -> Effects:
     told = view.told(letter.peer, letter.medium)
     if told.failures:
         yield SaveTold(replace(told, failures=0, retry_at=Millis(0)))
-    yield from settle_moot(view, letter.peer)
+    if view.elsewhere(letter.peer, letter.medium):
+        yield from settle_moot(view, letter.peer)
 
 
 def acknowledged(view: View, node: Fingerprint, heard: Ranges) -> Effects:
@@ -300,7 +301,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
             parts.append(Chunk(name, data))
     if peer.heard:
         parts.append(Tally(peer.heard, peer.heard_id, _latest(peer.done)))
-    floor = min([letter.sequence, *(each.sequence for each in view.letters(peer.node))])
+    floor = min(letter.sequence, view.oldest(peer.node) or letter.sequence)
     to = To(node_tag(peer.node), letter.sequence, letter.token, floor, _latest(peer.received))
     return Bundle(
         id=letter.id,

@@ -360,6 +360,12 @@ class View(Protocol):
     def letter_with(self, token: bytes) -> Letter | None:
         """Return the letter whose recipient shows *token*."""
 
+    def oldest(self, peer: Fingerprint) -> int | None:
+        """Return the lowest sequence number of the letters to *peer* that are not acknowledged."""
+
+    def elsewhere(self, peer: Fingerprint, medium: str) -> bool:
+        """Return whether letters to *peer* are on their way by other media than *medium*."""
+
     def replies(self, peer: Fingerprint) -> Sequence[Reply]:
         """Return the answers we owe to *peer*."""
 

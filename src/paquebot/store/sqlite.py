@@ -36,29 +36,33 @@ class Store:
         if sqlite3.sqlite_version_info < SQLITE_MIN:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; paquebot needs 3.37 or newer")
         self.blobs: Blobs | MemoryBlobs = Blobs(folder / "blobs") if folder else MemoryBlobs()
-        with _translated():
-            self._db = sqlite3.connect(folder / "store.db" if folder else ":memory:", isolation_level=None)
-            self._db.execute("PRAGMA synchronous = FULL")  # what is acknowledged must survive a power cut
-            self._db.execute("PRAGMA busy_timeout = 5000")
-            self._migrate()
+        self._path = folder / "store.db" if folder else None
         self._open: SqliteView | None = None
+        with _translated():
+            self._db, self._writable = self._connect()
 
-    def _migrate(self) -> None:
-        """Bring the tables up to date, in one transaction."""
-        scripts = sorted(
-            (each.name, each.read_text())
-            for each in resources.files("paquebot.store").joinpath("migrations").iterdir()
-            if each.name.endswith(".sql")
-        )
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(scripts):
-            raise StoreTooNew("this home was written by a newer paquebot")
-        if version == len(scripts):
-            return
-        self._db.execute("PRAGMA journal_mode = WAL")
-        script = "".join(text for _, text in scripts[version:])
-        stamp = f"PRAGMA user_version = {len(scripts)}; PRAGMA application_id = {APPLICATION_ID};"
-        self._db.executescript(f"BEGIN IMMEDIATE; {script} {stamp} COMMIT;")
+    def _connect(self) -> tuple[sqlite3.Connection, bool]:
+        """Open the file so that merely looking leaves no trace on the disk; only one process has it open anyway."""
+        if self._path and self._path.exists() and not self._path.with_name("store.db-wal").exists():
+            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+            if db.execute("PRAGMA user_version").fetchone()[0] == len(_scripts()):
+                return db, False
+            db.close()
+        db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
+        db.execute("PRAGMA synchronous = FULL")  # what is acknowledged must survive a power cut
+        _migrate(db)
+        return db, True
+
+    def _write(self) -> sqlite3.Connection:
+        """Return the connection, now one that can write."""
+        if not self._writable:
+            self._db.close()
+            self._db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._writable = True
+            if self._open is not None:
+                self._open.use(self._db)
+        return self._db
 
     def close(self) -> None:
         """Close the store."""
@@ -149,7 +153,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._write().execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
@@ -160,6 +164,24 @@ class Store:
     def _party(self, name: str) -> int:
         self._db.execute("INSERT OR IGNORE INTO party (name) VALUES (?)", (raw(name),))
         return int(self._db.execute("SELECT id FROM party WHERE name = ?", (raw(name),)).fetchone()[0])
+
+
+def _scripts() -> list[str]:
+    """The migrations, oldest first; the version of a store is how many of them it has had."""
+    folder = resources.files("paquebot.store").joinpath("migrations")
+    return [each.read_text() for each in sorted(folder.iterdir(), key=lambda each: each.name) if each.name[0].isdigit()]
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Bring the tables up to date, in one transaction. Raise `StoreTooNew`."""
+    scripts = _scripts()
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(scripts):
+        raise StoreTooNew("this home was written by a newer paquebot")
+    if version < len(scripts):
+        db.execute("PRAGMA journal_mode = WAL")
+        stamp = f"PRAGMA user_version = {len(scripts)}; PRAGMA application_id = {APPLICATION_ID};"
+        db.executescript(f"BEGIN IMMEDIATE; {''.join(scripts[version:])} {stamp} COMMIT;")
 
 
 @contextmanager

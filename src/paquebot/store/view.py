@@ -79,6 +79,10 @@ class SqliteView:
         self.user = self.party(self._local.user)
         """The user's number in `party`."""
 
+    def use(self, db: sqlite3.Connection) -> None:
+        """Look through another connection to the same store."""
+        self._db = db
+
     def forget(self) -> None:
         """Forget what is cached: a transaction was undone."""
         self._peers: dict[Fingerprint, Peer] | None = None
@@ -309,6 +313,18 @@ class SqliteView:
             handed_at=Millis(handed_at) if handed_at else None,
             where=place,
         )
+
+    def oldest(self, peer: Fingerprint) -> int | None:
+        """Return the lowest sequence number of the letters to *peer* that are not acknowledged."""
+        row = self._one("SELECT min(sequence) FROM letter WHERE node = ? AND peer = ?", self.party(peer))
+        return row[0] if row else None
+
+    def elsewhere(self, peer: Fingerprint, medium: str) -> bool:
+        """Return whether letters to *peer* are on their way by other media than *medium*."""
+        row = self._one(
+            "SELECT 1 FROM letter WHERE node = ? AND peer = ? AND medium != ? LIMIT 1", self.party(peer), medium
+        )
+        return row is not None
 
     def replies(self, peer: Fingerprint) -> Sequence[Reply]:
         """Return the answers we owe to *peer*."""

@@ -1,0 +1,205 @@
+"""What must be true at every moment, checked at the step where it could be broken.
+
+The witness sees everything: what was sealed, what each store committed, what was acknowledged. It believes nobody's
+word: signatures and chains are checked here by other means than the code under test uses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from paquebot.protocol import journal
+from paquebot.protocol.bundle import Bundle, Chunk, Rebuilt, Update, Verbatim
+from paquebot.protocol.effects import AddLines, DropReply, Effect, Keep, Post, Release, Seen, Settle, Tell
+from paquebot.protocol.encoding import Fingerprint, LineId, b64
+from paquebot.protocol.identity import PublicKey
+from paquebot.protocol.mailing import IN_FLIGHT_MAX
+from paquebot.protocol.state import Letter, Peer, View
+from paquebot.store.view import Listed, Quarantined
+
+OUTBOX_MAX = 200
+"""Letters to one peer that may wait at once, in months as small as ours."""
+
+
+class WideView(View, Protocol):
+    """The engine's view and what lists need."""
+
+    def listed(self) -> Iterator[Listed]: ...
+
+    def quarantined(self) -> Sequence[Quarantined]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An envelope that an honest node made."""
+
+    sender: Fingerprint
+    bundle: Bundle
+
+
+class Witness:
+    """Sees what all nodes do, and raises `AssertionError` at the first broken promise."""
+
+    def __init__(self) -> None:
+        self.views: dict[Fingerprint, WideView] = {}
+        self.keys: dict[Fingerprint, PublicKey] = {}
+        """Of all honest users and nodes."""
+        self.letters: dict[bytes, Letter] = {}
+        """Everything ever planned, by bundle id."""
+        self.numbered: dict[tuple[Fingerprint, Fingerprint, int], bytes] = {}
+        """Bundle ids by sender, recipient and sequence number."""
+        self.parcels: dict[bytes, Sealed] = {}
+        """By the SHA-256 of the envelope."""
+        self.posted: Counter[tuple[Fingerprint, Fingerprint, str, str]] = Counter()
+        """How often each line or chunk was put on each medium."""
+        self._done: set[tuple[Fingerprint, bytes]] = set()
+        self._proven: dict[tuple[Fingerprint, Fingerprint], tuple[int, LineId]] = {}
+        self._checked: set[tuple[Fingerprint, Fingerprint, int]] = set()
+
+    # -- what is seen ---------------------------------------------------------------
+
+    def sealed(self, sender: Fingerprint, bundle: Bundle, parcel: bytes, size_max: int) -> None:
+        """An envelope was made: it acknowledges only what its sender holds, and keeps its promised size."""
+        assert len(parcel) <= size_max, f"an envelope of {len(parcel)} bytes was announced with {size_max}"
+        self.parcels[sha256(parcel).digest()] = Sealed(sender, bundle)
+        peer = self.letters[bundle.id].peer
+        known = self.views[sender].peer(peer)
+        assert known is not None
+        for number in bundle.to[0].heard:
+            name = self.numbered.get((peer, sender, number))
+            if (sender, peer, number) not in self._checked and name is not None:
+                stored = self.views[sender].seen(name) or number < known.floor
+                assert stored, "an envelope was acknowledged in a header and not stored"
+                self._checked.add((sender, peer, number))
+
+    def committed(self, who: Fingerprint, effects: Iterable[Effect], heard: Bundle | None, *, incoming: bool) -> None:
+        """A transaction of *who* is complete; it dealt with the envelope *heard*, if with any."""
+        effects = list(effects)
+        for effect in effects:
+            match effect:
+                case Seen(bundle):
+                    assert (who, bundle) not in self._done, "an envelope was acted on twice"
+                    self._done.add((who, bundle))
+                case Keep(kept):
+                    self._check_signature(effect)
+                    assert self.views[who].has(kept.signed.id), "a resource was kept and is not there"
+                case Post(letter):
+                    self._posted(who, letter)
+                case Settle(name) if incoming:
+                    self._check_settled(self.letters[name])
+                case DropReply(number):
+                    self._check_answered(who, number)
+                case AddLines(author):
+                    self._prove(who, author)
+        if heard is not None:
+            self._check_outcomes(effects, heard)
+
+    def acknowledged(self, who: Fingerprint, parcel: bytes) -> None:
+        """*who* showed a token: what the parcel taught must be stored by now."""
+        found = self.parcels.get(sha256(parcel).digest())
+        assert found is not None, "something that no honest node made was acknowledged"
+        assert self.views[who].seen(found.bundle.id), "an envelope was acknowledged before it was stored"
+
+    def refused(self, who: Fingerprint, parcel: bytes) -> None:
+        """*who* refused a parcel for good: its bytes must have been set aside."""
+        name = sha256(parcel).digest()
+        assert any(each.digest == name for each in self.views[who].quarantined()), "refused and not set aside"
+
+    # -- what is concluded --------------------------------------------------------------
+
+    def _posted(self, who: Fingerprint, letter: Letter) -> None:
+        assert letter.id not in self.letters, "two letters have one name"
+        self.letters[letter.id] = letter
+        place = who, letter.peer, letter.sequence
+        assert place not in self.numbered, "a sequence number was given twice"
+        self.numbered[place] = letter.id
+        for number in letter.plan.lines:
+            self.posted[who, letter.peer, letter.medium, f"line {number}"] += 1
+        for number in letter.plan.chunks:
+            self.posted[who, letter.peer, letter.medium, f"chunk {number}"] += 1
+
+    def _check_signature(self, effect: Keep) -> None:
+        signed = effect.kept.signed
+        (signature,) = signed.signatures
+        assert signature.signer in self.keys, "a resource by an unknown signer was kept"
+        # Raises `BadSignature`, and by another way than `SignedObject.verify`.
+        self.keys[signature.signer].verify(signature.value, b64(signed.payload).encode())
+
+    def _check_settled(self, letter: Letter) -> None:
+        """A letter was taken out because of something that arrived."""
+        plan = letter.plan
+        moot = not (plan.requests or plan.wants or plan.replies or plan.ask_journal)
+        assert moot or self.views[letter.peer].seen(letter.id), "a letter was settled that never arrived"
+
+    def _check_answered(self, who: Fingerprint, number: int) -> None:
+        letters = (each for each in self.letters.values() if number in each.plan.replies)
+        told = any(self.views[each.peer].seen(each.id) for each in letters if each.peer != who)
+        assert told, "an answer was forgotten that never arrived"
+
+    def _check_outcomes(self, effects: Sequence[Effect], heard: Bundle) -> None:
+        told = sum(isinstance(effect, Tell) for effect in effects)
+        if not any(isinstance(effect, Seen) for effect in effects):
+            assert told == 1, "a repeated envelope has one outcome"
+            return
+        asked = (b'"request_', b'"receipt"')
+        items = sum(
+            isinstance(part, Rebuilt | Update | Chunk)
+            or (isinstance(part, Verbatim) and not any(word in _payload(part) for word in asked))
+            for part in heard.parts
+        )
+        released = sum(isinstance(effect, Release) for effect in effects)
+        assert told == items + released, f"{items} items came, {released} were looked at again, {told} outcomes"
+
+    def _prove(self, who: Fingerprint, author: Fingerprint) -> None:
+        """Follow the chain of *author*'s journal as *who* has it, from where it was followed to."""
+        view = self.views[who]
+        number, name = self._proven.get((who, author), (0, journal.root(author)))
+        assert view.line_id(author, number) == name, "a journal was rewritten"
+        for line in journal.extend(name, number, view.entries(author, number + 1, 1 << 20)):
+            assert view.line_id(author, line.number) == line.id, "a journal's chain is broken"
+            number, name = line.number, line.id
+        self._proven[who, author] = number, name
+
+    # -- what must be true of one node now --------------------------------------------------
+
+    def check(self, who: Fingerprint) -> None:
+        """Check all that *who* believes against what is."""
+        view = self.views[who]
+        self._prove(who, who)
+        for peer in view.peers():
+            self._check_heard(view, peer)
+            if peer.node in self.views:
+                self._check_told(view, peer, self.views[peer.node])
+            waiting = [each for each in view.letters(peer.node)]
+            assert len(waiting) <= min(OUTBOX_MAX, IN_FLIGHT_MAX), "the outbox has no bound"
+
+    def _check_heard(self, view: WideView, peer: Peer) -> None:
+        assert view.line_id(peer.node, peer.heard) == peer.heard_id, "what was heard is not what is stored"
+        wrote = self.views[peer.node].line_id(peer.node, peer.heard)
+        assert wrote == peer.heard_id, "a line was heard that its author never wrote"
+        for number in peer.done:
+            (entry,) = view.entries(peer.node, number, 1)
+            assert view.complete(entry.resource), "something is called done and is not here"
+
+    def _check_told(self, view: WideView, peer: Peer, theirs: WideView) -> None:
+        """Nothing counts as arrived at a peer that the peer does not hold."""
+        me = view.local().node
+        known = theirs.peer(me)
+        assert peer.acked.last <= (known.heard if known else 0), "a line counts as told that the peer lacks"
+        for line in view.own_lines(1, view.tip()[0]):
+            if line.number in peer.applied:
+                assert theirs.complete(line.entry.resource), "a resource counts as applied that the peer lacks"
+        if peer.reads:
+            for number in view.own_chunks() - peer.owed_chunks:
+                name = view.chunk(number)
+                assert name is None or theirs.has_blob(name), "a chunk counts as told that the peer lacks"
+
+
+def _payload(part: Verbatim) -> bytes:
+    from paquebot.protocol.resource import SignedObject
+
+    return SignedObject.parse(part.data).payload[:120]
