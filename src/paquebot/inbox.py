@@ -67,6 +67,7 @@ class Inbox:
             self._commit_news(done)
         except Refused as refusal:
             return self._refused(arrival, refusal)
+        self._store.release(arrival.parcel)
         self._report.opened += 1
         self._report.note(done)
         return Acknowledgement(arrival.key, Verdict.TAKEN, to.token)

@@ -19,7 +19,7 @@ from paquebot.protocol import container, journal, schema
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, digest, raw, short, unb64
 from paquebot.protocol.identity import EDDSA, HS512, PrivateKey, PublicKey, protected, public_key, public_key_from_pem
 from paquebot.protocol.keys import Announcement
-from paquebot.protocol.limits import CONTAINER_BYTES_MAX, LINES_MAX, MIB
+from paquebot.protocol.limits import CONTAINER_BYTES_MAX, DAY_MS, LINES_MAX, MIB
 from paquebot.protocol.published import OBJECTS, URIS
 from paquebot.protocol.publishing import CARD_BYTES_MAX, CARD_HEAD, read_card
 from paquebot.protocol.resource import About, FileManifest, Resource, Signature, SignedObject
@@ -41,6 +41,7 @@ _TROUBLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
 _ID = re.compile(r"[A-Za-z0-9_-]{86}\r?", re.ASCII)
 _KEY_BODY = re.compile(r"M[A-Za-z0-9+/]{39,4000}={0,2}", re.ASCII)
 _B64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_SECRET = "SECRET", "whoever reads this file can act as its owner; never send or publish it"
 _OURS = {uri: name for name, uri in URIS.items()}
 
 
@@ -122,16 +123,6 @@ class _Known:
         """Return the best that is known of *who*."""
         return self.identities.get(who) or self.claimed.get(who)
 
-    def trust(self, name: ResourceId) -> Trust | None:
-        """Return the trust *name* if it is here, signed by its user. Raise `NotPermitted` if it is something else."""
-        found = self.resources.get(name)
-        if found is None or found.signed.signer not in self.keys:
-            return None
-        if not found.container.keeps("trust") or found.signed.signer != found.user:
-            raise NotPermitted("the trust that it names is no trust signed by its user")
-        found.signed.verify(self.keys[found.user][0])
-        return trust_of(found)
-
 
 def _collect(files: Sequence[tuple[str, bytes]], keys: Sequence[PublicKey], at: Millis) -> _Known:
     known = _Known(at)
@@ -165,7 +156,7 @@ def _decoded(data: bytes) -> bytes:
 
 
 def _learn(known: _Known, name: str, data: bytes) -> None:
-    if not data.startswith(b"{"):
+    if not data[:1024].lstrip().startswith(b"{"):
         if data.startswith((b"M", b"-----BEGIN PUBLIC KEY-----")) and len(data) <= 2 * _BODY_CHARS_MAX:
             key = public_key_from_pem(data.decode("ascii"))
             known.keys.setdefault(key.fingerprint, (key, name))
@@ -336,6 +327,8 @@ def _container(page: _Page, value: dict[str, Any]) -> str:
     if not page.passes("schema container", lambda: schema.check("container", value)):
         return "container"
     names = value["sdmp"]["schemas"]
+    if "private_key" in value:
+        page.fact(*_SECRET)
     page.fact("version", value["sdmp"]["version"])
     page.fact("schemas", ", ".join(_OURS.get(name, name) for name in names))
     kinds: list[str] = []
@@ -377,15 +370,15 @@ def _identity(page: _Page, value: dict[str, Any]) -> str:
 
 def _in_force(page: _Page, expires: str) -> None:
     """Check that what *expires* then has not yet done so."""
-    what = f"in force on {_date(page.known.at)}"
     end = page.attempt("date of expiry", lambda: parse_time(expires), expires)
     if end is not None:
         alive = page.known.at < end
-        page.check(what, alive, f"{'until' if alive else 'expired on'} {expires}")
+        page.check("in force", alive, f"{'until' if alive else 'expired on'} {expires}; judged at {_date(page)}")
 
 
-def _date(at: Millis) -> str:
-    return format_time(at)[:16] + "Z" if at % 86_400_000 else format_time(at)[:10]
+def _date(page: _Page) -> str:
+    text = format_time(page.known.at)
+    return text[:10] if page.known.at % DAY_MS == 0 else f"{text[:16]}Z"
 
 
 def _signature_object(page: _Page, value: dict[str, Any]) -> str:
@@ -424,7 +417,7 @@ def _inner(page: _Page, load: Callable[[], dict[str, Any]]) -> dict[str, Any] | 
 
 def _own_key(value: dict[str, Any]) -> PublicKey | None:
     try:
-        return public_key(value["identity"]["key"])
+        return public_key(value["identity"]["key"]) if "identity" in value["sdmp"]["schemas"] else None
     except (PaquebotError, *_TROUBLE):
         return None
 
@@ -455,7 +448,8 @@ def _signature(page: _Page, what: str, entry: dict[str, str], text: str, own: Pu
     if identity is None:
         page.fact(f"{what}: signer's identity", "not among the files, so its expiry is not known")
     else:
-        page.passes(f"{what}: signer in force on {_date(page.known.at)}", partial(identity.check_time, page.known.at))
+        until = f"until {format_time(identity.expires)}; judged at {_date(page)}"
+        page.passes(f"{what}: signer in force", partial(identity.check_time, page.known.at), until)
     return found
 
 
@@ -514,16 +508,28 @@ def _resource(page: _Page, signed: SignedObject) -> None:
     elif found.trust not in page.known.resources:
         page.fact("authority", "the trust is not among the files, so it was not checked")
     else:
-        page.passes("authority", partial(_authority, page, found), "by a trust among the files")
+        right = CREATE_TRUST if found.container.keeps("trust") else PUBLISH
+        at = min(found.about.stamp.at, page.known.at) if found.about else page.known.at
+        allows = partial(Trust.check, right=right, user=found.user, trustee=signed.signer, at=at)
+        _by_trust(page, "authority", page.known.resources[found.trust], allows)
 
 
-def _authority(page: _Page, resource: Resource) -> None:
-    trust = page.known.trust(ResourceId(resource.trust or ""))
-    if trust is None:
-        raise NotPermitted("there is no key for the signer of its trust; give it with --key")
-    right = CREATE_TRUST if resource.container.keeps("trust") else PUBLISH
-    at = min(resource.about.stamp.at, page.known.at) if resource.about else page.known.at
-    trust.check(right, resource.user, resource.signed.signer, at)
+def _by_trust(page: _Page, what: str, trust: Resource, allows: Callable[[Trust], None]) -> None:
+    """Check that *trust*, one of the files, is signed by its user and *allows* something."""
+    signer, is_trust = trust.signed.signer, trust.container.keeps("trust")
+    if is_trust and signer not in page.known.keys:
+        page.check(what, None, f"no key for {short(signer)}, who signed the trust; give it with --key")
+    elif is_trust and signer != trust.user:
+        page.check(what, None, "the trust was given by a node; who allowed that was not looked into")
+    else:
+        page.passes(what, partial(_allowed, page, trust, allows), "by a trust among the files")
+
+
+def _allowed(page: _Page, trust: Resource, allows: Callable[[Trust], None]) -> None:
+    if not trust.container.keeps("trust"):
+        raise NotPermitted("the trust that it names is something else")
+    trust.signed.verify(page.known.keys[trust.user][0])
+    allows(trust_of(trust))
 
 
 def _about(page: _Page, value: dict[str, Any]) -> None:
@@ -564,10 +570,9 @@ def _response(page: _Page, value: dict[str, Any]) -> str:
     answer = value["response"]
     page.fact("answers request", answer["identifier"])
     page.fact("status", answer["status"])
-    has_data, ok = "data" in answer, answer["status"] == "ok"
-    page.check("data", has_data == ok, "with ok, and only then")
-    if not has_data:
+    if "data" not in answer:
         return f"response ({answer['status']})"
+    page.check("data", answer["status"] == "ok", "there is some, which goes with ok only")
     inner = page.under("data")
     if inner.level > _LEVELS_MAX:
         _inner(inner, dict)
@@ -676,7 +681,7 @@ def _follow(since: str, lines: Sequence[str]) -> tuple[bool, str, list[journal.E
         except Malformed as problem:
             return False, f"line {number} of {len(lines)}: {problem}", entries
         since = digest(line.encode())
-    return True, f"{len(lines)} lines", entries
+    return True, f"{len(lines)} after the first", entries
 
 
 _EXPECTED = {1: "the user's identity", 2: "the trust in the node"}
@@ -719,7 +724,7 @@ def _journal_known(page: _Page, node: Fingerprint, entries: list[journal.Entry])
         if number == 1:
             page.passes(f"line 1 is {what}", partial(_is_user, found))
         if number == 2:
-            page.passes(f"line 2 is {what}", partial(_trusts, page, node, found))
+            _by_trust(page, f"line 2 is {what}", found, partial(_publishes, node))
 
 
 def _is_user(resource: Resource) -> None:
@@ -727,11 +732,9 @@ def _is_user(resource: Resource) -> None:
         raise NotPermitted("it is something else")
 
 
-def _trusts(page: _Page, node: Fingerprint, resource: Resource) -> None:
-    trust = page.known.trust(resource.id)
-    if trust is None:
-        raise NotPermitted("there is no key for its signer; give it with --key")
-    trust.check(PUBLISH, resource.user, node, page.known.at)
+def _publishes(node: Fingerprint, trust: Trust) -> None:
+    if trust.trustee != node or PUBLISH not in trust.rights:
+        raise NotPermitted("it does not allow this node to publish")
 
 
 # Keys.
@@ -760,7 +763,6 @@ def _public_pem(page: _Page, text: str) -> str:
 
 def _secret(page: _Page, pem: str) -> PrivateKey | None:
     """Say whose secret *pem* is, and nothing else of it."""
-    page.fact("SECRET", "whoever reads this file can act as its owner; never send or publish it")
     if len(pem) > _PRIVATE_CHARS_MAX:
         page.check("key readable and strong", None, "a private key this large is not read here")
         return None
@@ -771,6 +773,7 @@ def _secret(page: _Page, pem: str) -> PrivateKey | None:
 
 
 def _private_pem(page: _Page, text: str) -> str:
+    page.fact(*_SECRET)
     _secret(page, text)
     return "private key (PEM, SECRET)"
 

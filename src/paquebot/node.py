@@ -145,7 +145,11 @@ class Node:
         return self.view.clock().doubtful(self.clock())
 
     def _secrets(self) -> keystore.Secrets:
-        return files.KeyFile(self.home / "keys" / "envelope.json").load()
+        secrets = files.KeyFile(self.home / "keys" / "envelope.json").load()
+        announced = self.view.announcement(self.view.local().node)
+        if announced is None or keystore.signing_point(secrets.signing) != announced.signing:
+            raise WrongKey("the envelope keys in keys/envelope.json belong to another home")
+        return secrets
 
     def _sealer(self) -> Sealer:
         from paquebot.vault.pgpy_sealer import PgpySealer
@@ -365,7 +369,7 @@ class Node:
 def link(transport: Transport) -> Link:
     """Return what the engine needs to know of an open transport."""
     can = transport.capability
-    return Link(can.medium, can.latency_ms, can.bytes_cheap, can.shows_tokens, can.bytes_free)
+    return Link(can.medium, can.latency_ms, can.bytes_cheap, can.shows_tokens)
 
 
 @contextmanager

@@ -60,8 +60,6 @@ class Capability:
     """Recipients' tokens come back by this carrier, so that no envelope need be sent just to acknowledge."""
     writable: bool = True
     """False for read-only media: collect only."""
-    bytes_free: int | None = None
-    """How many bytes it can still take now; None if it cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)

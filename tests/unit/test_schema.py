@@ -34,7 +34,7 @@ CORE = {
             {"expires": ...},
             {"expires": "2015-07-26T15:48:37Z"},
             {"expires": TIME + "\n"},
-            {"expires": "٢٠١٥-07-26T15:48:37.703Z"},
+            {"expires": "\u0662\u0660\u0661\u0665-07-26T15:48:37.703Z"},
             {"key": ...},
             {"key": "-----BEGIN PUBLIC KEY-----" + KEY},
             {"key": KEY + "\n"},
@@ -61,7 +61,11 @@ CORE = {
             {"signatures": [{"signature": "e30"}]},
         ],
     ),
-    "resource": ("resource", {"user": ID, "trust": ID}, [{"user": ...}, {"user": ID + "\n"}, {"trust": None}, {"trust": ""}]),
+    "resource": (
+        "resource",
+        {"user": ID, "trust": ID},
+        [{"user": ...}, {"user": ID + "\n"}, {"trust": None}, {"trust": ""}],
+    ),
     "encrypted": (
         "encrypted",
         {"iv": "A" * 22, "payload": "", "recipients": [{"key": "AA"}]},
@@ -83,12 +87,27 @@ CORE = {
     "request_journal": (
         "request",
         {"identifier": "x" * 127, "type": "journal", "since": ID, "limit": 1},
-        [{"identifier": "x" * 128}, {"identifier": ""}, {"type": "resource"}, {"since": ...}, {"limit": 0}, {"limit": 1.5}, {"limit": "1"}],
+        [
+            {"identifier": "x" * 128},
+            {"identifier": ""},
+            {"type": "resource"},
+            {"since": ...},
+            {"limit": 0},
+            {"limit": 1.5},
+            {"limit": "1"},
+        ],
     ),
     "request_resource": (
         "request",
         {"identifier": "x", "type": "resource", "author": ID, "resource": ID},
-        [{"identifier": 1}, {"type": "journal"}, {"type": ...}, {"author": ...}, {"resource": ...}, {"resource": ID + "A"}],
+        [
+            {"identifier": 1},
+            {"type": "journal"},
+            {"type": ...},
+            {"author": ...},
+            {"resource": ...},
+            {"resource": ID + "A"},
+        ],
     ),
     "response": (
         "response",
@@ -109,21 +128,41 @@ CORE = {
             {"expires": None},
         ],
     ),
-    "revoke": ("revoke", {"resource": ID, "authorization": ID}, [{"resource": ...}, {"resource": 1}, {"authorization": "no"}]),
-    "user": ("user", {"name": "Ada", "about": ""}, [{"name": ...}, {"name": ""}, {"name": "x" * 101}, {"about": "x" * 10_001}]),
-    "node": ("node", {"type": "node", "name": "", "ips": ["host:1"]}, [{"type": "user"}, {"name": "x" * 101}, {"ips": ["x"] * 65}, {"ips": "x"}]),
+    "revoke": (
+        "revoke",
+        {"resource": ID, "authorization": ID},
+        [{"resource": ...}, {"resource": 1}, {"authorization": "no"}],
+    ),
+    "user": (
+        "user",
+        {"name": "Ada", "about": ""},
+        [{"name": ...}, {"name": ""}, {"name": "x" * 101}, {"about": "x" * 10_001}],
+    ),
+    "node": (
+        "node",
+        {"type": "node", "name": "", "ips": ["host:1"]},
+        [{"type": "user"}, {"name": "x" * 101}, {"ips": ["x"] * 65}, {"ips": "x"}],
+    ),
     "private_key": (
         "private_key",
         {"expires": TIME, "key": "-----BEGIN", "fingerprint": ID},
         [{"expires": ...}, {"key": ...}, {"fingerprint": ...}, {"expires": "soon"}],
     ),
     "schema": ("schema", {"type": "object"}, []),
-}  # fmt: skip
+}
 
 OURS = {
     "about": (
         "about",
-        {"stamp": STAMP, "tags": ["a", "b"], "title": "", "expires": TIME, "after": [ID], "parent": ID, "supersedes": ID},
+        {
+            "stamp": STAMP,
+            "tags": ["a", "b"],
+            "title": "",
+            "expires": TIME,
+            "after": [ID],
+            "parent": ID,
+            "supersedes": ID,
+        },
         [
             {"stamp": ...},
             {"stamp": TIME},
@@ -172,7 +211,7 @@ OURS = {
             {"groups": [{**GROUP, "points": "A" * 43 + "\n"}]},
         ],
     ),
-}  # fmt: skip
+}
 
 
 def read(name: str, fields: dict[str, object]) -> container.Container:

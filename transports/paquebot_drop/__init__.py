@@ -37,7 +37,7 @@ from paquebot_drop.visit import Visit
 
 __all__ = ["DropSettings", "DropTransport"]
 
-_WEEK_MS = 7 * 24 * 3_600_000
+_LATENCY_MS = 28 * 24 * 3_600_000  # a stick may lie in a drawer for weeks before its silence means anything
 _CRATE_LEAST = 64 << 10
 _UNNAMED = "unnamed"
 
@@ -77,12 +77,11 @@ class DropTransport:
         """What this medium can do; a read-only one carries nothing back."""
         return Capability(
             bytes_max=min(BODY_MAX, self._crate_max - OVERHEAD_MAX),
-            latency_ms=_WEEK_MS,
+            latency_ms=_LATENCY_MS,
             medium=f"drop:{self._volume}",
             bytes_cheap=True,
             shows_tokens=self._writable,
             writable=self._writable,
-            bytes_free=self._open().free * 8 // 10,  # the rest is for others, and for tokens
         )
 
     async def __aenter__(self) -> Self:

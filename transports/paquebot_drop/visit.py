@@ -53,7 +53,8 @@ class Visit:
             crate = here.get(name)
             if crate is not None:
                 mark = checkmark(crate.found.size, crate.found.stamp, crate.intact, self._notes(name, wrote))
-                if mark == wrote.checked:
+                listed = {entry.id for entry in crate.entries}
+                if mark == wrote.checked and all(record.id in listed for record in live):
                     continue
                 whole = self._whole(crate)
                 if whole is None:

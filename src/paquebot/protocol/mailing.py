@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from random import Random
 
 from paquebot.protocol import messages
@@ -68,7 +69,6 @@ def backoff(failures: int) -> int:
 
 def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Random) -> Effects:
     """Plan the letters that are due on *link* now."""
-    budget = link.budget_bytes
     for peer in view.peers():
         yield from _overdue(view, peer, link, now, jitter)
         told = view.told(peer.node, link.medium)
@@ -76,10 +76,7 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Random) 
             continue
         current = view.peer(peer.node)
         assert current is not None
-        plans = list(_plans(view, current, told, link, now))
-        if budget is not None:
-            plans = _afford(view, plans, budget)
-            budget -= sum(_cost(view, plan) for plan in plans)
+        plans = list(islice(_plans(view, current, told, link, now), LETTERS_MAX))
         if plans:
             yield from _post(view, current, told, link, plans, now, entropy)
 
@@ -176,21 +173,10 @@ def _cost(view: View, plan: Plan) -> int:
     return HEADER_BYTES + lines + len(plan.chunks) * CHUNK_BYTES
 
 
-def _afford(view: View, plans: list[Plan], budget: int) -> list[Plan]:
-    """The plans that fit; a small one may pass a large one that does not."""
-    fitting = []
-    for plan in plans:
-        cost = _cost(view, plan)
-        if cost <= budget:
-            budget -= cost
-            fitting.append(plan)
-    return fitting
-
-
 def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now: Millis, entropy: Entropy) -> Effects:
     lines, chunks, asked_journal = told.lines, told.chunks, False
     sequence = peer.sequence
-    for plan in plans[:LETTERS_MAX]:
+    for plan in plans:
         sequence += 1
         yield Post(
             Letter(

@@ -249,7 +249,6 @@ class Link:
     latency_ms: int
     bytes_cheap: bool = False
     shows_tokens: bool = False
-    budget_bytes: int | None = None
 
 
 class View(Protocol):

@@ -144,6 +144,17 @@ class Store:
                     (view.user, view.node, transport, key, value),
                 )
 
+    def release(self, data: bytes) -> None:
+        """Forget that *data* was set aside: it was accepted after all."""
+        owner = (self.view.node, len(data))
+        with _translated():
+            found = self._db.execute("SELECT digest FROM quarantine WHERE node = ? AND bytes = ?", owner).fetchall()
+            digest = sha256(data).digest() if found else b""
+            if (digest,) in found:
+                with self._transaction():
+                    self._db.execute("DELETE FROM quarantine WHERE node = ? AND digest = ?", (owner[0], digest))
+                self.blobs.drop(digest)
+
     def show(self, resource: ResourceId) -> None:
         """Note that a person has seen *resource*."""
         view = self.view

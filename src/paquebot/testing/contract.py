@@ -182,7 +182,6 @@ class TransportContract:
         assert able.bytes_max > 0
         assert able.latency_ms > 0
         assert able.medium
-        assert able.bytes_free is None or able.bytes_free >= 0
 
     @promise
     async def test_an_empty_route_yields_nothing_and_stops(self, link: Link) -> None:

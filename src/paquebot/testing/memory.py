@@ -175,6 +175,14 @@ class MemoryStore:
             self._tables.put(self._tables.carrier, (transport, key), value)
         self._tables.mark()
 
+    def release(self, data: bytes) -> None:
+        """Forget that *data* was set aside: it was accepted after all."""
+        digest = sha256(data).digest()
+        if digest in self._tables.quarantine:
+            self._tables.drop(self._tables.quarantine, digest)
+            self._tables.mark()
+            self.blobs.drop(digest)
+
     def show(self, resource: ResourceId) -> None:
         """Note that a person has seen *resource*."""
         rows = self._tables.rows
@@ -232,9 +240,12 @@ class MemoryView:
         return 0 if line == journal.root(journal_) else self._tables.numbers.get((journal_, line))
 
     def entries(self, journal_: Fingerprint, first: int, count: int) -> Sequence[Entry]:
-        lines = self._tables.lines
-        numbers = range(max(first, 1), first + count)
-        return [lines[journal_, number].entry for number in numbers if (journal_, number) in lines]
+        found: list[Entry] = []
+        number = max(first, 1)
+        while number < first + count and (line := self._tables.lines.get((journal_, number))):
+            found.append(line.entry)
+            number += 1
+        return found
 
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         return sorted(self._tables.naming.get(resource, ()))
@@ -259,6 +270,16 @@ class MemoryView:
 
     def letter_with(self, token: bytes) -> Letter | None:
         return next((each for each in self._tables.letters.values() if each.token == token), None)
+
+    def oldest(self, peer: Fingerprint) -> int | None:
+        return min((each.sequence for each in self._tables.letters.values() if each.peer == peer), default=None)
+
+    def elsewhere(self, peer: Fingerprint, medium: str) -> bool:
+        return any(each.peer == peer and each.medium != medium for each in self._tables.letters.values())
+
+    def media(self, peer: Fingerprint) -> Sequence[str]:
+        """Return the media on which something was put for *peer*."""
+        return sorted(medium for name, medium in self._tables.told if name == peer)
 
     def replies(self, peer: Fingerprint) -> Sequence[Reply]:
         return sorted((each for each in self._tables.replies.values() if each.peer == peer), key=lambda r: r.number)

@@ -3,136 +3,388 @@
     python -m paquebot.testing.simulation 1234 [SEED...]
     python -m paquebot.testing.simulation --seeds 100 [--real]
 
-Engines, inboxes and outboxes are the real ones. Only the post, the clocks and the power supply are not; with
-``--real``, stores and seals are real too. First the weather is foul, and every promise is checked after every step
-(*safety*, *frugality*; see `paquebot.testing.witness`); then it clears, and everyone must end up with everything
-(*liveness*) and fall silent. One thread; a seed replays exactly.
+First the weather is foul, and every promise is checked after every step (*safety* and *frugality*, see
+`paquebot.testing.witness`); then it clears, and everyone must end up with everything (*liveness*) and fall silent.
+One thread; a seed replays exactly.
 """
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
-from typing import cast
 
-from paquebot.errors import BadSignature, Malformed, NotForUs, Stranger
-from paquebot.protocol import cbor
-from paquebot.protocol.effects import Effect
-from paquebot.protocol.encoding import Fingerprint, b64, raw
-from paquebot.protocol.keys import EncryptionKey, Pins
-from paquebot.protocol.limits import HOUR_MS, RELEASED_MS
+from paquebot.errors import Transient
+from paquebot.protocol import bundle as bundles
+from paquebot.protocol.bundle import Bundle, Chunk, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
+from paquebot.protocol.encoding import ResourceId, b64
+from paquebot.protocol.journal import root
+from paquebot.protocol.limits import DAY_MS, HOUR_MS, MINUTE_MS
+from paquebot.protocol.mailing import backoff
+from paquebot.protocol.messages import JournalRequest, write
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.store import Store
-from paquebot.testing.memory import MemoryStore
-from paquebot.testing.witness import WideView
-from paquebot.vault.keystore import Secrets
-from paquebot.vault.policy import check_time
-from paquebot.vault.sealer import Opened
+from paquebot.protocol.state import Letter
+from paquebot.testing.post import PostOffice, Weather
+from paquebot.testing.village import START_MS, Crash, House, PlainSealer, SameThread, draft
+from paquebot.testing.witness import Witness
+from paquebot.transport import Outgoing
 
-START_MS = RELEASED_MS + 12 * HOUR_MS  # a clock that nobody set is half a day behind
-STEPS_MIN = 300
-CHUNK_BYTES = 4_096
-
-
-class Crash(BaseException):
-    """The power went. Deliberately not an `Exception`: nobody may catch it."""
+STEPS = 300
+CLEAR_DAYS_MAX = 20
+"""After so many days of good weather everyone must have everything."""
+QUIET_DAYS = 6
 
 
-class PlainSealer:
-    """A `Sealer` that hides nothing and cannot be forged by who lacks the secret that all honest nodes share."""
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What sort of post office there is."""
 
-    MAGIC = b"plain envelope 1"
-    HEAD = len(MAGIC) + 32
-
-    def __init__(self, node: Fingerprint, secrets: Secrets, shared: bytes) -> None:
-        self._node = node
-        self._secrets = secrets
-        self._shared = shared
-
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
-        """Return *bundle* with who sealed it, for whom, and a proof of it."""
-        body = cbor.encode({0: raw(self._node), 1: [key.point for key in keys], 2: at, 3: bundle})
-        return self.MAGIC + self._proof(body) + body
-
-    def _proof(self, body: bytes) -> bytes:
-        return blake2b(body, key=self._shared, digest_size=32).digest()
-
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
-        """Return what *envelope* holds; refuse in the same order and with the same errors as the real sealer."""
-        match cbor.decode(envelope[self.HEAD :]) if envelope.startswith(self.MAGIC) else None:
-            case {0: bytes(node), 1: list(points), 2: int(created), 3: bytes(bundle)}:
-                pass
-            case _:
-                raise Malformed("not an envelope")
-        own = next((each.key for each in self._secrets.usable(now) if each.key.point in points), None)
-        if own is None:
-            raise NotForUs("none of our keys opens the envelope")
-        signer = pins.get(b64(node))
-        if signer is None:
-            raise Stranger("the envelope was sealed by a stranger")
-        check_time(signer, Millis(created), now)
-        if self._proof(envelope[self.HEAD :]) != envelope[len(self.MAGIC) : self.HEAD]:
-            raise BadSignature("the envelope was damaged on the way, or forged")
-        return Opened(bundle, b64(node), Millis(created), own.kind)
+    latency_ms: int
+    bytes_cheap: bool
+    shows_tokens: bool
 
 
-@dataclass(slots=True)
-class Wiring:
-    """The power supply of one house."""
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of month, drawn from the seed."""
 
-    dice: Random
-    chance: float
-    dead: bool = False
+    nodes: int
+    drafts: int
+    offices: tuple[Office, ...]
+    weather: Weather
+    crash: float
+    forgery: float
+    step_ms: int
+    skews: tuple[int | None, ...]
+    away: bool
+    """Whether one node does not show up for weeks."""
 
-    def fails(self) -> bool:
-        """Decide whether the power goes now; what comes after that does not happen any more."""
-        self.dead = self.dead or (self.chance > 0 and self.dice.random() < self.chance)
-        return self.dead
+    @classmethod
+    def drawn(cls, dice: Random) -> Profile:
+        """Let the dice decide what sort of month this is."""
+        latencies = [MINUTE_MS, HOUR_MS, DAY_MS]
+        flags = [False, True]
+        nodes = dice.choice([2, 2, 3, 3, 4, 5])
+        skew = dice.choice([0, 0, 5 * HOUR_MS])
+        skews: list[int | None] = [dice.randint(-skew, skew) for _ in range(nodes)]
+        if dice.random() < 0.25:
+            skews[0] = None
+        return cls(
+            nodes=nodes,
+            drafts=dice.randint(1, 12),
+            offices=tuple(
+                Office(dice.choice(latencies), dice.choice(flags), dice.choice(flags))
+                for _ in range(dice.choice([1, 1, 2]))
+            ),
+            weather=Weather(
+                loss=dice.choice([0, 0.1, 0.4]),
+                repeat=dice.choice([0, 0.2]),
+                damage=dice.choice([0, 0.05]),
+                reorder=dice.choice([0, 0.5]),
+                delay_ms=(0, dice.choice([0, HOUR_MS, 48 * HOUR_MS])),
+                outage=dice.choice([0, 0.02, 0.1]),
+            ),
+            crash=dice.choice([0, 0.03]),
+            forgery=dice.choice([0, 0.1]),
+            step_ms=dice.choice([MINUTE_MS, HOUR_MS, 4 * HOUR_MS]),
+            skews=tuple(skews),
+            away=dice.random() < 0.2,
+        )
 
 
-class WatchedStore:
-    """A store whose power may go in the middle of a transaction or right after it."""
+class ArchivingOffice(PostOffice):
+    """A post office where everything can be had again."""
 
-    def __init__(self, inner: MemoryStore | Store, wiring: Wiring, house: House) -> None:
-        self.inner = inner
-        self._wiring = wiring
-        self._house = house
+    def post(self, sender: str, outgoing: Outgoing, parcel: bytes) -> None:
+        """Take *parcel*, and keep a copy for Mallory."""
+        self.archive: list[tuple[str, Outgoing, bytes]] = [*getattr(self, "archive", ())[-50:]]
+        self.archive.append((sender, outgoing, parcel))
+        super().post(sender, outgoing, parcel)
 
-    @property
-    def view(self) -> WideView:
-        """The inner store's view."""
-        return cast(WideView, self.inner.view)
 
-    def commit(self, effects: Iterable[Effect]) -> list[Effect]:
-        """Commit unless the power goes, and let the witness see it."""
-        if self._wiring.dead:
-            raise Crash
-        if not self._wiring.fails():
-            return self._commit(effects)
-        before = _content(self.inner)
+class Simulation:
+    """A month in the village."""
+
+    def __init__(self, seed: int, folder: Path | None = None, profile: Profile | None = None) -> None:
+        self.dice = Random(f"{seed} steps")
+        self.profile = found = profile or Profile.drawn(Random(f"{seed} profile"))
+        self.now = START_MS
+        self.witness = Witness()
+        self.trace: list[str] = []
+        self.steps = 0
+        self.offices = [
+            ArchivingOffice(
+                Random(f"{seed} weather {number}"),
+                weather=found.weather,
+                latency_ms=each.latency_ms,
+                bytes_cheap=each.bytes_cheap,
+                shows_tokens=each.shows_tokens,
+                medium=f"post-{number}",
+            )
+            for number, each in enumerate(found.offices)
+        ]
+        self.houses = [
+            House(
+                number,
+                seed,
+                self.witness,
+                lambda: self.now,
+                folder=folder and folder / f"node-{number}",
+                crash=found.crash,
+            )
+            for number in range(found.nodes)
+        ]
+        for house, skew in zip(self.houses, found.skews, strict=True):
+            house.skew = skew
+            house.found()
+            for office in self.offices:
+                office.shelf(house.name)
+
+    def _pass(self, ms: int) -> None:
+        self.now += ms
+        for office in self.offices:
+            office.now = self.now
+
+    async def _visit(self, house: House, office: PostOffice) -> None:
+        """Let one house sync, and check what it believes."""
+        self.steps += 1
         try:
-            self._commit(self._cut(effects, self._wiring.dice.randint(1, 12)))
+            said = (await house.visit(office)).summary()
+        except Transient:
+            said = "the post is closed"
+        except Crash:
+            house.boot()
+            said = "the power went"
+        self.trace.append(f"{self.now} {house.name} {office.capability.medium}: {said}")
+        self.witness.check(house.node)
+
+    # -- foul weather -------------------------------------------------------------------
+
+    async def storm(self) -> None:
+        """Live through the bad weather."""
+        pairs = [(a, b) for a in self.houses for b in self.houses if a is not b]
+        self.dice.shuffle(pairs)
+        drafts = self.profile.drafts
+        for step in range(STEPS):
+            self._pass(self.dice.randint(1, 2 * self.profile.step_ms))
+            if pairs and (step < 2 or self.dice.random() < 0.2):
+                self._do(*pairs.pop())
+            if drafts and self.dice.random() < 0.1:
+                drafts -= 1
+                self._publish(self.dice.choice(self.houses))
+            if self.dice.random() < self.profile.forgery:
+                self._forge()
+            await self._visit(self.dice.choice(self.houses), self.dice.choice(self.offices))
+        for pair in pairs:
+            self._do(*pair)
+
+    def _do(self, house: House, other: House) -> None:
+        while True:
+            try:
+                house.befriend(other)
+                return
+            except Crash:
+                house.boot()  # the person tries again
+
+    def _publish(self, house: House) -> None:
+        try:
+            house.publish(*draft(self.dice))
+        except Crash:
+            house.boot()
+
+    # -- Mallory -----------------------------------------------------------------------
+
+    def _forge(self) -> None:
+        """Post something that no honest node would."""
+        office = self.dice.choice(self.offices)
+        archive = getattr(office, "archive", [])
+        if not archive:
+            return
+        sender, outgoing, parcel = self.dice.choice(archive)
+        trick = self.dice.choice(["replay", "garble", "cut", "forge", "betray", "betray"])
+        if trick == "garble":
+            place = self.dice.randrange(len(parcel))
+            parcel = parcel[:place] + self.dice.randbytes(4) + parcel[place + 4 :]
+        elif trick == "cut":
+            parcel = parcel[: self.dice.randrange(len(parcel))]
+        elif trick in ("forge", "betray"):
+            parcel = self._lie(outgoing, parcel, honest_seal=trick == "betray") or parcel
+        office.post(f"mallory, as {sender}", outgoing, parcel)
+
+    def _lie(self, outgoing: Outgoing, parcel: bytes, *, honest_seal: bool) -> bytes | None:
+        """An envelope full of lies: by Mallory's own seal, or by a peer's whose envelope key was stolen."""
+        letter = self.witness.letters[outgoing.id]
+        by = next(house for house in self.houses if house.node == self.witness.senders[letter.id])
+        keys = by.view.announcement(letter.peer)
+        key = keys.pick(Millis(self.now), HOUR_MS) if keys else None
+        if key is None:
+            return None
+        bundle = Bundle(
+            id=self.dice.randbytes(16),
+            sender=node_tag(by.node),
+            # Number 0 is never given by an honest node, so nothing real is acknowledged by lying.
+            to=(To(node_tag(letter.peer), 0, bytes(16), 0, Ranges()),),
+            created=Millis(self.now),
+            expires=Millis(self.now + DAY_MS),
+            parts=tuple(self._lies(by)),
+        )
+        data = bundles.encode(bundle)
+        if honest_seal:
+            forged = by.sealer.seal(data, [key], at=bundle.created)
+            self.witness.lied(by.node, bundle, forged)
+            return forged
+        return PlainSealer(by.node, by.secrets, b"Mallory's guess").seal(data, [key], at=bundle.created)
+
+    def _lies(self, by: House) -> Iterator[Part]:
+        lines = by.view.own_lines(1, by.view.tip()[0])
+        signed = by.view.resource(self.dice.choice(lines).entry.resource)
+        assert signed is not None
+        other = self.dice.choice(self.houses)
+        wrong = Signature("EdDSA", signed.signer, self.dice.randbytes(64))
+        yield Rebuilt(replace(signed, signatures=(wrong,)))
+        changed = signed.payload.replace(b'"x', b'"y')
+        yield Rebuilt(SignedObject.build(changed if changed != signed.payload else changed + b" ", signed.signatures[0]))
+        yield Chunk(self.dice.randbytes(32), b"not what it is called")
+        yield Update(root(by.node), ((by.user, ResourceId(b64(self.dice.randbytes(64)))),), wrong)
+        yield Verbatim(self.dice.randbytes(30))
+        yield Verbatim(SignedObject.sign(write(JournalRequest("x", root(by.node))), other.key).encode()[:-1] + b" }")
+        yield Tally(3, root(other.node), Ranges.of((1, 3)))
+
+    # -- clear weather ---------------------------------------------------------------------
+
+    async def clear(self) -> None:
+        """Let the weather clear: everyone must get everything, and then fall silent."""
+        for office in self.offices:
+            office.weather = Weather()
+        for house in self.houses:
+            house.settled_down, house.wiring.chance = True, 0.0
+        if self.profile.away:
+            await self.absence()
+        deadline = self.now + CLEAR_DAYS_MAX * DAY_MS
+        while (lacking := self.unfinished()) is not None:
+            assert self.now < deadline, f"no convergence: {lacking}"
+            await self._round(HOUR_MS)
+        await self.quiet()
+
+    async def _round(self, ms: int) -> None:
+        for house in self.houses:
+            if house.away:
+                continue
+            for office in self.offices:
+                await self._visit(house, office)
+        self._pass(ms)
+
+    def unfinished(self) -> str | None:
+        """Say what is still missing, or None if everyone has everything and waits for nothing."""
+        for house in self.houses:
+            for other in self.houses:
+                if house is not other and (lacking := self._lacking(house, other)):
+                    return lacking
+            if letters := house.view.letters():
+                return f"{house.name} waits for {len(letters)} letters: {letters[0].plan}"
+        return None
+
+    def _lacking(self, house: House, author: House) -> str | None:
+        """What *house* lacks of what *author* published, or *author* does not know of that."""
+        view, theirs = author.view, house.view
+        peer = view.peer(house.node)
+        assert peer is not None
+        for line in view.own_lines(1, view.tip()[0]):
+            if line.mine and not theirs.complete(line.entry.resource):
+                return f"{house.name} lacks {author.name}'s line {line.number}"
+            if line.mine and line.number not in peer.applied | peer.known:
+                return f"{author.name} does not know that {house.name} has line {line.number}"
+        if peer.owed_chunks:
+            return f"{author.name} still owes {house.name} chunks {peer.owed_chunks}"
+        return None
+
+    async def quiet(self) -> None:
+        """Everyone has everything: nothing but an occasional heartbeat may be sent."""
+        await self._round(HOUR_MS)
+        before = set(self.witness.letters)
+        for _ in range(QUIET_DAYS * 12):
+            await self._round(2 * HOUR_MS)
+        sent = [letter for name, letter in self.witness.letters.items() if name not in before]
+        for letter in sent:
+            plan = letter.plan
+            assert not (plan.lines or plan.chunks or plan.requests or plan.wants), f"content after the end: {plan}"
+        pairs = len(self.houses) * (len(self.houses) - 1)
+        assert len(sent) <= 3 * pairs * (QUIET_DAYS + 1), f"{len(sent)} letters and nothing to say"
+
+    # -- somebody is away ------------------------------------------------------------------
+
+    async def absence(self) -> None:
+        """One node is away for weeks: the others knock ever less often."""
+        away = self.dice.choice(self.houses)
+        away.away = True
+        before = set(self.witness.letters)
+        for _ in range(30 * 6):
+            await self._round(4 * HOUR_MS)
+        away.away = False
+        knocks: Counter[tuple[str, str]] = Counter()
+        for name, letter in self.witness.letters.items():
+            if letter.peer == away.node and name not in before:
+                knocks[self.witness.senders[name], letter.medium] += 1
+        worst = max(knocks.values(), default=0)
+        self.trace.append(f"absence: {sorted(knocks.values())}")
+
+    async def live(self) -> None:
+        """Live through it all."""
+        asyncio.get_running_loop().set_default_executor(SameThread(max_workers=1))
+        await self.storm()
+        await self.clear()
+
+    def run(self) -> list[str]:
+        """Live through it all; return the trace."""
+        asyncio.run(self.live())
+        return self.trace
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run some seeds; return how many failed."""
+    parser = argparse.ArgumentParser(prog="python -m paquebot.testing.simulation", description=__doc__)
+    parser.add_argument("seed", nargs="*", type=int)
+    parser.add_argument("--seeds", type=int, default=0, help="run the seeds from 0 to N-1")
+    parser.add_argument("--real", action="store_true", help="with SQLite on a disk and OpenPGP")
+    parser.add_argument("--trace", action="store_true", help="print what happened")
+    chosen = parser.parse_args(arguments)
+    failed = 0
+    for seed in [*chosen.seed, *range(chosen.seeds)]:
+        failed += _try(seed, real=chosen.real, trace=chosen.trace)
+    return failed
+
+
+def _try(seed: int, *, real: bool, trace: bool) -> bool:
+    """Run one seed; return whether it failed."""
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        simulation = Simulation(seed, Path(folder) if real else None)
+        try:
+            simulation.run()
+        except Exception as error:
+            where = error.__traceback__
+            while where and where.tb_next:
+                where = where.tb_next
+            line = f"{where.tb_frame.f_code.co_filename.rpartition('/')[2]}:{where.tb_lineno}" if where else ""
+            print(f"{seed}: FAILED at step {simulation.steps}: {type(error).__name__}: {error} ({line})")
+            return True
         finally:
-            if sys.exception_is_crash():  # type: ignore[attr-defined]
-                assert _content(self.inner) == before, "half a transaction survived"
-        raise Crash
+            if trace:
+                print("\n".join(simulation.trace))
+    letters = len(simulation.witness.letters)
+    days = (simulation.now - START_MS) / DAY_MS
+    print(f"{seed}: {simulation.steps} visits, {days:.1f} days, {letters} letters, {time.process_time() - began:.2f} s")
+    return False
 
-    def _commit(self, effects: Iterable[Effect]) -> list[Effect]:
-        house = self._house
-        house.engine.heard = None
-        done = self.inner.commit(effects)
-        house.witness.committed(house.node, done, house.engine.heard, incoming=house.draining)
-        return done
 
-    def _cut(self, effects: Iterable[Effect], count: int) -> Iterator[Effect]:
-        for number, effect in enumerate(effects):
-            if number == count:
-                raise Crash
-            yield effect
-
-    def carry(self, transport: str, key: str, value: bytes | None) -> None:
-        """Pass on to the inner store."""
-        self.inner.carry(transport, key, value)
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 100))

@@ -50,6 +50,8 @@ class Witness:
         """Of all honest users and nodes."""
         self.letters: dict[bytes, Letter] = {}
         """Everything ever planned, by bundle id."""
+        self.senders: dict[bytes, Fingerprint] = {}
+        """Who planned it, by bundle id."""
         self.numbered: dict[tuple[Fingerprint, Fingerprint, int], bytes] = {}
         """Bundle ids by sender, recipient and sequence number."""
         self.parcels: dict[bytes, Sealed] = {}
@@ -75,6 +77,10 @@ class Witness:
                 stored = self.views[sender].seen(name) or number < known.floor
                 assert stored, "an envelope was acknowledged in a header and not stored"
                 self._checked.add((sender, peer, number))
+
+    def lied(self, sender: Fingerprint, bundle: Bundle, parcel: bytes) -> None:
+        """Somebody made an envelope with the key of *sender*, who knows nothing of it."""
+        self.parcels[sha256(parcel).digest()] = Sealed(sender, bundle)
 
     def committed(self, who: Fingerprint, effects: Iterable[Effect], heard: Bundle | None, *, incoming: bool) -> None:
         """A transaction of *who* is complete; it dealt with the envelope *heard*, if with any."""
@@ -114,6 +120,7 @@ class Witness:
     def _posted(self, who: Fingerprint, letter: Letter) -> None:
         assert letter.id not in self.letters, "two letters have one name"
         self.letters[letter.id] = letter
+        self.senders[letter.id] = who
         place = who, letter.peer, letter.sequence
         assert place not in self.numbered, "a sequence number was given twice"
         self.numbered[place] = letter.id

@@ -1,0 +1,386 @@
+"""The houses of the simulation: real engines, inboxes and outboxes; a post, a power supply and clocks that fail.
+
+The post, the clocks and the power are fake; stores and seals are, unless everything is asked to be real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+from paquebot.context import HouseContext, Tags
+from paquebot.errors import BadSignature, Malformed, NotForUs, Stranger, Transient
+from paquebot.inbox import Inbox
+from paquebot.node import link
+from paquebot.outbox import Outbox
+from paquebot.protocol import bundle as bundles
+from paquebot.protocol import cbor, publishing
+from paquebot.protocol.bundle import Bundle
+from paquebot.protocol.effects import Effect, Effects, HaveBlob
+from paquebot.protocol.encoding import Fingerprint, b64, raw
+from paquebot.protocol.engine import Engine
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.keys import EncryptionKey, Pins
+from paquebot.protocol.limits import HOUR_MS, IDENTITY_LIFE_MS, RELEASED_MS
+from paquebot.protocol.publishing import Draft
+from paquebot.protocol.resource import FileManifest
+from paquebot.protocol.stamp import Clock, Millis
+from paquebot.protocol.state import Link
+from paquebot.report import Report
+from paquebot.store import Store
+from paquebot.testing.memory import MemoryStore
+from paquebot.testing.post import PostBox, PostOffice, PostSettings
+from paquebot.testing.witness import WideView, Witness
+from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Outgoing, TokenShown, Verdict
+from paquebot.vault import keystore
+from paquebot.vault.keystore import Secrets
+from paquebot.vault.pgpy_sealer import PgpySealer
+from paquebot.vault.policy import check_time
+from paquebot.vault.sealer import Opened, Sealer
+
+START_MS = RELEASED_MS + 12 * HOUR_MS  # a clock that nobody set is half a day behind
+CHUNK_BYTES = 4_096
+
+
+class Crash(BaseException):
+    """The power went. Deliberately not an `Exception`: nobody may catch it."""
+
+
+class SameThread(ThreadPoolExecutor):
+    """Runs at once what others would run in another thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run *fn* now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+class PlainSealer:
+    """A `Sealer` that hides nothing, but whose envelopes only those can make who know what honest nodes share."""
+
+    MAGIC = b"plain envelope 1"
+    HEAD = len(MAGIC) + 32
+
+    def __init__(self, node: Fingerprint, secrets: Secrets, shared: bytes) -> None:
+        self._node = node
+        self._secrets = secrets
+        self._shared = shared
+
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+        """Return *bundle* with who sealed it, for whom, and a proof of it."""
+        body = cbor.encode({0: raw(self._node), 1: [key.point for key in keys], 2: at, 3: bundle})
+        return self.MAGIC + self._proof(body) + body
+
+    def _proof(self, body: bytes) -> bytes:
+        return blake2b(body, key=self._shared, digest_size=32).digest()
+
+    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
+        """Return what *envelope* holds; refuse in the same order and with the same errors as the real sealer."""
+        match cbor.decode(envelope[self.HEAD :]) if envelope.startswith(self.MAGIC) else None:
+            case {0: bytes(node), 1: list(points), 2: int(created), 3: bytes(bundle)}:
+                pass
+            case _:
+                raise Malformed("not an envelope")
+        own = next((each.key for each in self._secrets.usable(now) if each.key.point in points), None)
+        if own is None:
+            raise NotForUs("none of our keys opens the envelope")
+        if b64(node) not in pins:
+            raise Stranger("the envelope was sealed by a stranger")
+        check_time(pins[b64(node)], Millis(created), now)
+        if self._proof(envelope[self.HEAD :]) != envelope[len(self.MAGIC) : self.HEAD]:
+            raise BadSignature("the envelope was damaged on the way, or forged")
+        return Opened(bundle, b64(node), Millis(created), own.kind)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """The power supply of one house."""
+
+    dice: Random
+    chance: float
+    dead: bool = False
+
+    def fails(self) -> bool:
+        """Decide whether the power goes now. Once it has, nothing happens any more."""
+        self.dead = self.dead or (self.chance > 0 and self.dice.random() < self.chance)
+        return self.dead
+
+
+class WatchedStore:
+    """A store whose power may go in the middle of a transaction, or right after it."""
+
+    def __init__(self, inner: MemoryStore | Store, house: House) -> None:
+        self.inner = inner
+        self._house = house
+
+    @property
+    def view(self) -> WideView:
+        """The inner store's view."""
+        return cast(WideView, self.inner.view)
+
+    def commit(self, effects: Iterable[Effect]) -> list[Effect]:
+        """Commit unless the power goes, and let the witness see it."""
+        wiring = self._house.wiring
+        if wiring.dead:
+            raise Crash
+        if not wiring.fails():
+            return self._commit(effects)
+        before = content(self.inner)
+        try:
+            self._commit(_cut(effects, wiring.dice.randint(1, 12)))
+        except Crash:
+            assert content(self.inner) == before, "half a transaction survived"
+        raise Crash
+
+    def _commit(self, effects: Iterable[Effect]) -> list[Effect]:
+        house = self._house
+        house.engine.heard = None
+        done = self.inner.commit(effects)
+        house.witness.committed(house.node, done, house.engine.heard, incoming=house.draining)
+        return done
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def _cut(effects: Iterable[Effect], count: int) -> Iterator[Effect]:
+    for number, effect in enumerate(effects):
+        if number == count:
+            raise Crash
+        yield effect
+
+
+def content(store: MemoryStore | Store) -> object:
+    """Return everything in *store*, to be compared."""
+    return store.content() if isinstance(store, MemoryStore) else list(store._db.iterdump())
+
+
+class WatchedEngine(Engine):
+    """An engine that lets one see which envelope it deals with."""
+
+    heard: Bundle | None = None
+
+    def receive(self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis) -> Effects:
+        """Decide as the engine does."""
+        yield from super().receive(bundle, sender, link, where, wall)
+        self.heard = bundle
+
+
+class WatchedSealer:
+    """A sealer whose every envelope the witness sees."""
+
+    def __init__(self, inner: Sealer, house: House) -> None:
+        self._inner = inner
+        self._house = house
+
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+        """Seal as the sealer does."""
+        parcel = self._inner.seal(bundle, keys, at=at)
+        read, house = bundles.decode(bundle), self._house
+        letter = house.view.letter(read.id)
+        assert letter is not None, "an envelope is made of a letter that is planned"
+        house.witness.sealed(house.node, read, parcel, house.engine.size_max(letter))
+        return parcel
+
+    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
+        """Open as the sealer does."""
+        return self._inner.open(envelope, pins, now=now)
+
+
+class WatchedBox(PostBox):
+    """A post box whose power may go after a parcel was handed over, and before one is acknowledged."""
+
+    def __init__(self, office: PostOffice, house: House, context: HouseContext) -> None:
+        super().__init__(PostSettings(office, house.name), context)
+        self._house = house
+        self._arrived: dict[str, bytes] = {}
+
+    async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
+        """Send as a post box does."""
+        async for handover in super().send(batch):
+            if self._house.wiring.fails():
+                raise Crash
+            yield handover
+
+    async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
+        """Collect as a post box does."""
+        async for item in super().collect():
+            if isinstance(item, Arrival):
+                self._arrived[item.key] = item.parcel
+            yield item
+
+    async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
+        """Acknowledge as a post box does, but only what is stored."""
+        house = self._house
+        if house.wiring.fails():
+            raise Crash
+        for each in acknowledgements:
+            if each.verdict is Verdict.TAKEN:
+                house.witness.acknowledged(house.node, self._arrived[each.key])
+            if each.verdict is Verdict.REFUSED:
+                house.witness.refused(house.node, self._arrived[each.key])
+        await super().acknowledge(acknowledgements)
+        if house.settled_down:  # nobody will become able to open what could not be opened
+            shelf = self._office.shelf(house.name).parcels
+            for key in [key for key, parcel in shelf.items() if parcel.epoch is not None]:
+                del shelf[key]
+
+
+class QuickContext(HouseContext):
+    """A context for one visit, during which no peer is added."""
+
+    _epoch: str | None = None
+
+    @property
+    def epoch(self) -> str:
+        """The epoch when it was first asked for."""
+        if self._epoch is None:
+            self._epoch = super().epoch
+        return self._epoch
+
+
+@lru_cache(maxsize=64)
+def keys_of(number: int) -> tuple[PrivateKey, PrivateKey, Secrets]:
+    """Return the keys of the user, the node and the envelopes in house *number*: the same in every village."""
+    entropy = Random(f"house {number}").randbytes
+    user, node = (PrivateKey.create("ed25519", entropy) for _ in range(2))
+    return user, node, keystore.create(Millis(RELEASED_MS), entropy, Millis(RELEASED_MS + IDENTITY_LIFE_MS))
+
+
+class House:
+    """A user with one node."""
+
+    def __init__(
+        self, number: int, seed: int, witness: Witness, clock: Callable[[], int], *, folder: Path | None, crash: float
+    ) -> None:
+        self.name = f"node-{number}"
+        self.witness = witness
+        self.wiring = Wiring(Random(f"{seed} wiring {number}"), crash)
+        self.draining = False
+        """What is committed now follows from what arrived."""
+        self.settled_down = False
+        """It will add no more peers."""
+        self.away = False
+        """It visits no post office."""
+        self.skew: int | None = 0
+        """How wrong its clock is, in ms; None if it begins with 1970 whenever the power comes back."""
+        self._clock = clock
+        self._powered = clock()
+        self._folder = folder
+        user, self.key, self.secrets = keys_of(number)
+        self.node, self.user = self.key.fingerprint, user.fingerprint
+        self._entropy = Random(f"{seed} entropy {number}").randbytes
+        self._jitter = Random(f"{seed} jitter {number}")
+        shared = blake2b(b"%d" % seed).digest()
+        sealer = PgpySealer(self.secrets) if folder else PlainSealer(self.node, self.secrets, shared)
+        self.sealer = sealer
+        self._founding = user
+        self.store = WatchedStore(self._open(), self)
+
+    def found(self) -> None:
+        """Make the node."""
+        now = Clock().now(self.wall())
+        announced = self.secrets.announcement(self.node)
+        founding = publishing.found(self.name, self._founding, self.key, announced, now)
+        inner = self.store.inner
+        inner.found(founding.local, lambda: publishing.take_root(inner.view, founding, now))
+        self.witness.views[self.node] = self.view
+        self.witness.keys |= {self.user: self._founding.public, self.node: self.key.public}
+        self.boot()
+
+    def _open(self) -> MemoryStore | Store:
+        if self._folder is None:
+            return MemoryStore()
+        self._folder.mkdir(exist_ok=True)
+        return Store(self._folder)
+
+    def boot(self) -> None:
+        """Let the power come back: only what is stored is left."""
+        self._powered = self._clock()
+        self.wiring.dead = False
+        if isinstance(self.store.inner, Store):
+            self.store.inner.close()
+            self.store = WatchedStore(self._open(), self)
+            self.witness.views[self.node] = self.view
+        self.engine = WatchedEngine(self.view, self.key, self._entropy, self._jitter)
+
+    @property
+    def view(self) -> WideView:
+        """What the node knows."""
+        return self.store.view
+
+    def wall(self) -> Millis:
+        """Return what the clock on the wall shows."""
+        now = self._clock()
+        return Millis(now + self.skew if self.skew is not None else now - self._powered)
+
+    async def visit(self, office: PostOffice) -> Report:
+        """Take in and hand out at *office*. Raise `Transient` or `Crash`."""
+        report, store = Report(), cast(Store, self.store)
+        tags = Tags(store, self.secrets.storage)
+        now, entropy = lambda: self.engine.now(self.wall()), self._entropy
+        context = QuickContext(store, "post", Path("unused"), tags, now=now, entropy=entropy)
+        watched = WatchedSealer(self.sealer, self)
+        async with WatchedBox(office, self, context) as box:
+            self.draining = True
+            try:
+                await Inbox(store, self.engine, lambda: watched, self.wall, report).drain(box, link(box))
+            finally:
+                self.draining = False
+            outbox = Outbox(store, self.engine, lambda: watched, tags, self.wall, report, lambda _: None)
+            await outbox.flush(box, lambda: link(box))
+        return report
+
+    def befriend(self, other: House) -> None:
+        """Add *other*'s card."""
+        card = publishing.read_card(publishing.write_card(other.view), self.engine.now(self.wall()))
+        self.store.commit(self.engine.add_peer(card, other.name, self.wall()))
+
+    def publish(self, draft: Draft, chunks: Sequence[bytes] = ()) -> None:
+        """Publish *draft*, a file that consists of *chunks* or something else."""
+        names = [(self.store.inner.blobs.put(chunk), len(chunk)) for chunk in chunks]
+        self.store.commit(self._with_blobs(names, draft))
+
+    def _with_blobs(self, names: Sequence[tuple[bytes, int]], draft: Draft) -> Effects:
+        for name, size in names:
+            yield HaveBlob(name, size)
+        yield from self.engine.publish([draft], self.wall())
+
+
+def draft(dice: Random) -> tuple[Draft, list[bytes]]:
+    """Return something that somebody might publish, and its chunks if it is a large file."""
+    kind = dice.choice(["message", "message", "message", "file", "large"])
+    if kind == "message":
+        return Draft.message("x" * dice.randint(1, 3000), title=f"{dice.random()}"), []
+    if kind == "file":
+        data = dice.randbytes(dice.randint(0, 20_000))
+        return Draft.file(FileManifest(len(data), data), "small.bin"), []
+    size = dice.randint(CHUNK_BYTES + 1, 6 * CHUNK_BYTES)
+    data = dice.choice([dice.randbytes, bytes])(size)  # some consist of the same chunk again and again
+    chunks = [data[i : i + CHUNK_BYTES] for i in range(0, size, CHUNK_BYTES)]
+    manifest = FileManifest(size, None, CHUNK_BYTES, 1, tuple(blake2b(b"").digest()[:32] for _ in chunks))
+    return Draft.file(hashed(manifest, chunks, dice.random() < 0.3), "large.bin"), chunks
+
+
+def hashed(manifest: FileManifest, chunks: list[bytes], deep: bool) -> FileManifest:
+    """Return *manifest* with the hashes of *chunks*; if *deep*, by way of an index block, which is added to them."""
+    from hashlib import sha256
+
+    hashes = tuple(sha256(chunk).digest() for chunk in chunks)
+    if not deep:
+        return replace(manifest, hashes=hashes)
+    chunks.append(b"".join(hashes))
+    return replace(manifest, depth=2, hashes=(sha256(chunks[-1]).digest(),))
+
+
+__all__ = ["START_MS", "Crash", "House", "PlainSealer", "SameThread", "Transient", "draft", "keys_of"]
