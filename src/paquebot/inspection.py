@@ -675,7 +675,6 @@ def _follow(since: str, lines: Sequence[str]) -> tuple[bool, str, list[journal.E
     for number, line in enumerate(lines, 1):
         try:
             entries += journal.follow(LineId(since), [line])
-            raw(entries[-1].publisher), raw(entries[-1].resource)
         except BrokenChain:
             return False, f"line {number} of {len(lines)} does not follow the line before it", entries
         except Malformed as problem:

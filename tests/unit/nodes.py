@@ -11,14 +11,13 @@ from typing import Any
 
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import publishing
-from paquebot.protocol.bundle import Bundle, Part, To, node_tag
+from paquebot.protocol.bundle import Bundle, Heard, Part, To, node_tag
 from paquebot.protocol.effects import Effect, Tell
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import DAY_MS, IDENTITY_LIFE_MS
 from paquebot.protocol.publishing import Draft
-from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import About, SignedObject, compose
 from paquebot.protocol.stamp import Millis, Stamp
 from paquebot.protocol.state import Letter, Link, Peer
@@ -109,7 +108,7 @@ class MemoryNode:
     def bundle(self, to: MemoryNode, *parts: Part, now: Millis = NOW) -> Bundle:
         """Return a hand-made bundle."""
         self.sent += 1
-        head = To(node_tag(to.node), 1000 + self.sent, self.entropy(16), 1, Ranges())
+        head = To(node_tag(to.node), 1000 + self.sent, self.entropy(16), 1, Heard())
         return Bundle(
             id=self.entropy(16),
             sender=node_tag(self.node),

@@ -9,9 +9,9 @@ from fixtures import make_bundle
 
 from paquebot.errors import Malformed
 from paquebot.protocol import bundle, cbor
-from paquebot.protocol.bundle import Chunk, Rebuilt, Reference, Tally, To, Unknown, Update, Verbatim, node_tag
+from paquebot.protocol.bundle import Chunk, Heard, Rebuilt, Reference, Tally, To, Unknown, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import unb64
-from paquebot.protocol.limits import CHUNK_BYTES, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX
+from paquebot.protocol.limits import CHUNK_BYTES, HEARD_MAX, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX
 from paquebot.protocol.ranges import Ranges
 
 EMPTY = make_bundle.built(make_bundle.meanings()["empty"])
@@ -54,7 +54,7 @@ def test_a_part_of_a_known_type_with_a_field_too_many_is_refused():
 
 
 def test_as_much_as_the_limits_allow_is_read_and_no_more():
-    to = To(bytes(16), 1, bytes(16), 1, Ranges())
+    to = To(bytes(16), 1, bytes(16), 1, Heard())
     reference = Reference(make_bundle.ALICE.fingerprint, 1, LINES_MAX)
     update = UPDATE.parts[-1]
     assert isinstance(update, Update)
@@ -66,7 +66,10 @@ def test_as_much_as_the_limits_allow_is_read_and_no_more():
         replace(EMPTY, parts=(replace(update, entries=(reference,)),)),
         replace(EMPTY, parts=(Tally(bundle.NUMBER_MAX, update.since, Ranges()),)),
     ]
+    heard = [Heard(Ranges.of((1, n)), bytes(4 * n)) for n in (HEARD_MAX, HEARD_MAX + 1)]
+    most.append(replace(EMPTY, to=(replace(to, heard=heard[0]),)))
     more = [
+        replace(EMPTY, to=(replace(to, heard=heard[1]),)),
         replace(EMPTY, to=(to,) * (RECIPIENTS_MAX + 1)),
         replace(EMPTY, parts=(Verbatim(b""),) * (PARTS_MAX + 1)),
         replace(EMPTY, parts=(Chunk(bytes(32), bytes(CHUNK_BYTES + 1)),)),
@@ -79,3 +82,11 @@ def test_as_much_as_the_limits_allow_is_read_and_no_more():
     for each in more:
         with pytest.raises(Malformed):
             bundle.decode(bundle.encode(each))
+
+
+def test_what_was_heard_carries_the_first_bytes_of_each_id():
+    ids = {9: b"ninth" * 4, 1: b"first" * 4, 2: b"second" * 4}
+    found = Heard.of(ids)
+    assert found == Heard(Ranges.of((1, 2), (9, 9)), b"firs" + b"seco" + b"nint")
+    assert found.checked() == {1: b"firs", 2: b"seco", 9: b"nint"}
+    assert (Heard.of({}), Heard().checked()) == (Heard(), {})

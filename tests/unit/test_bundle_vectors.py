@@ -38,7 +38,8 @@ def meaning(found: Bundle) -> dict[str, Any]:
                 "sequence": each.sequence,
                 "token": each.token.hex(),
                 "floor": each.floor,
-                "heard": runs(each.heard),
+                "heard": runs(each.heard.numbers),
+                "checks": each.heard.checks.hex(),
             }
             for each in found.to
         ],

@@ -251,6 +251,18 @@ def test_protected_is_exactly_algorithm_and_signer(text: str) -> None:
         assert failed(one(json.dumps(value).encode(), at=THEN))
 
 
+@pytest.mark.parametrize(
+    ("alg", "kid"), [("HS512", "x"), ("HS512", "A" * 85 + "B"), ("none", "A" * 86), ("HS512", None)]
+)
+def test_a_bare_protected_part_is_checked(alg: str, kid: str | None) -> None:
+    assert failed(one(json.dumps({"alg": alg, "kid": kid}).encode())) == ["protected part"]
+
+
+def test_a_bare_protected_part_may_be_written_otherwise() -> None:
+    found = one(json.dumps({"kid": BOB.fingerprint, "alg": "HS512"}).encode())
+    assert (found.holds, facts(found)["written"]) == (True, "otherwise than in the example files")
+
+
 # Signers.
 
 
@@ -335,6 +347,23 @@ def test_authority_is_checked_when_the_trust_is_here() -> None:
     assert failed(one(post(by=OTHER), trust, identity, keys=(OTHER.public,))) == ["authority"]
     payload = compose(["message"], {"message": ""}, user=USER.fingerprint, trust=None)
     assert failed(one(SignedObject.sign(payload, NODE).encode(), node)) == ["authority"]
+
+
+def test_a_forged_trust_gives_no_authority() -> None:
+    identity, trust, node = founding().resources[:3]
+    forged = SignedObject.build(trust.payload, Signature("EdDSA", USER.fingerprint, bytes(64))).encode()
+    assert failed(one(post(), forged, identity.encode(), node.encode())) == ["authority"]
+    not_a_trust = json.loads(SignedObject.parse(post()).payload)
+    not_a_trust["resource"]["trust"] = identity.id
+    signed = SignedObject.sign(json.dumps(not_a_trust).encode(), NODE).encode()
+    assert failed(one(signed, identity.encode(), node.encode())) == ["authority"]
+
+
+def test_a_stated_fingerprint_must_be_that_of_the_key() -> None:
+    fields = identity_fields("user", USER.public, Millis(NOW + 1))
+    assert one(container.write(["identity"], fields)).holds
+    fields["identity"]["fingerprint"] = NODE_ID
+    assert failed(one(container.write(["identity"], fields))) == ["fingerprint"]
 
 
 def test_our_own_schemas_hold_by_themselves() -> None:
@@ -577,6 +606,8 @@ def test_our_own_journal_is_proven_by_its_resources() -> None:
     found = one("\n".join(lines).encode(), *(each.encode() for each in objects))
     assert found.holds
     assert "line 2 is the trust in the node" in [each.what for each in found.checks]
+    lines[-1] = lines[-1].replace(f"@{USER_ID}/", f"@{NODE_ID}/")
+    assert failed(one("\n".join(lines).encode(), objects[-1].encode())) == ["line 6 names the author"]
     alone = one("\n".join(lines).encode(), objects[1].encode())
     assert [each.what for each in open_checks(alone)] == ["line 2 is the trust in the node"]
 

@@ -10,9 +10,8 @@ import click
 
 from paquebot.cli import output
 from paquebot.display import printable
-from paquebot.errors import Malformed, Misused
+from paquebot.errors import Malformed, Misused, Refused
 from paquebot.protocol.identity import public_key_from_pem
-from paquebot.protocol.limits import ENVELOPE_BYTES_MAX
 from paquebot.protocol.stamp import Millis, parse_time
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def inspect_command(files: tuple[Path, ...], keys: tuple[Path, ...], at: str | N
     for path in keys:
         try:
             known.append(public_key_from_pem(path.read_text("ascii", "replace")))
-        except Malformed as error:
+        except Refused as error:
             raise Misused(f"{path}: {error}") from None
     found = inspection.inspect([(str(path), _read(path)) for path in files], known, moment)
     if wants_json:
@@ -65,9 +64,11 @@ def _say(found: inspection.Inspection) -> None:
 
 
 def _read(path: Path) -> bytes:
+    from paquebot import inspection
+
     stream = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     with stream:
-        return stream.read(ENVELOPE_BYTES_MAX + 1)
+        return stream.read(inspection.FILE_BYTES_MAX + 1)
 
 
 def _date(text: str) -> Millis:

@@ -132,7 +132,9 @@ def retry(view: View, names: list[str], now: Millis) -> Effects:
 
 
 def reconsider(view: View, held: Held, now: Millis) -> Effects:
-    """Decide again about one held item; a refusal sets it aside."""
+    """Decide again about one held item, unless that was done meanwhile; a refusal sets it aside."""
+    if not view.held(held.signed.id):
+        return
     yield Release(held.signed.id)
     try:
         yield from receive(view, held.signed, held.sender, now)

@@ -20,7 +20,7 @@ from paquebot.protocol import cbor
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw, unb64
 from paquebot.protocol.identity import EDDSA, HS512
-from paquebot.protocol.limits import CHUNK_BYTES, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX, RUNS_MAX
+from paquebot.protocol.limits import CHUNK_BYTES, HEARD_MAX, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX, RUNS_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
@@ -29,6 +29,7 @@ VERSION = 1
 ID_BYTES = 16
 NODE_BYTES = 16
 TOKEN_BYTES = 16
+CHECK_BYTES = 4
 NUMBER_MAX = (1 << 53) - 1  # whole in every language and every database, with room to add two
 
 _ALGORITHMS = (EDDSA, HS512)
@@ -37,6 +38,28 @@ _ALGORITHMS = (EDDSA, HS512)
 def node_tag(node: Fingerprint) -> bytes:
     """Return the 16 bytes that name *node* in a header."""
     return unb64(node)[:NODE_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Which of a recipient's envelopes arrived: their numbers, each with the first bytes of the envelope's id.
+
+    Numbers alone would lie to a node that was restored from a backup and counts anew.
+    """
+
+    numbers: Ranges = Ranges()
+    checks: bytes = b""
+    """4 bytes for each number, in order."""
+
+    @classmethod
+    def of(cls, ids: Mapping[int, bytes]) -> Heard:
+        """Return that the envelopes *ids*, by sequence number, arrived."""
+        return cls(Ranges.numbers(sorted(ids)), b"".join(ids[n][:CHECK_BYTES] for n in sorted(ids)))
+
+    def checked(self) -> dict[int, bytes]:
+        """Return the check of each number."""
+        parts = (self.checks[i : i + CHECK_BYTES] for i in range(0, len(self.checks), CHECK_BYTES))
+        return dict(zip(self.numbers, parts, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +73,8 @@ class To:
     """By showing it, the recipient proves to anybody that it has the envelope safe."""
     floor: int
     """The sender no longer waits for numbers below it: what they carried came, or comes again otherwise."""
-    heard: Ranges
-    """The sequence numbers that the sender has received from this recipient."""
+    heard: Heard
+    """Which envelopes of this recipient the sender has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +174,10 @@ def encode(bundle: Bundle) -> bytes:
     """Return the bytes of *bundle*."""
     signers = _Signers()
     parts: list[Value] = [_part(part, signers) for part in bundle.parts]
-    to: list[Value] = [[each.node, each.sequence, each.token, each.floor, [*each.heard.flat()]] for each in bundle.to]
+    to: list[Value] = [
+        [each.node, each.sequence, each.token, each.floor, [*each.heard.numbers.flat()], each.heard.checks]
+        for each in bundle.to
+    ]
     return cbor.encode(
         {
             0: VERSION,
@@ -287,8 +313,17 @@ def _compact(value: Value, signers: _Signer) -> CompactEntry:
 
 
 def _to(value: Value) -> To:
-    node, sequence, token, floor, heard = _fields(value, 5)
-    return To(_sized(node, NODE_BYTES), _number(sequence), _sized(token, TOKEN_BYTES), _number(floor), _ranges(heard))
+    node, sequence, token, floor, heard, checks = _fields(value, 6)
+    numbers = _ranges(heard)
+    if len(numbers) > HEARD_MAX:
+        raise Malformed("more envelopes are acknowledged than could be on their way")
+    return To(
+        _sized(node, NODE_BYTES),
+        _number(sequence),
+        _sized(token, TOKEN_BYTES),
+        _number(floor),
+        Heard(numbers, _sized(checks, CHECK_BYTES * len(numbers))),
+    )
 
 
 def _signature(by: Value, value: Value, signers: _Signer) -> Signature:

@@ -12,7 +12,6 @@ What a peer lacks is *computed* from how far it has been told, never queued: a m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from random import Random
 
 from paquebot.errors import NotForUs, Refused, Stranger
 from paquebot.protocol import admission, hearing, mailing, publishing
@@ -32,7 +31,7 @@ class Engine:
     is what the wall clock shows, in Unix milliseconds; the engine reckons the time from it.
     """
 
-    def __init__(self, view: View, key: PrivateKey, entropy: Callable[[int], bytes], jitter: Random) -> None:
+    def __init__(self, view: View, key: PrivateKey, entropy: Callable[[int], bytes], jitter: mailing.Jitter) -> None:
         self._view = view
         self._key = key
         self._entropy = entropy

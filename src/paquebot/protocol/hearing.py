@@ -88,19 +88,27 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
         replace(
             peer,
             received=received,
-            floor=max(peer.floor, to.floor),
+            floor=to.floor,
             seen_at=now,
             ask_at=Millis(now + patience),
             owes_ack=owes_ack,
         )
     )
-    yield from mailing.acknowledged(view, peer.node, to.heard)
+    yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
     for part in bundle.parts:
         try:
             yield from _part(hearing, bundle.parts, part, newest=to.sequence == received.last)
         except Refused as refusal:
             yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now)
             yield Tell("rejected", _name(part), refusal.code)
+
+
+def _known(view: View, bundle: Bundle) -> int | None:
+    """How far the sender knew our journal when it wrote; None if it knows one that we do not."""
+    tally = next((part for part in bundle.parts if isinstance(part, Tally)), None)
+    if tally is None:
+        return 0  # whoever has heard of us says how far
+    return tally.number if view.line_id(view.local().node, tally.number) == tally.line else None
 
 
 def _name(part: Part) -> str:

@@ -25,6 +25,7 @@ LINES_MAX = 4_096  # per broadcast
 RUNS_MAX = 1_024  # ranges in one acknowledgement
 CHUNKS_PER_MANIFEST_MAX = 4_096  # above it, the manifest lists index blocks instead
 FILE_BYTES_MAX = 1 << 46  # 64 TiB, what two levels of 1 MiB blocks can name, with room
+HEARD_MAX = 2_048  # envelopes acknowledged at once; the rest when these are settled
 REQUESTS_MAX = 64  # asked for in one envelope; more when these have come
 HELD_MAX = 10_000  # items waiting for something missing, per peer; then the sender still owes
 HELD_BYTES_MAX = 64 * MIB

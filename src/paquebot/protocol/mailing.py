@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
-from random import Random
+from typing import Protocol
 
 from paquebot.protocol import messages
 from paquebot.protocol.bundle import (
+    CHECK_BYTES,
     Bundle,
     Chunk,
     CompactEntry,
+    Heard,
     Part,
     Rebuilt,
     Reference,
@@ -34,6 +36,7 @@ from paquebot.protocol.limits import (
     CHUNK_BYTES,
     DAY_MS,
     ENVELOPE_LIFE_MS,
+    HEARD_MAX,
     INLINE_BYTES_MAX,
     KIB,
     LINES_MAX,
@@ -51,6 +54,14 @@ from paquebot.protocol.state import Letter, Link, OwnLine, Peer, Plan, Reply, To
 
 Entropy = Callable[[int], bytes]
 
+
+class Jitter(Protocol):
+    """The dice for spread; `random.Random` is one. Never used for secrets."""
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """Return a number between *a* and *b*."""
+
+
 LETTERS_MAX = 1_024  # planned at once for one peer: a gigabyte of chunks
 IN_FLIGHT_MAX = 256  # unanswered letters to one peer on a link that shows no tokens
 LINE_BYTES = 80  # what a line without its body costs
@@ -67,7 +78,7 @@ def backoff(failures: int) -> int:
     return min(BACKOFF_FIRST_MS << min(failures - 1, 20), BACKOFF_LAST_MS)
 
 
-def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Random) -> Effects:
+def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) -> Effects:
     """Plan the letters that are due on *link* now."""
     for peer in view.peers():
         yield from _overdue(view, peer, link, now, jitter)
@@ -81,7 +92,7 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Random) 
             yield from _post(view, current, told, link, plans, now, entropy)
 
 
-def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Random) -> Effects:
+def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) -> Effects:
     """Give up waiting for letters that were never handed over, or that went unanswered for too long."""
     patience = 2 * link.latency_ms + MINUTE_MS
     unanswered = False
@@ -227,37 +238,45 @@ def lost(view: View, letter: Letter) -> Effects:
     peer = view.peer(letter.peer)
     if peer is not None:
         ask_at = letter.created if letter.plan.ask_journal else peer.ask_at
-        yield SavePeer(replace(peer, told_number=0, told_done=Ranges(), ask_at=ask_at))
+        # A chunk's letter carries no news: another one goes before it.
+        told_number, told_done = (peer.told_number, peer.told_done) if letter.plan.chunks else (0, Ranges())
+        yield SavePeer(replace(peer, told_number=told_number, told_done=told_done, ask_at=ask_at))
 
 
-def arrived(view: View, letter: Letter) -> Effects:
-    """The recipient has *letter*: by its token, or by its word."""
+def arrived(view: View, letter: Letter, known: int | None = None) -> Effects:
+    """The recipient has *letter*: by its token, or by its word. By then it knew our journal up to line *known*.
+
+    Lines beyond that came before those they follow; the recipient could do nothing with them and needs them again.
+    """
     peer = view.peer(letter.peer)
     yield Settle(letter.id)
     for number in letter.plan.replies:
         yield DropReply(number)
     if peer is None:
         return
+    lines = letter.plan.lines if known is None else letter.plan.lines & Ranges.of((1, known))
     yield SavePeer(
         replace(
             peer,
-            acked=peer.acked | letter.plan.lines,
+            acked=peer.acked | lines,
             owed_chunks=peer.owed_chunks - letter.plan.chunks,
             asked_chunks=peer.asked_chunks - letter.plan.chunks,
         )
     )
     told = view.told(letter.peer, letter.medium)
-    if told.failures:
-        yield SaveTold(replace(told, failures=0, retry_at=Millis(0)))
+    if told.failures or lines != letter.plan.lines:
+        again = letter.plan.lines - lines
+        yield SaveTold(replace(told, lines=told.lines - again, failures=0, retry_at=Millis(0)))
     if view.elsewhere(letter.peer, letter.medium):
         yield from settle_moot(view, letter.peer)
 
 
-def acknowledged(view: View, node: Fingerprint, heard: Ranges) -> Effects:
-    """*node* has our envelopes with the numbers *heard*."""
+def acknowledged(view: View, node: Fingerprint, heard: Heard, known: int | None) -> Effects:
+    """*node* has our envelopes in *heard*, and knows our journal up to line *known*."""
+    checks = heard.checked()
     for letter in view.letters(node):
-        if letter.sequence in heard and view.letter(letter.id):
-            yield from arrived(view, letter)
+        if checks.get(letter.sequence) == letter.id[:CHECK_BYTES] and view.letter(letter.id):
+            yield from arrived(view, letter, known)
 
 
 def settle_moot(view: View, node: Fingerprint) -> Effects:
@@ -288,7 +307,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     if peer.heard:
         parts.append(Tally(peer.heard, peer.heard_id, _latest(peer.done)))
     floor = min(letter.sequence, view.oldest(peer.node) or letter.sequence)
-    to = To(node_tag(peer.node), letter.sequence, letter.token, floor, _latest(peer.received))
+    to = To(node_tag(peer.node), letter.sequence, letter.token, floor, _heard(view, peer))
     return Bundle(
         id=letter.id,
         sender=node_tag(view.local().node),
@@ -297,6 +316,12 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
         expires=letter.expires,
         parts=tuple(parts),
     )
+
+
+def _heard(view: View, peer: Peer) -> Heard:
+    """The envelopes of *peer* that it may still wait to hear of, the latest if there are too many."""
+    ids = view.received(peer.node, peer.floor)
+    return Heard.of({number: ids[number] for number in sorted(ids)[-HEARD_MAX:]})
 
 
 def _latest(ranges: Ranges) -> Ranges:

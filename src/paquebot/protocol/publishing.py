@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paquebot.errors import Malformed, Misused, NotPermitted
-from paquebot.protocol import admission, journal
+from paquebot.protocol import admission, journal, schema
 from paquebot.protocol.effects import Effects, SavePeer, SetStamp
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import PrivateKey
@@ -146,10 +146,10 @@ def write_card(view: View) -> str:
 
 def read_card(text: str, now: Millis) -> Card:
     """Return the card in *text*, every part of it verified. Raise `Refused` or a child of it."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip() and not line.startswith("#")]
     if not text.startswith(CARD_HEAD) or len(lines) > 32:
         raise Malformed("not a paquebot card")
-    resources = [Resource.read(SignedObject.parse(line.encode()), lambda _: None) for line in lines]
+    resources = [Resource.read(SignedObject.parse(line.encode()), schema.published) for line in lines]
     identities = {
         found.fingerprint: found for each in resources if _is(each, "identity") for found in [identity_of(each)]
     }

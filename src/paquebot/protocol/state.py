@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class Peer:
     received: Ranges = Ranges()
     """Sequence numbers of its envelopes that arrived."""
     floor: int = 1
-    """It no longer waits for its own envelopes below this number."""
+    """It no longer waits for its own envelopes below this number, as it said last."""
     told_number: int = 0
     told_done: Ranges = Ranges()
     """What we last told it of `heard` and `done`."""
@@ -367,6 +367,9 @@ class View(Protocol):
 
     def replies(self, peer: Fingerprint) -> Sequence[Reply]:
         """Return the answers we owe to *peer*."""
+
+    def received(self, peer: Fingerprint, floor: int) -> Mapping[int, bytes]:
+        """Return the bundle ids of the envelopes that came from *peer*, by sequence number, from *floor* on."""
 
     def seen(self, bundle: bytes) -> bool:
         """Return whether a bundle has been dealt with before."""

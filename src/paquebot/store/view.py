@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -345,6 +345,15 @@ class SqliteView:
             )
             for number, identifier, status, resource, since, most in rows
         ]
+
+    def received(self, peer: Fingerprint, floor: int) -> Mapping[int, bytes]:
+        """Return the bundle ids of the envelopes that came from *peer*, by sequence number, from *floor* on."""
+        rows = self._all(
+            "SELECT sequence, bundle FROM seen WHERE node = ? AND sender = ? AND sequence >= ? ORDER BY at, rowid",
+            self.party(peer),
+            floor,
+        )
+        return dict(rows)
 
     def seen(self, bundle: bytes) -> bool:
         """Return whether a bundle has been dealt with before."""

@@ -6,7 +6,7 @@ transaction cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, assert_never
@@ -283,6 +283,10 @@ class MemoryView:
 
     def replies(self, peer: Fingerprint) -> Sequence[Reply]:
         return sorted((each for each in self._tables.replies.values() if each.peer == peer), key=lambda r: r.number)
+
+    def received(self, peer: Fingerprint, floor: int) -> Mapping[int, bytes]:
+        seen = self._tables.seen.items()  # in order of arrival
+        return {number: name for name, (sender, number, _) in seen if sender == peer and number >= floor}
 
     def seen(self, bundle: bytes) -> bool:
         return bundle in self._tables.seen

@@ -16,25 +16,23 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from paquebot.errors import Transient
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol.bundle import Bundle, Chunk, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
+from paquebot.protocol.bundle import Bundle, Chunk, Heard, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import ResourceId, b64
 from paquebot.protocol.journal import root
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, MINUTE_MS
-from paquebot.protocol.mailing import backoff
 from paquebot.protocol.messages import JournalRequest, write
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter
-from paquebot.testing.post import PostOffice, Weather
-from paquebot.testing.village import START_MS, Crash, House, PlainSealer, SameThread, draft
+from paquebot.testing.post import Weather
+from paquebot.testing.village import START_MS, Crash, House, Office, PlainSealer, SameThread, VillageOffice, draft
 from paquebot.testing.witness import Witness
 from paquebot.transport import Outgoing
 
@@ -42,15 +40,6 @@ STEPS = 300
 CLEAR_DAYS_MAX = 20
 """After so many days of good weather everyone must have everything."""
 QUIET_DAYS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What sort of post office there is."""
-
-    latency_ms: int
-    bytes_cheap: bool
-    shows_tokens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +90,6 @@ class Profile:
         )
 
 
-class ArchivingOffice(PostOffice):
-    """A post office where everything can be had again."""
-
-    def post(self, sender: str, outgoing: Outgoing, parcel: bytes) -> None:
-        """Take *parcel*, and keep a copy for Mallory."""
-        self.archive: list[tuple[str, Outgoing, bytes]] = [*getattr(self, "archive", ())[-50:]]
-        self.archive.append((sender, outgoing, parcel))
-        super().post(sender, outgoing, parcel)
-
-
 class Simulation:
     """A month in the village."""
 
@@ -118,18 +97,11 @@ class Simulation:
         self.dice = Random(f"{seed} steps")
         self.profile = found = profile or Profile.drawn(Random(f"{seed} profile"))
         self.now = START_MS
-        self.witness = Witness()
+        self.witness = Witness(tokens=any(office.shows_tokens for office in found.offices))
         self.trace: list[str] = []
         self.steps = 0
         self.offices = [
-            ArchivingOffice(
-                Random(f"{seed} weather {number}"),
-                weather=found.weather,
-                latency_ms=each.latency_ms,
-                bytes_cheap=each.bytes_cheap,
-                shows_tokens=each.shows_tokens,
-                medium=f"post-{number}",
-            )
+            VillageOffice(Random(f"{seed} weather {number}"), each, found.weather, f"post-{number}")
             for number, each in enumerate(found.offices)
         ]
         self.houses = [
@@ -143,8 +115,9 @@ class Simulation:
             )
             for number in range(found.nodes)
         ]
+        neighbours = {house.node: house.name for house in self.houses}
         for house, skew in zip(self.houses, found.skews, strict=True):
-            house.skew = skew
+            house.skew, house.neighbours = skew, neighbours
             house.found()
             for office in self.offices:
                 office.shelf(house.name)
@@ -154,7 +127,7 @@ class Simulation:
         for office in self.offices:
             office.now = self.now
 
-    async def _visit(self, house: House, office: PostOffice) -> None:
+    async def _visit(self, house: House, office: VillageOffice) -> None:
         """Let one house sync, and check what it believes."""
         self.steps += 1
         try:
@@ -206,10 +179,9 @@ class Simulation:
     def _forge(self) -> None:
         """Post something that no honest node would."""
         office = self.dice.choice(self.offices)
-        archive = getattr(office, "archive", [])
-        if not archive:
+        if not office.archive:
             return
-        sender, outgoing, parcel = self.dice.choice(archive)
+        sender, outgoing, parcel = self.dice.choice(office.archive)
         trick = self.dice.choice(["replay", "garble", "cut", "forge", "betray", "betray"])
         if trick == "garble":
             place = self.dice.randrange(len(parcel))
@@ -232,7 +204,7 @@ class Simulation:
             id=self.dice.randbytes(16),
             sender=node_tag(by.node),
             # Number 0 is never given by an honest node, so nothing real is acknowledged by lying.
-            to=(To(node_tag(letter.peer), 0, bytes(16), 0, Ranges()),),
+            to=(To(node_tag(letter.peer), 0, bytes(16), 0, Heard()),),
             created=Millis(self.now),
             expires=Millis(self.now + DAY_MS),
             parts=tuple(self._lies(by)),
@@ -252,7 +224,9 @@ class Simulation:
         wrong = Signature("EdDSA", signed.signer, self.dice.randbytes(64))
         yield Rebuilt(replace(signed, signatures=(wrong,)))
         changed = signed.payload.replace(b'"x', b'"y')
-        yield Rebuilt(SignedObject.build(changed if changed != signed.payload else changed + b" ", signed.signatures[0]))
+        yield Rebuilt(
+            SignedObject.build(changed if changed != signed.payload else changed + b" ", signed.signatures[0])
+        )
         yield Chunk(self.dice.randbytes(32), b"not what it is called")
         yield Update(root(by.node), ((by.user, ResourceId(b64(self.dice.randbytes(64)))),), wrong)
         yield Verbatim(self.dice.randbytes(30))

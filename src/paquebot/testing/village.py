@@ -27,7 +27,7 @@ from paquebot.protocol.encoding import Fingerprint, b64, raw
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import EncryptionKey, Pins
-from paquebot.protocol.limits import HOUR_MS, IDENTITY_LIFE_MS, RELEASED_MS
+from paquebot.protocol.limits import DAY_MS, HOUR_MS, IDENTITY_LIFE_MS, MIB, RELEASED_MS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Clock, Millis
@@ -35,9 +35,9 @@ from paquebot.protocol.state import Link
 from paquebot.report import Report
 from paquebot.store import Store
 from paquebot.testing.memory import MemoryStore
-from paquebot.testing.post import PostBox, PostOffice, PostSettings
+from paquebot.testing.post import PostBox, PostOffice, PostSettings, Weather
 from paquebot.testing.witness import WideView, Witness
-from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Outgoing, TokenShown, Verdict
+from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Outgoing, Stage, TokenShown, Verdict
 from paquebot.vault import keystore
 from paquebot.vault.keystore import Secrets
 from paquebot.vault.pgpy_sealer import PgpySealer
@@ -197,23 +197,80 @@ class WatchedSealer:
         return self._inner.open(envelope, pins, now=now)
 
 
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What sort of post office there is."""
+
+    latency_ms: int
+    bytes_cheap: bool
+    shows_tokens: bool
+
+
+class VillageOffice(PostOffice):
+    """A post office where Mallory can have everything again, and which finds out what it lost if it shows tokens."""
+
+    def __init__(self, dice: Random, office: Office, weather: Weather, medium: str) -> None:
+        super().__init__(
+            dice,
+            weather=weather,
+            bytes_max=8 * MIB,
+            bytes_cheap=office.bytes_cheap,
+            shows_tokens=office.shows_tokens,
+            latency_ms=office.latency_ms,
+            medium=medium,
+        )
+        self.archive: list[tuple[str, Outgoing, bytes]] = []
+        self.lost: dict[str, list[tuple[int, bytes]]] = {}
+        """By sender: what will be known to be lost, and when."""
+
+    def carry(self, sender: str, recipient: str, outgoing: Outgoing, parcel: bytes) -> None:
+        """Take *parcel*, which is meant for *recipient*."""
+        self.archive = [*self.archive[-50:], (sender, outgoing, parcel)]
+        before = set(self.shelf(recipient).parcels)
+        self.post(sender, outgoing, parcel)
+        copies = [each.parcel for key, each in self.shelf(recipient).parcels.items() if key not in before]
+        if self.capability.shows_tokens and parcel not in copies:
+            self.lost.setdefault(sender, []).append((self.now + DAY_MS, outgoing.id))
+
+    def show(self, parcel: Any, token: bytes) -> None:
+        """Bring *token* back; a carrier that shows tokens does not lose them."""
+        weather, self.weather = self.weather, Weather(delay_ms=self.weather.delay_ms)
+        super().show(parcel, token)
+        self.weather = weather
+
+    def found_lost(self, sender: str) -> Iterator[bytes]:
+        """Yield what *sender* should know to be lost, until it has dealt with it."""
+        for each in list(self.lost.get(sender, ())):
+            if each[0] <= self.now:
+                yield each[1]
+                self.lost[sender].remove(each)
+
+
 class WatchedBox(PostBox):
     """A post box whose power may go after a parcel was handed over, and before one is acknowledged."""
 
-    def __init__(self, office: PostOffice, house: House, context: HouseContext) -> None:
+    def __init__(self, office: VillageOffice, house: House, context: HouseContext) -> None:
         super().__init__(PostSettings(office, house.name), context)
+        self._village = office
         self._house = house
         self._arrived: dict[str, bytes] = {}
 
     async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
         """Send as a post box does."""
-        async for handover in super().send(batch):
-            if self._house.wiring.fails():
+        house = self._house
+        for outgoing in batch:
+            self._office.check_open()
+            parcel = await outgoing.body()
+            to = house.witness.letters[outgoing.id].peer
+            self._village.carry(house.name, house.neighbours[to], outgoing, parcel)
+            if house.wiring.fails():
                 raise Crash
-            yield handover
+            yield Handover(outgoing.id, Stage.ACCEPTED, "post")
 
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
         """Collect as a post box does."""
+        for name in self._village.found_lost(self._house.name):
+            yield Handover(name, Stage.LOST, "post")
         async for item in super().collect():
             if isinstance(item, Arrival):
                 self._arrived[item.key] = item.parcel
@@ -274,6 +331,8 @@ class House:
         """It visits no post office."""
         self.skew: int | None = 0
         """How wrong its clock is, in ms; None if it begins with 1970 whenever the power comes back."""
+        self.neighbours: dict[Fingerprint, str] = {}
+        """The names of all houses, by node."""
         self._clock = clock
         self._powered = clock()
         self._folder = folder
@@ -324,7 +383,7 @@ class House:
         now = self._clock()
         return Millis(now + self.skew if self.skew is not None else now - self._powered)
 
-    async def visit(self, office: PostOffice) -> Report:
+    async def visit(self, office: VillageOffice) -> Report:
         """Take in and hand out at *office*. Raise `Transient` or `Crash`."""
         report, store = Report(), cast(Store, self.store)
         tags = Tags(store, self.secrets.storage)

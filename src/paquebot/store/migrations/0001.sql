@@ -199,7 +199,8 @@ CREATE TABLE seen (
     sequence INTEGER NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (node, bundle)
-) STRICT, WITHOUT ROWID;
+) STRICT;
+CREATE INDEX seen_sequence ON seen (node, sender, sequence);
 
 CREATE TABLE quarantine (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
