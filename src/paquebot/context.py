@@ -15,9 +15,9 @@ from paquebot.vault import keystore
 class Tags:
     """The keyed tags between this node and its peers, by which a record's recipient knows it again."""
 
-    def __init__(self, store: Store, storage: bytes) -> None:
+    def __init__(self, store: Store, secrets: Callable[[], keystore.Secrets]) -> None:
         self._view = store.view
-        self._storage = storage
+        self._secrets = secrets  # read when the first tag is made or met, which may be never
         self._keys: dict[tuple[Fingerprint, bool], bytes] = {}
 
     def for_peer(self, peer: Fingerprint) -> Callable[[bytes], bytes]:
@@ -35,7 +35,7 @@ class Tags:
             assert keys is not None, "a peer's envelope keys are pinned"
             pair = (self._view.local().node, peer)
             self._keys[peer, outgoing] = keystore.tag_key(
-                self._storage, keys.storage, *(pair if outgoing else reversed(pair))
+                self._secrets().storage, keys.storage, *(pair if outgoing else reversed(pair))
             )
         return self._keys[peer, outgoing]
 

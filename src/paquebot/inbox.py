@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from paquebot.errors import NotForUs, Refused, Stranger
+from paquebot.errors import Malformed, NotForUs, Refused, Stranger
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol.effects import Settle
 from paquebot.protocol.encoding import Fingerprint
@@ -74,6 +74,12 @@ class Inbox:
 
     def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement:
         """Set it aside, unless it simply is not ours; a stranger's waits until we may know the stranger."""
+        if isinstance(refusal, Malformed):
+            done = self._store.commit(self._engine.in_clear(arrival.parcel, arrival.where, self._clock()))
+            if done:
+                self._report.refused += 1
+                self._report.note(done)
+                return Acknowledgement(arrival.key, Verdict.REFUSED)
         foreign = not arrival.recognised and not isinstance(refusal, Stranger)
         if foreign:
             self._report.not_ours += 1

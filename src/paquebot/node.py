@@ -75,6 +75,7 @@ class Node:
         self._entropy = entropy
         self._jitter = jitter or random.Random()
         self._sealer_made: Sealer | None = None
+        self._secrets_read: keystore.Secrets | None = None
 
     # -- opening --------------------------------------------------------------------
 
@@ -145,6 +146,11 @@ class Node:
         return self.view.clock().doubtful(self.clock())
 
     def _secrets(self) -> keystore.Secrets:
+        if self._secrets_read is None:
+            self._secrets_read = self._read_secrets()
+        return self._secrets_read
+
+    def _read_secrets(self) -> keystore.Secrets:
         secrets = files.KeyFile(self.home / "keys" / "envelope.json").load()
         announced = self.view.announcement(self.view.local().node)
         if announced is None or keystore.signing_point(secrets.signing) != announced.signing:
@@ -333,7 +339,7 @@ class Node:
     ) -> Report:
         """Take in and hand out over *carriers*, one after another; trouble with one does not stop the others."""
         report = Report()
-        tags = Tags(self._store, self._secrets().storage)
+        tags = Tags(self._store, self._secrets)
         for carrier in carriers:
             try:
                 await self._visit(carrier, tags, report, progress)

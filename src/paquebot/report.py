@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from paquebot.protocol import clear
 from paquebot.protocol.effects import Effect, Keep, Quarantine, Tell
 
 
@@ -49,7 +50,8 @@ class Report:
                 case Tell(outcome):
                     self.outcomes[outcome] += 1
                 case Quarantine():
-                    self.findings.append(Problem(effect.where, f"{effect.reason} ({effect.code})", 3))
+                    code = 16 if effect.code == clear.CODE else 3
+                    self.findings.append(Problem(effect.where, f"{effect.reason} ({effect.code})", code))
                 case Keep(kept) if kept.sender is not None and kept.kind in SHOWN_KINDS:
                     self.new += 1
 

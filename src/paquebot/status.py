@@ -41,7 +41,7 @@ class PeerStatus:
     user: Fingerprint
     node: Fingerprint
     state: str
-    """``unknown``, ``behind``, ``ahead``, ``in sync`` or ``withheld``."""
+    """``set apart``, ``withheld``, ``unknown``, ``behind``, ``ahead`` or ``in sync``."""
     published: int
     """How many things we published for people; the next three say how many of them got how far."""
     handed: int
@@ -55,6 +55,8 @@ class PeerStatus:
     on_the_way: tuple[OnTheWay, ...]
     heard_at: Millis
     retry_at: Millis
+    outcomes: tuple[tuple[str, str, str], ...]
+    """(resource, outcome, detail) of what the peer did not simply apply, as it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +138,13 @@ def _of_peer(view: SqliteView, peer: Peer, ours: Ranges, now: Millis) -> PeerSta
         on_the_way=tuple(OnTheWay(where, len(times), min(times)) for where, times in sorted(carriers.items())),
         heard_at=peer.seen_at,
         retry_at=max((view.told(peer.node, medium).retry_at for medium in view.media(peer.node)), default=Millis(0)),
+        outcomes=tuple(view.outcomes(peer.node)),
     )
 
 
 def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:
+    if peer.suspect:
+        return "set apart"
     if not peer.reads:
         return "withheld"
     if not peer.seen_at:

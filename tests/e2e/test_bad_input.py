@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 from tests.e2e.conftest import Home, crates, remount, tree
 
+from paquebot.node import Node
 from paquebot_drop import crate
 
 YEAR_MS = 31_556_952_000
@@ -70,8 +71,8 @@ def test_sync_without_any_carrier_says_how_to_get_one(make):
 
 @pytest.mark.parametrize("name", ["node.json", "envelope.json"])
 @pytest.mark.parametrize("fault", ["missing", "empty", "foreign", "open to others"])
-def test_a_wrong_key_file_is_named(make, stick, name, fault):
-    alice, bob = make("Alice"), make("Bob")
+def test_a_wrong_key_file_is_named(pair, stick, name, fault):
+    alice, bob = pair
     path = alice.path / "keys" / name
     match fault:
         case "missing":
@@ -187,6 +188,59 @@ def test_a_forged_envelope_does_nothing(pair, stick):
     for home in (alice, bob):
         home.sync(stick)
     assert bob.texts() == ["genuine"]
+
+
+def in_clear(stick, data: bytes) -> None:
+    """Lay *data* on the stick as somebody would whose paquebot forgot to seal it."""
+    folder = stick / "PAQUEBOT" / "C" / "A"
+    folder.mkdir(parents=True, exist_ok=True)
+    entry = crate.Entry(crate.digest(data), 1, 500_000, ((bytes(8), bytes(16)),), 0, len(data))
+    (folder / f"{'A' * 26}.PQB").write_bytes(crate.pack_header(entry) + data + crate.pack_trailer([entry]))
+
+
+def test_a_peer_whose_signed_data_travels_in_clear_is_set_apart(pair, stick, tmp_path):
+    alice, bob = pair
+    uri = alice.say("a secret")
+    with Node(alice.path) as node:
+        signed = node.view.resource(node.find(uri).id).encode()
+    alice.sync(stick)
+    in_clear(stick, signed)
+
+    said = bob.err("sync", "--via", stick, code=16)
+
+    assert "in clear" in said
+    assert bob.peer("Alice")["state"] == "set apart"
+    assert "nothing is sent to it" in bob.out("status")
+    bob.say("not for thieves")
+    assert bob.sync(stick)["sent"] == 0
+    alice.say("more")
+    alice.sync(stick)
+    assert bob.json("sync", "--via", stick, code=3)["new"] == 0
+    bob.run("peer", "add", "Alice", tmp_path / "Alice.card")
+    assert bob.peer("Alice")["state"] != "set apart"
+    assert bob.sync(stick)["sent"] == 1
+
+
+@pytest.mark.parametrize("what", ["unsigned", "a card", "a stranger's", "damaged"])
+def test_other_clear_data_proves_nothing_about_anyone(pair, make, stick, tmp_path, what):
+    alice, bob = pair
+    stranger = make("Stranger")
+    uri = (stranger if "stranger" in what else alice).say("in clear")
+    with Node((stranger if "stranger" in what else alice).path) as node:
+        signed = node.view.resource(node.find(uri).id)
+    match what:
+        case "unsigned":
+            in_clear(stick, signed.payload)
+        case "a card":
+            in_clear(stick, (tmp_path / "Alice.card").read_bytes().splitlines()[1])
+        case "a stranger's":
+            in_clear(stick, signed.encode())
+        case "damaged":
+            in_clear(stick, signed.encode().replace(b'"signature":"', b'"signature":"A')[:-1])
+
+    bob.sync(stick)
+
+    assert bob.peer("Alice")["state"] == "unknown"
 
 
 def test_a_full_stick_takes_what_fits_and_the_rest_goes_later(pair, small_disk, tmp_path):

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import time
 
 import pytest
 from tests.e2e.conftest import crates, tree
@@ -193,6 +194,46 @@ def test_an_untrusted_peer_is_given_nothing(make, meet, stick):
 
     assert bob.texts() == []
     assert alice.peer("Bob")["state"] == "withheld"
+
+
+def test_trust_that_comes_later_brings_what_was_withheld(make, meet, stick, tmp_path):
+    alice, bob = make("Alice"), make("Bob")
+    meet(alice, bob, trust="none")
+    alice.say("patience")
+    for home in (alice, bob):
+        home.sync(stick)
+    alice.run("peer", "add", "Bob", tmp_path / "Bob.card")
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    assert bob.texts() == []
+    assert alice.peer("Bob")["applied"] == 0
+
+    bob.run("peer", "add", "Alice", tmp_path / "Alice.card")
+    for home in (bob, alice, bob, alice):
+        home.sync(stick)
+
+    assert bob.texts() == ["patience"]
+    assert alice.peer("Bob")["applied"] == 1
+
+
+def test_the_author_hears_why_something_waits_at_a_peer(pair, stick):
+    """Alice's clock is a year ahead: her item waits at Bob's until it is due, and she is told so."""
+    alice, bob = pair
+    alice.clock = time.time_ns() // 1_000_000 + 365 * 86_400_000
+    alice.say("from the future")
+    alice.clock = None
+
+    for home in (alice, bob, alice):
+        home.sync(stick)
+
+    assert bob.texts() == []
+    assert bob.json("status")["held"] == 1
+    (outcome,) = alice.peer("Bob")["outcomes"]
+    assert outcome[1:] == ["held", "its time has not come"]
+    assert "is held there: its time has not come" in alice.out("status")
+    bob.clock = time.time_ns() // 1_000_000 + 366 * 86_400_000
+    bob.sync(stick)
+    assert bob.texts() == ["from the future"]
 
 
 def test_a_stranger_is_set_aside_until_known(make, meet, stick, tmp_path):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import cbor2
 from fixtures import make_bundle
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from tests.unit.nodes import NOW, STICK, friends, settle
 
 from paquebot.errors import Malformed, Refused, TooLarge
 from paquebot.protocol import bundle, cbor, container, journal, messages, schema
@@ -25,6 +28,7 @@ from paquebot.protocol.bundle import (
     Verbatim,
     Want,
 )
+from paquebot.protocol.effects import Effect, Tell
 from paquebot.protocol.encoding import LineId, b64, unb64
 from paquebot.protocol.identity import EDDSA, HS512
 from paquebot.protocol.journal import Entry
@@ -35,6 +39,7 @@ from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, Signature, SignedObject
 from paquebot.protocol.stamp import MILLIS_MAX, Millis, Stamp, format_time, parse_time
 from paquebot.protocol.state import Plan
+from paquebot.protocol.trust import announcement_fields, identity_fields
 
 # Sets of whole numbers.
 
@@ -448,3 +453,80 @@ def test_whatever_stands_in_a_field_nothing_is_raised_but_a_refusal(good, path, 
 )
 def test_a_plan_that_was_stored_can_be_read_again(plan):
     assert Plan.decode(plan.encode()) == plan
+
+
+# A whole node.
+
+ALICE, BOB = friends("alice", "bob")
+settle(ALICE, BOB)
+TIME = "2027-01-15T08:00:00.000Z"
+GOOD_FIELDS: dict[str, dict[str, Any]] = {
+    "message": {"message": "hello"},
+    "trust": {"trust": {"trustee": BOB.user, "authorization": ["read_resource"], "expires": TIME}},
+    "identity": identity_fields("node", ALICE.node_key.public, NOW),
+    "file": {"file": FileManifest(9_000, None, 4096, 1, (b"x" * 32, b"y" * 32, b"z" * 32)).fields()},
+    "envelope_keys": announcement_fields(ALICE.card().keys),
+    "user": {"user": {"name": "alice"}},
+    "revoke": {"revoke": {"resource": b64(bytes(64))}},
+    "schema": {"schema": {"type": "object"}},
+}
+
+
+class Enough(Exception):
+    """Nothing of this shall be kept."""
+
+
+def hear(*found: bundle.Part) -> list[str]:
+    """Let Bob hear Alice say *found*, and let him forget it again; return the outcomes."""
+    said = ALICE.bundle(BOB, *found)
+    outcomes: list[str] = []
+
+    def effects() -> Iterator[Effect]:
+        for each in BOB.engine.receive(said, ALICE.node, STICK, "test", NOW):
+            if isinstance(each, Tell):
+                outcomes.append(each.outcome)
+            yield each
+        yield from BOB.engine.poll(STICK, Millis(NOW + 1))
+        for letter in BOB.store.view.letters():
+            bundle.encode(BOB.engine.compose(letter))
+        raise Enough
+
+    with suppress(Enough):
+        BOB.store.commit(effects())
+    return outcomes
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(parts, max_size=4))
+def test_whatever_a_peer_says_every_item_ends_in_one_outcome(found):
+    items = [each for each in found if isinstance(each, Verbatim | Rebuilt | Update | Chunk)]
+    assert len(hear(*found)) == len(items)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([*GOOD_FIELDS]), st.lists(st.integers(0, 9), max_size=4), st.none() | st.tuples(jsonish))
+def test_whatever_stands_in_a_well_signed_resource_it_ends_in_one_outcome(name, path, replacement):
+    about = {"stamp": f"{TIME}/0000", "tags": ["a"], "after": [b64(bytes(64))], "parent": b64(b"1" * 64)}
+    origin = {"user": ALICE.user, "trust": ALICE.trust}
+    fields = json.loads(json.dumps({**GOOD_FIELDS[name], "about": about, "resource": origin}))
+    at: Any = fields
+    for number, step in enumerate(path, 1):
+        places = [*at] if isinstance(at, dict) else range(len(at))
+        place = places[step % len(places)]
+        if number < len(path) and isinstance(at[place], dict | list) and at[place]:
+            at = at[place]
+            continue
+        if replacement is None:
+            del at[place]
+        else:
+            at[place] = replacement[0]
+        break
+    payload = container.write([URIS.get(name, name), "resource", URIS["about"]], fields)
+    assert len(hear(Rebuilt(SignedObject.sign(payload, ALICE.node_key)))) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(spoken)
+def test_whatever_is_asked_or_answered_nothing_is_raised(message):
+    outcomes = hear(Verbatim(SignedObject.sign(messages.write(message), ALICE.node_key).encode()))
+    assert len(outcomes) <= 1

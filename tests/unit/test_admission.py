@@ -118,6 +118,19 @@ def test_a_resource_of_an_unknown_schema_is_held_until_the_schema_is_here(pair):
     assert held(bob) == {item.id: {digest(b"schema")}}
 
 
+def test_a_forgery_that_is_held_does_not_keep_the_genuine_item_out(pair):
+    alice, bob = pair
+    trust, identity, item = second_node(alice, *OWN_NODE)
+    forged = SignedObject.build(item.payload, replace(item.signatures[0], signer=MALLORY.fingerprint))
+    assert told(give(alice, bob, forged)) == {item.id: "held"}
+    assert told(give(alice, bob, forged)) == {item.id: "duplicate"}
+    assert told(give(alice, bob, item)) == {item.id: "deferred"}
+    assert bob.store.view.wanted_count() == 2, "the trust, and the item in its genuine form"
+    assert rejected(give(alice, bob, trust, identity)) == ["not-permitted"]
+    assert told(give(alice, bob, item)) == {item.id: "applied"}
+    assert bob.store.view.wanted_count() == 0
+
+
 # Authority.
 
 
@@ -188,6 +201,13 @@ def test_nothing_is_published_for_another_user_under_cover_of_ones_own_identity(
     payload = container.write([other, "identity", "resource"], {**fields, "resource": {"user": alice.user}})
     assert rejected(give(alice, bob, SignedObject.sign(payload, MALLORY))) == ["not-permitted"]
     assert bob.store.view.identity(MALLORY.fingerprint) is None
+
+
+def test_a_users_identity_is_published_for_nobody_else_even_with_a_trust(pair):
+    alice, bob = pair
+    trust, _, _ = second_node(alice, *OWN_NODE)
+    item = alice.resource(["identity"], identity_fields("user", SECOND.public, END), key=SECOND, trust=trust.id)
+    assert rejected(give(alice, bob, trust, item)) == ["not-permitted"]
 
 
 def test_nothing_is_published_for_another_user_behind_a_signature_that_nobody_checked(pair):
@@ -374,6 +394,7 @@ def test_an_index_block_of_the_wrong_size_harms_its_own_file_alone(pair):
     effects = bob.receive(alice.bundle(bob, *(Chunk(n, d) for n, d in made.items())), alice)
     assert told(effects) == {name.hex(): "applied" for name in made}
     assert (bob.store.view.complete(good), bob.store.view.complete(evil.id)) == (True, False)
+    assert [bob.store.view.chunk(number) for number in bob.store.view.chunks_of(good)] == [*made]
 
 
 def test_a_chunk_of_a_file_that_is_not_here_yet_is_held_and_used_later(pair):

@@ -11,7 +11,7 @@ from paquebot.errors import Malformed
 from paquebot.protocol import bundle, cbor
 from paquebot.protocol.bundle import Chunk, Heard, Rebuilt, Reference, Tally, To, Unknown, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import unb64
-from paquebot.protocol.limits import CHUNK_BYTES, HEARD_MAX, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX
+from paquebot.protocol.limits import CHUNK_BYTES_MAX, HEARD_MAX, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX
 from paquebot.protocol.ranges import Ranges
 
 EMPTY = make_bundle.built(make_bundle.meanings()["empty"])
@@ -61,7 +61,7 @@ def test_as_much_as_the_limits_allow_is_read_and_no_more():
     most = [
         replace(EMPTY, to=(to,) * RECIPIENTS_MAX),
         replace(EMPTY, parts=(Verbatim(b""),) * PARTS_MAX),
-        replace(EMPTY, parts=(Chunk(bytes(32), bytes(CHUNK_BYTES)),)),
+        replace(EMPTY, parts=(Chunk(bytes(32), bytes(CHUNK_BYTES_MAX)),)),
         replace(EMPTY, parts=(Tally(1, update.since, Ranges.numbers(range(0, 2048, 2))),)),
         replace(EMPTY, parts=(replace(update, entries=(reference,)),)),
         replace(EMPTY, parts=(Tally(bundle.NUMBER_MAX, update.since, Ranges()),)),
@@ -72,7 +72,7 @@ def test_as_much_as_the_limits_allow_is_read_and_no_more():
         replace(EMPTY, to=(replace(to, heard=heard[1]),)),
         replace(EMPTY, to=(to,) * (RECIPIENTS_MAX + 1)),
         replace(EMPTY, parts=(Verbatim(b""),) * (PARTS_MAX + 1)),
-        replace(EMPTY, parts=(Chunk(bytes(32), bytes(CHUNK_BYTES + 1)),)),
+        replace(EMPTY, parts=(Chunk(bytes(32), bytes(CHUNK_BYTES_MAX + 1)),)),
         replace(EMPTY, parts=(Tally(1, update.since, Ranges.numbers(range(0, 2050, 2))),)),
         replace(EMPTY, parts=(replace(update, entries=(reference, reference)),)),
         replace(EMPTY, parts=(Tally(bundle.NUMBER_MAX + 1, update.since, Ranges()),)),

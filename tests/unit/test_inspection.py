@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from paquebot import inspection
-from paquebot.inspection import Check, Inspection, inspect
+from paquebot.inspection import Check, Inspection, inspect, recognising
 from paquebot.protocol import container, journal, messages, publishing
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest
 from paquebot.protocol.identity import PrivateKey, PublicKey, public_key_from_pem
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement, EncryptionKey, KeyClass
 from paquebot.protocol.limits import DAY_MS
-from paquebot.protocol.published import OBJECTS
+from paquebot.protocol.published import OBJECTS, URIS
 from paquebot.protocol.resource import About, FileManifest, Signature, SignedObject, compose
 from paquebot.protocol.stamp import Millis, Stamp, parse_time
 from paquebot.protocol.trust import identity_fields
@@ -675,7 +674,7 @@ def test_nothing_hostile_holds_or_raises(data: bytes) -> None:
 
 
 def test_huge_files_are_refused_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "FILE_BYTES_MAX", 100)
+    monkeypatch.setattr(recognising, "FILE_BYTES_MAX", 100)
     assert failed(one(b"A" * 101)) == ["recognised"]
 
 
@@ -737,7 +736,7 @@ def test_noise_never_raises() -> None:
 def test_payloads_of_every_shape_never_raise() -> None:
     shapes = [None, 0, -1, 1.5, "", "x", [], {}, [[]], {"a": []}, True, "9" * 86]
     names = ["identity", "signature", "broadcast", "response", "trust", "resource", "node", "private_key", "connection"]
-    for name in [*names, *inspection.URIS.values()]:
+    for name in [*names, *URIS.values()]:
         keys = [
             "identity",
             "signature",

@@ -114,13 +114,12 @@ def status_command(setting: Setting, wants_json: bool) -> None:
 def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
     heard = f"last heard {output.ago(peer.heard_at, now)}" if peer.heard_at else "never heard"
     click.echo(f"{printable(peer.name)}: {peer.state}, {heard}")
+    if not peer.published:
+        click.echo("  nothing published here yet")
     ticks = ("", "", "") if plain else ("✓   ", "✓✓  ", "✓✓✓ ")
-    for tick, count, what in zip(
-        ticks,
-        (peer.handed, peer.stored, peer.applied),
-        ("handed to a carrier", "stored by the peer", "applied by the peer"),
-        strict=True,
-    ):
+    counts = (peer.handed, peer.stored, peer.applied)
+    stages = ("handed to a carrier", "stored by the peer", "applied by the peer")
+    for tick, count, what in zip(ticks, counts, stages, strict=True) if peer.published else ():
         click.echo(f"  {tick}{count} of {peer.published} {what}")
     for each in peer.on_the_way:
         click.echo(f"  {each.envelopes} envelopes on {printable(each.where)} since {output.ago(each.since, now)}")
@@ -128,5 +127,10 @@ def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
         click.echo(f"  {peer.lacking_lines} of its {peer.heard_lines} journal lines name things that are not here yet")
     if peer.missing_envelopes:
         click.echo(f"  {peer.missing_envelopes} of its envelopes have not arrived")
+    if peer.state == "set apart":
+        click.echo("  it sent signed data in clear, so its keys may be stolen: nothing is sent to it or taken from it.")
+        click.echo("  When its owner has explained it or has new keys: paquebot peer add NAME CARDFILE")
+    for resource, outcome, detail in peer.outcomes:
+        click.echo(f"  {short(resource)} is {outcome} there: {printable(detail)}")
     if peer.retry_at > now:
         click.echo(f"  unanswered; next try {output.moment(peer.retry_at)}")

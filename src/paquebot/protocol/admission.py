@@ -109,6 +109,13 @@ def _moment(resource: Resource, now: Millis) -> Millis:
 
 def _hold(view: View, resource: Resource, held: Held) -> Effects:
     if view.held(resource.id):
+        others = (each for name in held.missing for each in view.waiting_for(name) if each.signed.id == resource.id)
+        if held.missing and next(others, held).signed != held.signed:
+            # Both cannot be genuine, and it is too early to tell which is: ask for it again, so that neither wins by
+            # having come first.
+            yield Want(Entry(resource.user, resource.id))
+            yield Tell("deferred", resource.id, "another form of it is held")
+            return
         yield Tell("duplicate", resource.id)
         return
     yield Hold(held)
@@ -139,7 +146,7 @@ def reconsider(view: View, held: Held, now: Millis) -> Effects:
     try:
         yield from receive(view, held.signed, held.sender, now)
     except Refused as refusal:
-        yield Quarantine(held.signed.encode(), refusal.code, str(refusal), held.sender, "held", now)
+        yield Quarantine(held.signed.encode(), refusal.code, str(refusal), held.sender, "held", now, held.signed.id)
         yield Tell("rejected", held.signed.id, refusal.code)
 
 
@@ -166,7 +173,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
     if about and view.stamp() < about.stamp and about.stamp.at <= now + AHEAD_MAX_MS:
         yield SetStamp(about.stamp)
     if resource.container.keeps("identity"):
-        yield KnowIdentity(identity_of(resource).fingerprint, resource.id)
+        yield from _introduce(view, resource)
     if resource.container.keeps(URIS["envelope_keys"]):
         yield from _announce(view, resource)
     if manifest and manifest.depth == 2:
@@ -180,6 +187,14 @@ def _check(resource: Resource) -> None:
         trust_of(resource)
     if resource.container.keeps(URIS["envelope_keys"]):
         announcement_of(resource)
+
+
+def _introduce(view: View, resource: Resource) -> Effects:
+    """Of two proofs of one identity the one that lasts longer counts, in whatever order they come."""
+    identity = identity_of(resource)
+    known = view.identity(identity.fingerprint)
+    if known is None or identity.expires > known.expires:
+        yield KnowIdentity(identity.fingerprint, resource.id)
 
 
 def _announce(view: View, resource: Resource) -> Effects:

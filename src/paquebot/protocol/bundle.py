@@ -20,7 +20,7 @@ from paquebot.protocol import cbor
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw, unb64
 from paquebot.protocol.identity import EDDSA, HS512
-from paquebot.protocol.limits import CHUNK_BYTES, HEARD_MAX, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX, RUNS_MAX
+from paquebot.protocol.limits import CHUNK_BYTES_MAX, HEARD_MAX, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX, RUNS_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
@@ -285,7 +285,7 @@ def _read_part(value: Value, signers: _Signer) -> Part:
             return Update(LineId(b64(_sized(since, 64))), compact, _signature(by, signature, signers))
         case 3:
             _, name, data = _fields(value, 3)
-            if len(_bytes(data)) > CHUNK_BYTES:
+            if len(_bytes(data)) > CHUNK_BYTES_MAX:
                 raise Malformed("a chunk is larger than 1 MiB")
             return Chunk(_sized(name, 32), _bytes(data))
         case 4:

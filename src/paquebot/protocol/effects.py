@@ -191,6 +191,17 @@ class Quarantine:
     sender: Fingerprint | None
     where: str
     at: Millis
+    item: ResourceId | None = None
+    """The resource that it was, if it was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveOutcomes:
+    """Replace what a peer says became of our resources that it did not simply apply."""
+
+    peer: Fingerprint
+    outcomes: tuple[tuple[ResourceId, str, str], ...]
+    """(resource, outcome, detail)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +237,7 @@ Effect: TypeAlias = (
     | DropReply
     | Seen
     | Quarantine
+    | SaveOutcomes
     | Tell
 )
 

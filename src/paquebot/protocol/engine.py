@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from paquebot.errors import NotForUs, Refused, Stranger
-from paquebot.protocol import admission, hearing, mailing, publishing
+from paquebot.errors import NotForUs, NotPermitted, Refused, Stranger
+from paquebot.protocol import admission, clear, hearing, mailing, publishing
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effects, Quarantine, Tell
 from paquebot.protocol.encoding import Fingerprint
@@ -63,8 +63,11 @@ class Engine:
     def receive(self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis) -> Effects:
         """Decide what follows from an opened envelope of *sender*. Raise `Refused` before anything is asked for."""
         to = self.addressed(bundle, sender)
-        if self._view.peer(sender) is None:
+        peer = self._view.peer(sender)
+        if peer is None:
             raise Stranger("the sender is not one of our peers")
+        if peer.suspect:
+            raise NotPermitted(f"{peer.name} is set apart: it sent signed data in clear; add its card again to go on")
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
         yield from hearing.hear(found, bundle, to, wall)
 
@@ -72,6 +75,10 @@ class Engine:
         """Set an envelope aside that could not be opened or read."""
         yield Quarantine(data, refusal.code, str(refusal), None, where, self.now(wall))
         yield Tell("rejected", where, refusal.code)
+
+    def in_clear(self, data: bytes, where: str, wall: Millis) -> Effects:
+        """Something arrived that is no envelope: if a peer signed it, that peer is set apart."""
+        yield from clear.judge(self._view, data, where, self.now(wall))
 
     def token(self, token: bytes) -> Effects:
         """A carrier shows *token*: if it belongs to one of our letters, that letter arrived."""

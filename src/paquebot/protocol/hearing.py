@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import assert_never
@@ -30,6 +30,7 @@ from paquebot.protocol.effects import (
     AddReply,
     Effects,
     Quarantine,
+    SaveOutcomes,
     SavePeer,
     SaveTold,
     Seen,
@@ -37,7 +38,7 @@ from paquebot.protocol.effects import (
     Tell,
     Want,
 )
-from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.encoding import Fingerprint, ResourceId, b64
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import DAY_MS, SILENCE_FACTOR
 from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
@@ -95,12 +96,18 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
         )
     )
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
+    newest = to.sequence == received.last
+    if newest and any(isinstance(part, Tally) for part in bundle.parts):
+        yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
     for part in bundle.parts:
         try:
-            yield from _part(hearing, bundle.parts, part, newest=to.sequence == received.last)
+            yield from _part(hearing, bundle.parts, part, newest=newest)
         except Refused as refusal:
-            yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now)
+            item = part.signed.id if isinstance(part, Rebuilt) else None
+            yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now, item)
             yield Tell("rejected", _name(part), refusal.code)
+    if to.sequence == received.last and any(isinstance(part, Tally) for part in bundle.parts):
+        yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
 
 
 def _known(view: View, bundle: Bundle) -> int | None:
@@ -109,6 +116,15 @@ def _known(view: View, bundle: Bundle) -> int | None:
     if tally is None:
         return 0  # whoever has heard of us says how far
     return tally.number if view.line_id(view.local().node, tally.number) == tally.line else None
+
+
+def _outcomes(view: View, bundle: Bundle) -> Iterator[tuple[ResourceId, str, str]]:
+    """What the sender says of our resources that it did not simply apply."""
+    for part in bundle.parts:
+        if isinstance(part, Outcome) and len(part.item) == 64:
+            name = ResourceId(b64(part.item))
+            if view.has(name):
+                yield name, part.code, part.detail
 
 
 def _name(part: Part) -> str:
@@ -248,7 +264,7 @@ def _lines(hearing: Hearing, broadcast: Broadcast) -> Effects:
             known += [number for who, number in view.naming(entry.resource) if who == view.local().node]
             if view.complete(entry.resource):
                 done.append(line.number)
-        elif not view.held(entry.resource):
+        elif _worth_asking(view, entry.resource):
             if entry.publisher not in accepted:
                 accepted[entry.publisher] = admission.accepts(view, entry.publisher)
             if accepted[entry.publisher]:
@@ -263,6 +279,12 @@ def _lines(hearing: Hearing, broadcast: Broadcast) -> Effects:
         )
     )
     yield Tell("applied", "journal")
+
+
+def _worth_asking(view: View, resource: ResourceId) -> bool:
+    """Whether other bytes than those we refused could make *resource* good: only a bad signature may be replaced."""
+    fate = view.fate(resource)
+    return fate is None or fate == ("rejected", BadSignature.code)
 
 
 def _ask(hearing: Hearing) -> Effects:
@@ -280,11 +302,7 @@ def _tally(hearing: Hearing, tally: Tally, *, newest: bool) -> Effects:
         yield from _forgot(hearing, tally.number)
         peer = hearing.peer
     applied = tally.applied & Ranges.of((1, tally.number))
-    fresh = applied - peer.applied
-    chunks = Ranges()
-    for first, last in fresh.runs:
-        for line in view.own_lines(first, last):
-            chunks |= line.chunks
+    chunks = _chunks_at(view, applied - peer.applied)
     yield SavePeer(
         replace(
             peer,
@@ -301,6 +319,7 @@ def _forgot(hearing: Hearing, number: int) -> Effects:
     """The sender knows less of our journal than it did: tell it everything after *number* again."""
     view, kept = hearing.view, Ranges.of((1, number))
     peer = hearing.peer
+    owed = view.own_chunks() - _chunks_at(view, peer.applied & kept)
     told = view.told(peer.node, hearing.link.medium)
     yield SaveTold(replace(told, lines=told.lines & kept, chunks=Ranges(), failures=0, retry_at=Millis(0)))
     yield SavePeer(
@@ -309,8 +328,15 @@ def _forgot(hearing: Hearing, number: int) -> Effects:
             acked=peer.acked & kept,
             applied=peer.applied & kept,
             known=peer.known & kept,
-            owed_chunks=view.own_chunks() if peer.reads else Ranges(),
+            owed_chunks=owed if peer.reads else Ranges(),
         )
+    )
+
+
+def _chunks_at(view: View, lines: Ranges) -> Ranges:
+    """Our numbers of the chunks of the files that our *lines* name."""
+    return Ranges.of(
+        *(run for first, last in lines.runs for line in view.own_lines(first, last) for run in line.chunks.runs)
     )
 
 
@@ -318,8 +344,9 @@ def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
     """The sender lacks chunks of a file."""
     view, peer = hearing.view, hearing.peer
     numbers = view.chunks_of(resource)
-    if not peer.reads or not numbers:
-        return
+    mine = Ranges.numbers(number for who, number in view.naming(resource) if who == view.local().node)
+    if not peer.reads or not numbers or mine & peer.applied:
+        return  # it may have got them since it wrote
     base, end = numbers.runs[0][0], numbers.last
     asked = Ranges.of(*((base + first, min(base + last, end)) for first, last in places.runs))
     asked -= Ranges.of(*((base + first, base + last) for first, last in view.lacking(resource).runs))

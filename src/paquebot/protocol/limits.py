@@ -23,6 +23,7 @@ PARTS_MAX = 8_192  # per bundle; a person's month is a thousand
 RECIPIENTS_MAX = 64  # per envelope; each costs 96 bytes and a trial decryption
 LINES_MAX = 4_096  # per broadcast
 RUNS_MAX = 1_024  # ranges in one acknowledgement
+CHUNK_BYTES_MAX = MIB  # a peer may cut differently
 CHUNKS_PER_MANIFEST_MAX = 4_096  # above it, the manifest lists index blocks instead
 FILE_BYTES_MAX = 1 << 46  # 64 TiB, what two levels of 1 MiB blocks can name, with room
 HEARD_MAX = 2_048  # envelopes acknowledged at once; the rest when these are settled

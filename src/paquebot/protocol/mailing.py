@@ -14,6 +14,7 @@ from paquebot.protocol.bundle import (
     Chunk,
     CompactEntry,
     Heard,
+    Outcome,
     Part,
     Rebuilt,
     Reference,
@@ -25,7 +26,7 @@ from paquebot.protocol.bundle import (
     node_tag,
 )
 from paquebot.protocol.effects import Asked, DropReply, Effects, Handed, Post, SavePeer, SaveTold, Settle
-from paquebot.protocol.encoding import Fingerprint, ResourceId, b64
+from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import (
@@ -65,6 +66,7 @@ class Jitter(Protocol):
 LETTERS_MAX = 1_024  # planned at once for one peer: a gigabyte of chunks
 IN_FLIGHT_MAX = 256  # unanswered letters to one peer on a link that shows no tokens
 LINE_BYTES = 80  # what a line without its body costs
+OUTCOMES_MAX = 64  # items a letter explains; the next letter explains the next
 HEADER_BYTES = 1_024  # what an envelope costs besides
 
 
@@ -81,6 +83,8 @@ def backoff(failures: int) -> int:
 def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) -> Effects:
     """Plan the letters that are due on *link* now."""
     for peer in view.peers():
+        if peer.suspect:
+            continue
         yield from _overdue(view, peer, link, now, jitter)
         told = view.told(peer.node, link.medium)
         if told.retry_at > now:
@@ -97,9 +101,11 @@ def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) ->
     patience = 2 * link.latency_ms + MINUTE_MS
     unanswered = False
     for letter in view.letters(peer.node):
-        if letter.medium != link.medium:
+        if letter.expires <= now:
+            yield from lost(view, letter)
+        elif letter.medium != link.medium:
             continue
-        if letter.handed_at is None:
+        elif letter.handed_at is None:
             yield from lost(view, letter)
         elif not link.shows_tokens and now > letter.handed_at + patience:
             unanswered = True
@@ -305,6 +311,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
         if name and data is not None:
             parts.append(Chunk(name, data))
     if peer.heard:
+        parts += _outcomes(view, peer)
         parts.append(Tally(peer.heard, peer.heard_id, _latest(peer.done)))
     floor = min(letter.sequence, view.oldest(peer.node) or letter.sequence)
     to = To(node_tag(peer.node), letter.sequence, letter.token, floor, _heard(view, peer))
@@ -316,6 +323,15 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
         expires=letter.expires,
         parts=tuple(parts),
     )
+
+
+def _outcomes(view: View, peer: Peer) -> Iterator[Outcome]:
+    """Why some of the peer's resources are not applied here, for the first of them."""
+    for number in islice(Ranges.of((1, peer.heard)) - peer.done, OUTCOMES_MAX):
+        for entry in view.entries(peer.node, number, 1):
+            fate = view.fate(entry.resource)
+            if fate is not None:
+                yield Outcome(raw(entry.resource), fate[0], fate[1][:200])
 
 
 def _heard(view: View, peer: Peer) -> Heard:

@@ -8,7 +8,7 @@ from typing import Any
 
 from paquebot.errors import Malformed, Misused, NotPermitted
 from paquebot.protocol import admission, journal, schema
-from paquebot.protocol.effects import Effects, SavePeer, SetStamp
+from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import Announcement
@@ -98,8 +98,12 @@ def take_root(view: View, founding: Founding, now: Millis) -> Effects:
 
 
 def publish(view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis) -> Effects:
-    """Publish *drafts*, in order."""
+    """Publish *drafts*, in order. Raise `Expired` if our own identity has."""
     local = view.local()
+    for name in (local.user, local.node):
+        identity = view.identity(name)
+        assert identity is not None, "our own identities are the first lines of our journal"
+        identity.check_time(now)
     for draft in drafts:
         stamp = view.stamp().after(now)
         about = About(stamp=stamp, title=draft.title, filename=draft.filename, tags=draft.tags)
@@ -180,9 +184,10 @@ def _is(resource: Resource, schema: str) -> bool:
 
 
 def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bool, now: Millis) -> Effects:
-    """Pin the keys of *card*'s node under *name*; with *trusting*, let its user read ours and accept what it publishes.
+    """Pin the keys of *card*'s node under *name*; with *trusting*, let its user read ours and accept its own.
 
-    Adding the same node again only renames it or widens its rights; another node under a name in use is `Misused`.
+    Adding the same node again renames it, widens its rights, and clears it of suspicion. Raise `Misused` for our own
+    card, and for another node under a name in use.
     """
     local, node = view.local(), card.node.fingerprint
     if node == local.node:
@@ -200,10 +205,15 @@ def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bo
         heard_id=journal.root(node),
     )
     reads, publishes = peer.reads or trusting, peer.publishes or trusting
-    yield SavePeer(replace(peer, name=name, reads=reads, publishes=publishes, owed_chunks=view.own_chunks()))
+    owed = view.own_chunks() if reads else Ranges()
+    yield SavePeer(replace(peer, name=name, reads=reads, publishes=publishes, suspect=Millis(0), owed_chunks=owed))
     for signed in card.resources:
         yield from admission.receive(view, signed, node, now, pinning=True)
     yield from _known_by_origin(view, node, card)
+    if publishes and old and not old.publishes:
+        for entry in view.entries(node, 1, old.heard):
+            if admission.accepts(view, entry.publisher) and not view.has(entry.resource):
+                yield Want(entry)
     granted = any(other.user == peer.user and other.reads for other in view.peers() if other.node != node)
     if trusting and not granted and not (old and old.reads):
         fields = {"trust": {"trustee": card.user.fingerprint, "authorization": [READ]}}

@@ -15,6 +15,7 @@ from paquebot.protocol import container
 from paquebot.protocol.container import Container, Resolve
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest, unb64
 from paquebot.protocol.identity import PrivateKey, PublicKey, parse_protected, protected
+from paquebot.protocol.limits import CHUNK_BYTES_MAX
 from paquebot.protocol.published import URIS
 from paquebot.protocol.stamp import Millis, Stamp, format_time, parse_time
 
@@ -183,6 +184,8 @@ class FileManifest:
             return cls(value["size"], data)
         if not {"chunk_bytes", "depth", "chunks"} <= value.keys() or not value["size"]:
             raise Malformed("a file has neither data nor chunks")
+        if value["chunk_bytes"] > CHUNK_BYTES_MAX or value["chunk_bytes"] % 32:
+            raise Malformed("a file's chunks are larger than one envelope takes, or of an odd size")
         found = cls(
             value["size"], None, value["chunk_bytes"], value["depth"], tuple(unb64(each) for each in value["chunks"])
         )

@@ -75,6 +75,9 @@ class Peer:
     ask_at: Millis = Millis(0)
     """When its silence becomes long enough to ask."""
 
+    suspect: Millis = Millis(0)
+    """Since when it is treated as compromised; 0 if it is not. Until a person says otherwise nothing passes."""
+
     @property
     def missing(self) -> Ranges:
         """Sequence numbers of its envelopes that must have existed and did not arrive."""
@@ -310,6 +313,9 @@ class View(Protocol):
 
     def schema(self, uri: str) -> str | None:
         """Return the text of the JSON Schema published under *uri*."""
+
+    def fate(self, resource: ResourceId) -> tuple[str, str] | None:
+        """Return (outcome, detail) of a resource that arrived and was not admitted; None if there is none."""
 
     def waiting_for(self, name: str) -> Sequence[Held]:
         """Return the held items that name this resource or identity as missing."""

@@ -85,7 +85,7 @@ class Store:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         view = self.view
         with _translated(), self._transaction():
-            for table in ("peer", "told", "letter", "reply"):
+            for table in ("peer", "told", "letter", "reply", "outcome"):
                 self._db.execute(
                     f"DELETE FROM {table} WHERE node = ? AND peer = ?",  # noqa: S608 our own names
                     (view.node, view.party(node)),
@@ -285,6 +285,11 @@ class _Writer:
                 self._insert("seen", bundle=bundle, sender=self._party(sender), sequence=sequence, at=at)
             case ask.Quarantine():
                 self._quarantine(effect)
+            case ask.SaveOutcomes(peer, outcomes):
+                number = self._party(peer)
+                self._delete("outcome", "peer", number)
+                for resource, code, detail in outcomes:
+                    self._insert("outcome", peer=number, resource=raw(resource), code=code, detail=detail)
             case ask.SetClock(clock):
                 self._update("local SET clock_floor = ?, clock_wall = ?", "", clock.floor, clock.wall)
             case ask.SetStamp(stamp):
@@ -362,14 +367,12 @@ class _Writer:
         """Give the next chunk numbers to a file."""
         first = int(self._db.execute("SELECT chunks FROM local WHERE node = ?", self._owner[1:]).fetchone()[0])
         self._update("local SET chunks = ?", "", first + effect.chunk_total)
-        for number in range(first, first + effect.chunk_total):
-            self._insert("chunk", number=number, hash=b"", held=0)
         return first
 
     def _name_chunks(self, first: int, hashes: Iterable[bytes]) -> None:
         for number, name in enumerate(hashes, first):
             held = int(self._view.has_blob(name))
-            self._update("chunk SET hash = ?, held = ?", "number = ?", name, held, number)
+            self._insert("chunk", otherwise="OR REPLACE", number=number, hash=name, held=held)
             if held:
                 self._count_down(number)
 
@@ -412,6 +415,7 @@ class _Writer:
             owes_ack=int(peer.owes_ack),
             seen_at=peer.seen_at,
             ask_at=peer.ask_at,
+            suspect=peer.suspect,
         )
         self._view.remember(peer)
 
@@ -502,6 +506,7 @@ class _Writer:
             sender=self._party(effect.sender) if effect.sender else 0,
             place=effect.where,
             at=effect.at,
+            item=raw(effect.item) if effect.item else b"",
         )
 
 

@@ -226,7 +226,7 @@ class SqliteView:
             columns = (
                 "peer, peer_user, name, reads, publishes, added, heard, heard_id, done, acked, applied, known,"
                 " owed_chunks, asked_chunks, sequence, received, floor, told_number, told_done, owes_ack, seen_at,"
-                " ask_at"
+                " ask_at, suspect"
             )
             rows = self._all(f"SELECT {columns} FROM peer WHERE node = ? ORDER BY added, peer")  # noqa: S608
             found = (self._peer(*row) for row in rows)
@@ -235,7 +235,7 @@ class SqliteView:
 
     def _peer(self, peer: int, user: int, name: str, reads: int, publishes: int, added: int, *rest: Any) -> Peer:
         (heard, heard_id, done, acked, applied, known, owed, asked, sequence, received, floor) = rest[:11]
-        told_number, told_done, owes_ack, seen_at, ask_at = rest[11:]
+        told_number, told_done, owes_ack, seen_at, ask_at, suspect = rest[11:]
         return Peer(
             node=self._name(peer),
             user=self._name(user),
@@ -259,6 +259,7 @@ class SqliteView:
             owes_ack=bool(owes_ack),
             seen_at=Millis(seen_at),
             ask_at=Millis(ask_at),
+            suspect=Millis(suspect),
         )
 
     def told(self, peer: Fingerprint, medium: str) -> Told:
@@ -435,6 +436,21 @@ class SqliteView:
         """Return the text of the JSON Schema published under *uri*."""
         return schema.published(uri)
 
+    def fate(self, resource: ResourceId) -> tuple[str, str] | None:
+        """Return (outcome, detail) of a resource that arrived and was not admitted; None if there is none."""
+        name = raw(resource)
+        if row := self._one("SELECT missing FROM held WHERE node = ? AND id = ?", name):
+            return "held", " ".join(json.loads(row[0])) or "its time has not come"
+        row = self._one("SELECT code FROM quarantine WHERE node = ? AND item = ? ORDER BY id DESC LIMIT 1", name)
+        return ("rejected", row[0]) if row else None
+
+    def outcomes(self, peer: Fingerprint) -> Sequence[tuple[ResourceId, str, str]]:
+        """Return what *peer* says became of our resources that it did not simply apply."""
+        rows = self._all(
+            "SELECT resource, code, detail FROM outcome WHERE node = ? AND peer = ? ORDER BY resource", self.party(peer)
+        )
+        return [(ResourceId(b64(resource)), code, detail) for resource, code, detail in rows]
+
     def waiting_for(self, name: str) -> Sequence[Held]:
         """Return the held items that name this resource or identity as missing."""
         rows = self._all(
@@ -528,8 +544,8 @@ class SqliteView:
         if not numbers:
             return Ranges()
         base, last = numbers.runs[0]
-        rows = self._all("SELECT number FROM chunk WHERE node = ? AND held = 0 AND number BETWEEN ? AND ?", base, last)
-        return Ranges.numbers(row[0] - base for row in rows)
+        rows = self._all("SELECT number FROM chunk WHERE node = ? AND held = 1 AND number BETWEEN ? AND ?", base, last)
+        return Ranges.of((0, last - base)) - Ranges.numbers(row[0] - base for row in rows)
 
     def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
         """Return files that lack chunks, are listed by *journal_*, and were not asked for since *asked_before*."""

@@ -70,6 +70,10 @@ class _Tables:
         self.replies: dict[int, Reply] = {}
         self.seen: dict[bytes, tuple[Fingerprint, int, Millis]] = {}
         self.quarantine: dict[bytes, Quarantined] = {}
+        self.refused: dict[ResourceId, str] = {}
+        """The code of the latest refusal of a resource."""
+        self.outcomes: dict[Fingerprint, tuple[tuple[ResourceId, str, str], ...]] = {}
+        """By peer: what became of ours there."""
         self.carrier: dict[tuple[str, str], bytes] = {}
         self._undo: list[Callable[[], object]] = []
 
@@ -136,6 +140,7 @@ class MemoryStore:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         tables = self._tables
         tables.drop(tables.peers, node)
+        tables.drop(tables.outcomes, node)
         for name, medium in [key for key in tables.told if key[0] == node]:
             tables.drop(tables.told, (name, medium))
         for letter in [each for each in tables.letters.values() if each.peer == node]:
@@ -332,6 +337,16 @@ class MemoryView:
     def schema(self, uri: str) -> str | None:
         return schema.published(uri)
 
+    def fate(self, resource: ResourceId) -> tuple[str, str] | None:
+        tables = self._tables
+        if resource in tables.held:
+            return "held", " ".join(tables.held[resource].missing) or "its time has not come"
+        return ("rejected", tables.refused[resource]) if resource in tables.refused else None
+
+    def outcomes(self, peer: Fingerprint) -> Sequence[tuple[ResourceId, str, str]]:
+        """Return what *peer* says became of our resources that it did not simply apply."""
+        return sorted(self._tables.outcomes.get(peer, ()), key=lambda outcome: raw(outcome[0]))
+
     def waiting_for(self, name: str) -> Sequence[Held]:
         return [held for held in self.all_held() if name in held.missing]
 
@@ -510,6 +525,8 @@ class _Writer:
                 t.add(t.seen, bundle, (sender, sequence, at))
             case ask.Quarantine():
                 self._quarantine(effect)
+            case ask.SaveOutcomes(who, outcomes):
+                t.put(t.outcomes, who, outcomes)
             case ask.Tell():
                 pass
             case _:
@@ -570,6 +587,8 @@ class _Writer:
         self._blobs.put(effect.data)
         if name in t.quarantine:
             return
+        if effect.item:
+            t.put(t.refused, effect.item, effect.code)
         number = t.facts.get("quarantined", 0) + 1
         t.put(t.facts, "quarantined", number)
         size, sender = len(effect.data), effect.sender

@@ -263,7 +263,8 @@ class Simulation:
             for other in self.houses:
                 if house is not other and (lacking := self._lacking(house, other)):
                     return lacking
-            if letters := house.view.letters():
+            letters = house.view.letters()
+            if letters and not self.witness.tokens:  # a letter that cannot be read is never acknowledged
                 return f"{house.name} waits for {len(letters)} letters: {letters[0].plan}"
         return None
 
@@ -277,6 +278,8 @@ class Simulation:
                 return f"{house.name} lacks {author.name}'s line {line.number}"
             if line.mine and line.number not in peer.applied | peer.known:
                 return f"{author.name} does not know that {house.name} has line {line.number}"
+        if untold := Ranges.of((1, view.tip()[0])) - peer.acked - peer.known:
+            return f"{author.name} has not told {house.name} of its lines {untold}"
         if peer.owed_chunks:
             return f"{author.name} still owes {house.name} chunks {peer.owed_chunks}"
         return None

@@ -91,7 +91,7 @@ class PlainSealer:
                 pass
             case _:
                 raise Malformed("not an envelope")
-        own = next((each.key for each in self._secrets.usable(now) if each.key.point in points), None)
+        own = next((each.key for each in self._secrets.likely(now) if each.key.point in points), None)
         if own is None:
             raise NotForUs("none of our keys opens the envelope")
         if b64(node) not in pins:
@@ -270,6 +270,7 @@ class WatchedBox(PostBox):
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
         """Collect as a post box does."""
         for name in self._village.found_lost(self._house.name):
+            self._house.witness.lost.add(name)
             yield Handover(name, Stage.LOST, "post")
         async for item in super().collect():
             if isinstance(item, Arrival):
@@ -386,7 +387,7 @@ class House:
     async def visit(self, office: VillageOffice) -> Report:
         """Take in and hand out at *office*. Raise `Transient` or `Crash`."""
         report, store = Report(), cast(Store, self.store)
-        tags = Tags(store, self.secrets.storage)
+        tags = Tags(store, lambda: self.secrets)
         now, entropy = lambda: self.engine.now(self.wall()), self._entropy
         context = QuickContext(store, "post", Path("unused"), tags, now=now, entropy=entropy)
         watched = WatchedSealer(self.sealer, self)

@@ -43,8 +43,8 @@ class Subkey:
     key: EncryptionKey
     secret: bytes = field(repr=False)
 
-    def usable(self, now: Millis) -> bool:
-        """Return whether something sealed to this key may still be opened at *now*."""
+    def in_grace(self, now: Millis) -> bool:
+        """Return whether the secret is kept at *now*: something sealed to it in time may still be on its way."""
         grace = GRACE_MS.get(self.key.kind)
         return grace is None or now <= self.key.expires + grace
 
@@ -72,9 +72,13 @@ class Secrets:
             keys=tuple(subkey.key for subkey in self.subkeys),
         )
 
-    def usable(self, now: Millis) -> list[Subkey]:
-        """Return the subkeys that may still open something, the likeliest first."""
-        return sorted((s for s in self.subkeys if s.usable(now)), key=lambda s: _likelihood(s.key, now))
+    def likely(self, now: Millis) -> list[Subkey]:
+        """Return all subkeys, the likeliest to open something first.
+
+        A key that is due for destruction still opens as long as it is there: refusing would protect nothing, and
+        would lose mail whenever the clock is wrong.
+        """
+        return sorted(self.subkeys, key=lambda s: _likelihood(s.key, now))
 
     def due_fast(self, now: Millis) -> bool:
         """Return whether it is time for a new fast key."""
@@ -92,7 +96,7 @@ class Secrets:
 
         Save the result to make the destruction last.
         """
-        return replace(self, subkeys=tuple(subkey for subkey in self.subkeys if subkey.usable(now)))
+        return replace(self, subkeys=tuple(subkey for subkey in self.subkeys if subkey.in_grace(now)))
 
 
 def _likelihood(key: EncryptionKey, now: Millis) -> tuple[int, int]:

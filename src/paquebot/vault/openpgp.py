@@ -43,7 +43,7 @@ def export_certificate(secrets: Secrets, name: str, now: Millis) -> bytes:
     Some programs encrypt to every subkey they see, and the longest-lived would then decide. Raise `Expired` if no
     key is live at *now*, `Misused` for a name that is none.
     """
-    key = next((subkey.key for subkey in secrets.usable(now) if subkey.key.expires > now), None)
+    key = next((subkey.key for subkey in secrets.likely(now) if subkey.key.expires > now), None)
     if key is None:
         raise Expired("no encryption key is live")
     certificate = _Certificate(secrets, now)
@@ -68,7 +68,7 @@ def export_secret(secrets: Secrets, name: str, now: Millis) -> bytes:
         (
             packets.packet(Tag.SECRET_KEY, certificate.primary + secret_part(secrets.signing)),
             certificate.user(name),
-            *_secret_subkeys(certificate, secrets.usable(now)),
+            *_secret_subkeys(certificate, [each for each in secrets.likely(now) if each.in_grace(now)]),
         )
     )
 

@@ -91,7 +91,7 @@ class PgpySealer:
 
     def _unwrap(self, recipients: Sequence[packets.Recipient], now: Millis) -> tuple[Subkey, bytes]:
         """Return the first own key that opens one of *recipients*, and the session key. Raise `NotForUs`."""
-        own = self._secrets.usable(now)
+        own = self._secrets.likely(now)
         for recipient in recipients:
             wrapped = None
             for subkey in own:

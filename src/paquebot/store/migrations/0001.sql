@@ -43,6 +43,7 @@ CREATE TABLE peer (
     owes_ack INTEGER NOT NULL,
     seen_at INTEGER NOT NULL,
     ask_at INTEGER NOT NULL,
+    suspect INTEGER NOT NULL,
     PRIMARY KEY (node, peer)
 ) STRICT, WITHOUT ROWID;
 
@@ -213,8 +214,20 @@ CREATE TABLE quarantine (
     sender INTEGER NOT NULL,
     place TEXT NOT NULL,
     at INTEGER NOT NULL,
+    item BLOB NOT NULL,
     UNIQUE (node, digest)
 ) STRICT;
+CREATE INDEX quarantine_item ON quarantine (node, item);
+
+CREATE TABLE outcome (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    peer INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    code TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (node, peer, resource)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE carrier (
     user INTEGER NOT NULL,

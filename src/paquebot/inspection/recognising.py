@@ -1,0 +1,97 @@
+"""Recognising a file by its content, and handing it to who judges its form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from paquebot.display import printable
+from paquebot.errors import PaquebotError
+from paquebot.inspection.cards import judge_card
+from paquebot.inspection.collecting import collect
+from paquebot.inspection.containers import judge_json
+from paquebot.inspection.envelopes import is_openpgp, judge_armoured, judge_envelope
+from paquebot.inspection.journals import judge_journal
+from paquebot.inspection.keys import is_key, judge_private_pem, judge_public_key, judge_public_pem
+from paquebot.inspection.pages import TROUBLE, Check, Inspection, Known, Page
+from paquebot.protocol.encoding import unb64
+from paquebot.protocol.identity import PublicKey
+from paquebot.protocol.limits import MIB
+from paquebot.protocol.publishing import CARD_HEAD
+from paquebot.protocol.stamp import Millis
+
+FILE_BYTES_MAX = 64 * MIB  # the largest thing we write is a crate of that size
+_ENCODED_CHARS_MIN = 24  # shorter texts are words
+
+_ID = re.compile(r"[A-Za-z0-9_-]{86}\r?", re.ASCII)
+_KEY_BODY = re.compile(r"M[A-Za-z0-9+/]{39,4000}={0,2}", re.ASCII)
+_B64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+
+def inspect(files: Sequence[tuple[str, bytes]], keys: Sequence[PublicKey], at: Millis) -> list[Inspection]:
+    """Return what each of *files*, (name, content), is and whether it holds at the moment *at*. Raise nothing.
+
+    Signers are looked up among *keys* and among all identities and keys in *files*. That a signature verifies says
+    that its key made it; whose key it is, only *keys* or a person can say.
+    """
+    known = collect(files, keys, at)
+    return [_inspect(name, data, known) for name, data in files]
+
+
+def _inspect(name: str, data: bytes, known: Known) -> Inspection:
+    page = Page(known)
+    page.fact("size", f"{len(data)} bytes")
+    try:
+        kind = _recognise(page, data)
+    except (PaquebotError, *TROUBLE):
+        kind = page.unknown("it contradicts itself in a way that nothing here expects")
+    facts = tuple((printable(what), printable(value)) for what, value in page.facts)
+    checks = tuple(Check(printable(each.what), each.verdict, printable(each.detail)) for each in page.checks)
+    return Inspection(printable(name), printable(kind), facts, checks)
+
+
+def _recognise(page: Page, data: bytes) -> str:
+    """Note all there is to say of *data*; return its kind."""
+    if not data:
+        return page.unknown("the file is empty")
+    if len(data) > FILE_BYTES_MAX:
+        return page.unknown("the file is larger than 64 MiB")
+    start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if data.startswith(CARD_HEAD.encode()):
+        return judge_card(page, data)
+    if start.startswith(b"{"):
+        return judge_json(page, data)
+    if start.startswith(b"-----BEGIN PGP "):
+        return judge_armoured(page, data)
+    if data[0] & 0x80 and is_openpgp(data):
+        return judge_envelope(page, data)
+    try:
+        text = data.decode("ascii")
+    except UnicodeDecodeError:
+        return page.unknown("neither text of ours nor an OpenPGP message")
+    return _text(page, text)
+
+
+def _text(page: Page, text: str) -> str:
+    first, _, rest = text.partition("\n")
+    if "PRIVATE KEY-----" in first:
+        return judge_private_pem(page, text)
+    if text.startswith("-----BEGIN PUBLIC KEY-----"):
+        return judge_public_pem(page, text)
+    if _ID.fullmatch(first) or re.fullmatch(r"[\w-]{86}@[\w-]{86}/[\w-]{86}\r?", rest[:262].partition("\n")[0]):
+        return judge_journal(page, text)
+    body = text.removesuffix("\n")
+    encoded = len(body) >= _ENCODED_CHARS_MIN and _B64URL.fullmatch(body)
+    if _KEY_BODY.fullmatch(body) and (not encoded or is_key(body)):
+        return judge_public_key(page, body, "public key")
+    return _encoded(page, body) if encoded else page.unknown("no form that is known here")
+
+
+def _encoded(page: Page, text: str) -> str:
+    data = page.attempt("base64url", lambda: unb64(text), "canonical, without padding")
+    if data is None:
+        return "base64url text"
+    page.fact("encodes", f"{len(data)} bytes")
+    if not data.startswith(b"{"):
+        return f"base64url text of {len(data)} bytes"
+    return f"base64url text: {judge_json(page, data)}"

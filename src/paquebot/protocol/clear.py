@@ -1,0 +1,40 @@
+"""What to think of a peer whose signed data travels in clear: that its keys are compromised (SDMP, synchronization)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paquebot.errors import Refused
+from paquebot.protocol.effects import Effects, Quarantine, SavePeer, Tell
+from paquebot.protocol.resource import Resource, SignedObject
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Peer, View
+
+CODE = "signed-in-clear"
+PUBLIC = ("identity", "trust", "envelope_keys", "user", "node", "schema")
+"""What is on cards or in every package proves nothing about anybody."""
+
+
+def judge(view: View, data: bytes, where: str, now: Millis) -> Effects:
+    """Set a peer apart if *data* is a resource that it validly signed; ask for nothing otherwise.
+
+    Unsigned data, a bad signature, or a stranger's proves nothing about anyone.
+    """
+    try:
+        signed = SignedObject.parse(data.strip())
+        resource = Resource.read(signed, view.schema)
+        peer = _signer(view, signed)
+        identity = view.identity(signed.signer)
+        if peer is None or identity is None or resource.kind in PUBLIC:
+            return
+        signed.verify(identity.key)
+    except Refused:
+        return
+    yield SavePeer(replace(peer, suspect=now))
+    reason = f"{peer.name} sent signed data in clear: its keys must be taken for compromised"
+    yield Quarantine(data, CODE, reason, peer.node, where, now, signed.id)
+    yield Tell("rejected", signed.id, CODE)
+
+
+def _signer(view: View, signed: SignedObject) -> Peer | None:
+    return next((peer for peer in view.peers() if signed.signer in (peer.node, peer.user)), None)
