@@ -95,12 +95,13 @@ def test_the_overhead_stays_within_its_budget(recipients: int, most: int) -> Non
     assert len(envelope) - len(pack(bundle)) <= most
 
 
-def test_an_envelope_opens_until_the_grace_of_its_key_is_over() -> None:
+def test_an_envelope_opens_as_long_as_its_key_is_there_whatever_the_clock_says() -> None:
     envelope = sealed_by_alice()
     grace = Millis(key_of("bob").expires + keystore.GRACE_MS[KeyClass.FAST])
-    assert PgpySealer(BOB).open(envelope, PINS, now=grace).bundle == BUNDLE
+    for moment in (grace, Millis(grace + 1), Millis(NOW + 400 * DAY_MS)):
+        assert PgpySealer(BOB).open(envelope, PINS, now=moment).bundle == BUNDLE
     with pytest.raises(NotForUs):
-        PgpySealer(BOB).open(envelope, PINS, now=Millis(grace + 1))
+        PgpySealer(BOB.purge(Millis(grace + 1))).open(envelope, PINS, now=grace)
 
 
 def test_a_destroyed_key_opens_nothing() -> None:

@@ -59,6 +59,8 @@ class Hearing:
     link: Link
     where: str
     now: Millis
+    newest: bool = True
+    """It was not overtaken on its way: what it says of us holds still."""
 
     @property
     def peer(self) -> Peer:
@@ -78,6 +80,8 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
             yield SavePeer(replace(peer, owes_ack=owes_ack))
         yield Tell("duplicate", bundle.id.hex(), "envelope")
         return
+    # A number that was used before, for another envelope, is used again by a node that was restored from a backup.
+    restored = to.sequence in view.received(peer.node, to.sequence)
     yield Seen(bundle.id, peer.node, to.sequence, now)
     clock = view.clock()
     learned = clock.learn(bundle.created, wall)
@@ -95,18 +99,16 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
             owes_ack=owes_ack,
         )
     )
+    hearing = replace(hearing, newest=restored or to.sequence == received.last)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
-    newest = to.sequence == received.last
-    if newest and any(isinstance(part, Tally) for part in bundle.parts):
-        yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
     for part in bundle.parts:
         try:
-            yield from _part(hearing, bundle.parts, part, newest=newest)
+            yield from _part(hearing, bundle.parts, part)
         except Refused as refusal:
             item = part.signed.id if isinstance(part, Rebuilt) else None
             yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now, item)
             yield Tell("rejected", _name(part), refusal.code)
-    if to.sequence == received.last and any(isinstance(part, Tally) for part in bundle.parts):
+    if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
         yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
 
 
@@ -150,7 +152,7 @@ def _bytes(part: Part) -> bytes:
             return repr(part).encode()[:1000]
 
 
-def _part(hearing: Hearing, parts: Sequence[Part], part: Part, *, newest: bool) -> Effects:
+def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
     view = hearing.view
     match part:
         case Rebuilt(signed):
@@ -167,7 +169,7 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part, *, newest: bool) 
                 return
             yield from admission.chunk(view, name, data)
         case Tally():
-            yield from _tally(hearing, part, newest=newest)
+            yield from _tally(hearing, part)
         case WantChunks(resource, places):
             yield from _wanted(hearing, resource, places)
         case Outcome() | Unknown():
@@ -292,13 +294,13 @@ def _ask(hearing: Hearing) -> Effects:
     yield SavePeer(replace(hearing.peer, ask_at=hearing.now))
 
 
-def _tally(hearing: Hearing, tally: Tally, *, newest: bool) -> Effects:
+def _tally(hearing: Hearing, tally: Tally) -> Effects:
     """The sender says how far it knows our journal, and what of it it holds."""
     view, peer = hearing.view, hearing.peer
     me = view.local().node
     if view.line_id(me, tally.number) != tally.line:
         return  # it knows lines of ours that we do not: one of us was restored
-    if newest and tally.number < peer.acked.prefix:
+    if hearing.newest and tally.number < peer.acked.prefix:
         yield from _forgot(hearing, tally.number)
         peer = hearing.peer
     applied = tally.applied & Ranges.of((1, tally.number))
@@ -307,7 +309,7 @@ def _tally(hearing: Hearing, tally: Tally, *, newest: bool) -> Effects:
         replace(
             peer,
             acked=peer.acked | Ranges.of((1, tally.number)),
-            applied=applied if newest else peer.applied | applied,
+            applied=applied if hearing.newest else peer.applied | applied,
             owed_chunks=peer.owed_chunks - chunks,
             asked_chunks=peer.asked_chunks - chunks,
         )
@@ -361,7 +363,7 @@ def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
     if number is None:
         yield AddReply(Reply(0, peer.node, request.identifier, "bad_request"))
         return
-    if number < peer.acked.prefix:
+    if hearing.newest and number < peer.acked.prefix:
         yield from _forgot(hearing, number)
     limit = min(request.limit or RESPONSE_LINES, RESPONSE_LINES) if peer.reads else 0
     yield AddReply(Reply(0, peer.node, request.identifier, "ok", since=number, limit=limit))

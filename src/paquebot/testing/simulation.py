@@ -220,7 +220,7 @@ class Simulation:
         lines = by.view.own_lines(1, by.view.tip()[0])
         signed = by.view.resource(self.dice.choice(lines).entry.resource)
         assert signed is not None
-        other = self.dice.choice(self.houses)
+        other = self.dice.choice([house for house in self.houses if house is not by])
         wrong = Signature("EdDSA", signed.signer, self.dice.randbytes(64))
         yield Rebuilt(replace(signed, signatures=(wrong,)))
         changed = signed.payload.replace(b'"x', b'"y')

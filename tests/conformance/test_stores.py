@@ -1,0 +1,54 @@
+"""Both stores of the house, and the testing kit's, keep one contract."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from paquebot.store import Store
+from paquebot.testing.memory import MemoryStore
+from paquebot.testing.stores import StoreContract
+
+
+class Sqlite(StoreContract):
+    def setup_method(self):
+        self.opened = []
+
+    def teardown_method(self):
+        for store in self.opened:
+            store.close()
+
+    def remember(self, store):
+        self.opened.append(store)
+        return store
+
+
+class TestStoreOnDisk(Sqlite):
+    def open(self, folder):
+        return self.remember(Store(folder))
+
+    def reopen(self, store, folder):
+        store.close()
+        return self.remember(Store(folder))
+
+    def test_commits_of_nothing_write_nothing(self, tmp_path):
+        store = self.begin(tmp_path)
+        store = self.reopen(store, tmp_path)
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        store.commit([])
+        store.commit(iter(()))
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+class TestStoreInMemory(Sqlite):
+    def open(self, folder):
+        return self.remember(Store(None))
+
+
+class TestMemoryStore(StoreContract):
+    def open(self, folder):
+        return MemoryStore()
+
+
+def test_nothing_of_a_store_is_left_open(tmp_path):
+    with closing(Store(tmp_path)):
+        pass
