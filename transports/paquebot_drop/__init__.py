@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from os.path import expanduser
 from typing import ClassVar, Self
 
 from paquebot.transport import (
@@ -63,6 +64,7 @@ class DropTransport:
     def __init__(self, settings: DropSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
+        self._path = expanduser(settings.path)
         self._label = settings.label or settings.path
         self._crate_max = min(max(settings.crate_bytes_max or CRATE_MAX, _CRATE_LEAST), CRATE_MAX)
         self._folder: Folder | None = None
@@ -86,7 +88,7 @@ class DropTransport:
 
     async def __aenter__(self) -> Self:
         """Open the folder and read which volume it is."""
-        folder = Folder(self._settings.path)
+        folder = Folder(self._path)
         try:
             volume = read_volume(folder)
             self._writable = folder.writable

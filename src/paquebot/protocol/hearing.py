@@ -365,6 +365,10 @@ def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
         return
     if hearing.newest and number < peer.acked.prefix:
         yield from _forgot(hearing, number)
+    elif hearing.newest:
+        # What was told beyond that got lost: the lines and their bodies go with the answer, not after another round.
+        told = view.told(peer.node, hearing.link.medium)
+        yield SaveTold(replace(told, lines=told.lines & Ranges.of((1, number))))
     limit = min(request.limit or RESPONSE_LINES, RESPONSE_LINES) if peer.reads else 0
     yield AddReply(Reply(0, peer.node, request.identifier, "ok", since=number, limit=limit))
 

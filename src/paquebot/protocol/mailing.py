@@ -91,7 +91,9 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) 
             continue
         current = view.peer(peer.node)
         assert current is not None
-        plans = list(islice(_plans(view, current, told, link, now), LETTERS_MAX))
+        # Whoever does not answer gets one letter at a time, however much there is to say.
+        most = 1 if told.failures else LETTERS_MAX
+        plans = list(islice(_plans(view, current, told, link, now), most))
         if plans:
             yield from _post(view, current, told, link, plans, now, entropy)
 
@@ -122,9 +124,11 @@ def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Itera
     letters = view.letters(peer.node)
     if not link.shows_tokens and len(letters) >= IN_FLIGHT_MAX:
         return
+    if told.failures and any(each.medium == link.medium for each in letters):
+        return
     again = Millis(now - max(ASK_AGAIN_MS, 2 * link.latency_ms))
     answered = {number for each in letters if each.medium == link.medium for number in each.plan.replies}
-    wants = view.incomplete(peer.node, again, REQUESTS_MAX)
+    wants = [each for each in view.incomplete(peer.node, again, REQUESTS_MAX) if _its_turn(view, peer, each, now)]
     first = Plan(
         requests=tuple(entry.resource for entry in view.wanted(peer.node, again, REQUESTS_MAX)),
         wants=tuple((each, _capped(view.lacking(each))) for each in wants),
@@ -141,6 +145,20 @@ def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Itera
         yield first
     for number in chunks:
         yield Plan(chunks=Ranges.of((number, number)))
+
+
+def _its_turn(view: View, peer: Peer, file: ResourceId, now: Millis) -> bool:
+    """Whether to ask *peer*, of all who list *file*, for the chunks that we lack.
+
+    Mostly those are asked who say that they hold all of it: two who both lack a chunk must not ask only each other.
+    """
+    naming = view.naming(file)
+    listing = [each for who, _ in naming if (each := view.peer(who))]
+    mine = Ranges.numbers(number for who, number in naming if who == view.local().node)
+    whole = [each for each in listing if mine & each.applied]
+    turn = now // ASK_AGAIN_MS
+    chosen = whole if whole and turn % 4 else listing
+    return chosen[turn % len(chosen)].node == peer.node
 
 
 def _capped(ranges: Ranges) -> Ranges:

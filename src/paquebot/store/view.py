@@ -151,7 +151,9 @@ class SqliteView:
 
     def tip(self) -> tuple[int, LineId]:
         """Return the number and name of our journal's last line."""
-        row = self._one("SELECT number, id FROM line WHERE node = ?1 AND journal = ?1 ORDER BY number DESC LIMIT 1")
+        row = self._one(
+            "SELECT number, id FROM line WHERE node = ? AND journal = ? ORDER BY number DESC LIMIT 1", self.node
+        )
         return (row[0], LineId(b64(row[1]))) if row else (0, journal.root(self._local.node))
 
     def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
@@ -159,7 +161,8 @@ class SqliteView:
         rows = self._all(
             "SELECT line.number, line.id, line.publisher, line.resource, payload_bytes, chunk_first, chunk_total"
             " FROM line JOIN resource ON resource.node = line.node AND resource.number = line.number"
-            " WHERE line.node = ?1 AND journal = ?1 AND line.number BETWEEN ?2 AND ?3 ORDER BY line.number",
+            " WHERE line.node = ? AND journal = ? AND line.number BETWEEN ? AND ? ORDER BY line.number",
+            self.node,
             first,
             last,
         )
@@ -484,11 +487,10 @@ class SqliteView:
     def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         """Return unknown resources that *journal_* lists and nobody was asked for since *asked_before*."""
         rows = self._all(
-            "SELECT wanted.publisher, wanted.resource FROM wanted WHERE wanted.node = ?1 AND asked <= ?3 AND EXISTS"
-            " (SELECT 1 FROM line WHERE line.node = ?1 AND line.resource = wanted.resource AND line.journal = ?2)"
-            " ORDER BY wanted.resource LIMIT ?4",
-            self.party(journal_),
+            "SELECT publisher, resource FROM wanted WHERE node = ? AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
+            " line.node = wanted.node AND line.resource = wanted.resource AND line.journal = ?) ORDER BY resource LIMIT ?",
             asked_before,
+            self.party(journal_),
             limit,
         )
         return [Entry(self._name(publisher), ResourceId(b64(resource))) for publisher, resource in rows]
@@ -550,11 +552,10 @@ class SqliteView:
     def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
         """Return files that lack chunks, are listed by *journal_*, and were not asked for since *asked_before*."""
         rows = self._all(
-            "SELECT id FROM resource WHERE resource.node = ?1 AND lacking > 0 AND asked <= ?3 AND EXISTS"
-            " (SELECT 1 FROM line WHERE line.node = ?1 AND line.resource = resource.id AND line.journal = ?2)"
-            " ORDER BY resource.number LIMIT ?4",
-            self.party(journal_),
+            "SELECT id FROM resource WHERE node = ? AND lacking > 0 AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
+            " line.node = resource.node AND line.resource = resource.id AND line.journal = ?) ORDER BY number LIMIT ?",
             asked_before,
+            self.party(journal_),
             limit,
         )
         return [ResourceId(b64(row[0])) for row in rows]

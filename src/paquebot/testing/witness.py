@@ -18,6 +18,7 @@ from paquebot.protocol.effects import AddLines, DropReply, Effect, Keep, Post, R
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.mailing import IN_FLIGHT_MAX
+from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.state import Letter, Peer, View
 from paquebot.store.view import Listed, Quarantined
 
@@ -64,6 +65,7 @@ class Witness:
         """How often each line or chunk was put on each medium."""
         self._done: set[tuple[Fingerprint, bytes]] = set()
         self._proven: dict[tuple[Fingerprint, Fingerprint], tuple[int, LineId]] = {}
+        self._believed: dict[tuple[Fingerprint, Fingerprint], Peer] = {}
         self._checked: set[tuple[Fingerprint, Fingerprint, int]] = set()
 
     # -- what is seen ---------------------------------------------------------------
@@ -185,11 +187,14 @@ class Witness:
         view = self.views[who]
         self._prove(who, who)
         for peer in view.peers():
+            # What others hold only grows: what was true of them stays true until we believe something else.
+            if self._believed.get((who, peer.node)) == peer:
+                continue
+            self._believed[who, peer.node] = peer
             self._check_heard(view, peer)
-            if peer.node in self.views:
-                self._check_told(view, peer, self.views[peer.node])
-            waiting = [each for each in view.letters(peer.node)]
-            assert len(waiting) <= min(OUTBOX_MAX, IN_FLIGHT_MAX), "the outbox has no bound"
+            self._check_told(view, peer, self.views[peer.node])
+            waiting = len(view.letters(peer.node))
+            assert waiting <= min(OUTBOX_MAX, IN_FLIGHT_MAX), "the outbox has no bound"
 
     def _check_heard(self, view: WideView, peer: Peer) -> None:
         assert view.line_id(peer.node, peer.heard) == peer.heard_id, "what was heard is not what is stored"
@@ -215,6 +220,4 @@ class Witness:
 
 
 def _payload(part: Verbatim) -> bytes:
-    from paquebot.protocol.resource import SignedObject
-
     return SignedObject.parse(part.data).payload[:120]

@@ -1,0 +1,239 @@
+"""The tables of a store in memory, how they are changed, and how that is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, assert_never
+
+from paquebot.errors import StoreCorrupt
+from paquebot.protocol import effects as ask
+from paquebot.protocol.effects import Effect
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
+from paquebot.protocol.journal import Line
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
+from paquebot.store.sqlite import MemoryBlobs
+from paquebot.store.view import Quarantined
+
+Table = dict[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A resource that is held."""
+
+    kept: Kept
+    number: int
+    chunk_first: int
+    chunk_total: int
+    lacking: int
+    asked: Millis
+    shown: bool
+
+
+class Tables:
+    """Everything a home remembers, with a list of how to undo what was changed since `mark`."""
+
+    def __init__(self) -> None:
+        self.facts: Table = {}
+        """Single values by name."""
+        self.peers: dict[Fingerprint, Peer] = {}
+        self.told: dict[tuple[Fingerprint, str], Told] = {}
+        self.lines: dict[tuple[Fingerprint, int], Line] = {}
+        self.numbers: dict[tuple[Fingerprint, LineId], int] = {}
+        self.naming: dict[ResourceId, tuple[tuple[Fingerprint, int], ...]] = {}
+        self.rows: dict[ResourceId, Row] = {}
+        self.by_number: dict[int, ResourceId] = {}
+        self.chunks: dict[int, tuple[bytes, bool]] = {}
+        """By our chunk numbers: hash (empty if not known yet) and whether it is held."""
+        self.places: dict[bytes, tuple[int, ...]] = {}
+        """Which chunk numbers have a hash."""
+        self.files: dict[int, ResourceId] = {}
+        """To which file a chunk number belongs."""
+        self.sizes: dict[bytes, int] = {}
+        """Of the blobs we know to have."""
+        self.introduced: dict[tuple[str, Fingerprint], ResourceId] = {}
+        self.wanted: dict[ResourceId, tuple[Fingerprint, Millis]] = {}
+        self.held: dict[ResourceId, Held] = {}
+        self.letters: dict[bytes, Letter] = {}
+        self.replies: dict[int, Reply] = {}
+        self.seen: dict[bytes, tuple[Fingerprint, int, Millis]] = {}
+        self.quarantine: dict[bytes, Quarantined] = {}
+        self.refused: dict[ResourceId, str] = {}
+        """The code of the latest refusal of a resource."""
+        self.outcomes: dict[Fingerprint, tuple[tuple[ResourceId, str, str], ...]] = {}
+        """By peer: what became of ours there."""
+        self.carrier: dict[tuple[str, str], bytes] = {}
+        self._undo: list[Callable[[], object]] = []
+
+    def put(self, table: Table, key: Hashable, value: object) -> None:
+        """Write a value, replacing what was there."""
+        if key in table:
+            self._undo.append(lambda old=table[key]: table.__setitem__(key, old))  # type: ignore[misc]
+        else:
+            self._undo.append(lambda: table.pop(key))
+        table[key] = value
+
+    def add(self, table: Table, key: Hashable, value: object) -> None:
+        """Write a value where none may be. Raise `StoreCorrupt`."""
+        if key in table:
+            raise StoreCorrupt("the store is asked to hold a thing twice")
+        self.put(table, key, value)
+
+    def drop(self, table: Table, key: Hashable) -> None:
+        """Remove a value, if there is one."""
+        if key in table:
+            self._undo.append(lambda old=table[key]: table.__setitem__(key, old))  # type: ignore[misc]
+            del table[key]
+
+    def mark(self) -> None:
+        """Forget how to undo: a transaction begins or is complete."""
+        self._undo.clear()
+
+    def rollback(self) -> None:
+        """Undo everything since `mark`, latest first."""
+        while self._undo:
+            self._undo.pop()()
+
+    def content(self) -> dict[str, object]:
+        """Return a copy of everything, to be compared."""
+        return {name: dict(table) for name, table in vars(self).items() if isinstance(table, dict)}
+
+
+class Writer:
+    """Carries out effects inside one transaction."""
+
+    def __init__(self, tables: Tables, blobs: MemoryBlobs, node: Fingerprint) -> None:
+        self._tables = tables
+        self._blobs = blobs
+        self._node = node
+
+    def apply(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 one line for each effect
+        """Carry out *effect*."""
+        t = self._tables
+        match effect:
+            case ask.SetClock(clock):
+                t.put(t.facts, "clock", clock)
+            case ask.SetStamp(stamp):
+                t.put(t.facts, "stamp", stamp)
+            case ask.SavePeer(peer):
+                t.put(t.peers, peer.node, peer)
+            case ask.SaveTold(told):
+                t.put(t.told, (told.peer, told.medium), told)
+            case ask.Keep():
+                self._keep(effect)
+            case ask.AddChunks(resource, first, hashes):
+                self._name_chunks(t.rows[resource].chunk_first + first, hashes)
+            case ask.KnowIdentity(name, resource):
+                t.put(t.introduced, ("identity", name), resource)
+            case ask.KnowAnnouncement(name, resource):
+                t.put(t.introduced, ("keys", name), resource)
+            case ask.AddLines(who, lines):
+                for line in lines:
+                    self._line(who, line)
+            case ask.Want(entry):
+                t.put(t.wanted, entry.resource, t.wanted.get(entry.resource, (entry.publisher, Millis(0))))
+            case ask.Asked(resource, at):
+                self._asked(resource, at)
+            case ask.Hold(held):
+                t.add(t.held, held.signed.id, held)
+                t.drop(t.wanted, held.signed.id)
+            case ask.Release(resource):
+                t.drop(t.held, resource)
+            case ask.KeepBlob(name, data):
+                assert self._blobs.put(data) == name
+                self._have_blob(name, len(data))
+            case ask.HaveBlob(name, size):
+                self._have_blob(name, size)
+            case ask.Post(letter):
+                t.add(t.letters, letter.id, letter)
+            case ask.Handed():
+                self._handed(effect)
+            case ask.Settle(name):
+                t.drop(t.letters, name)
+            case ask.AddReply(reply):
+                number = t.facts.get("replies", 0) + 1
+                t.put(t.facts, "replies", number)
+                t.put(t.replies, number, replace(reply, number=number))
+            case ask.DropReply(number):
+                t.drop(t.replies, number)
+            case ask.Seen(bundle, sender, sequence, at):
+                t.add(t.seen, bundle, (sender, sequence, at))
+            case ask.Quarantine():
+                self._quarantine(effect)
+            case ask.SaveOutcomes(who, outcomes):
+                t.put(t.outcomes, who, outcomes)
+            case ask.Tell():
+                pass
+            case _:
+                assert_never(effect)
+
+    def _keep(self, effect: ask.Keep) -> None:
+        t, kept, line = self._tables, effect.kept, effect.line
+        name = kept.signed.id
+        first = t.facts.get("chunks", 0) if effect.chunk_total else 0
+        if effect.chunk_total:
+            t.put(t.facts, "chunks", first + effect.chunk_total)
+        for number in range(first, first + effect.chunk_total):
+            t.put(t.chunks, number, (b"", False))
+            t.put(t.files, number, name)
+        total, shown = effect.chunk_total, kept.sender is None
+        t.add(t.rows, name, Row(kept, line.number, first, total, total, kept.received, shown))
+        t.add(t.by_number, line.number, name)
+        self._line(self._node, line)
+        t.drop(t.wanted, name)
+        self._name_chunks(first, effect.chunks)
+
+    def _line(self, who: Fingerprint, line: Line) -> None:
+        t, name = self._tables, line.entry.resource
+        t.add(t.lines, (who, line.number), line)
+        t.add(t.numbers, (who, line.id), line.number)
+        t.put(t.naming, name, (*t.naming.get(name, ()), (who, line.number)))
+
+    def _name_chunks(self, first: int, hashes: Iterable[bytes]) -> None:
+        t = self._tables
+        for number, name in enumerate(hashes, first):
+            held = name in t.sizes
+            t.put(t.chunks, number, (name, held))
+            t.put(t.places, name, (*t.places.get(name, ()), number))
+            if held:
+                self._count_down(number)
+
+    def _count_down(self, number: int) -> None:
+        t, name = self._tables, self._tables.files[number]
+        t.put(t.rows, name, replace(t.rows[name], lacking=t.rows[name].lacking - 1))
+
+    def _have_blob(self, name: bytes, size: int) -> None:
+        t = self._tables
+        t.put(t.sizes, name, size)
+        for number in t.places.get(name, ()):
+            if not t.chunks[number][1]:
+                t.put(t.chunks, number, (name, True))
+                self._count_down(number)
+
+    def _handed(self, effect: ask.Handed) -> None:
+        letter = self._tables.letters.get(effect.letter)
+        if letter is not None:
+            self._tables.put(self._tables.letters, letter.id, replace(letter, handed_at=effect.at, where=effect.where))
+
+    def _asked(self, resource: ResourceId, at: Millis) -> None:
+        t = self._tables
+        if resource in t.wanted:
+            t.put(t.wanted, resource, (t.wanted[resource][0], at))
+        if resource in t.rows:
+            t.put(t.rows, resource, replace(t.rows[resource], asked=at))
+
+    def _quarantine(self, effect: ask.Quarantine) -> None:
+        t, name = self._tables, sha256(effect.data).digest()
+        self._blobs.put(effect.data)
+        if name in t.quarantine:
+            return
+        if effect.item:
+            t.put(t.refused, effect.item, effect.code)
+        number = t.facts.get("quarantined", 0) + 1
+        t.put(t.facts, "quarantined", number)
+        size, sender = len(effect.data), effect.sender
+        row = Quarantined(number, name, size, effect.code, effect.reason, sender, effect.where, effect.at)
+        t.put(t.quarantine, name, row)
