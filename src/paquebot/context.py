@@ -68,8 +68,8 @@ class HouseContext:
 
     @property
     def epoch(self) -> str:
-        """Changes when a peer is added or removed: an envelope that nobody could open may then be opened."""
-        nodes = sorted(peer.node for peer in self._store.view.peers())
+        """Changes when a peer is added, removed, set apart or taken back: what was left may then be taken."""
+        nodes = sorted(f"{peer.node}{peer.suspect or ''}" for peer in self._store.view.peers())
         return sha256(" ".join(nodes).encode()).hexdigest()[:16]
 
     def get(self, key: str) -> bytes | None:

@@ -24,7 +24,7 @@ __all__ = [
     "ParcelTooLarge",
     "Permanent",
     "PluginError",
-    "Refused",
+    "Refused", "SetApart",
     "StoreCorrupt",
     "StoreError",
     "StoreTooNew",
@@ -129,6 +129,12 @@ class NotPermitted(Refused):
     """The sender or signer had no authority for this."""
 
     code = "not-permitted"
+
+
+class SetApart(NotPermitted):
+    """The sender is a peer that is set apart until a person says otherwise. What it sends is kept until then."""
+
+    code = "set-apart"
 
 
 class BrokenChain(Refused):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from paquebot.errors import Malformed, NotForUs, Refused, Stranger
+from paquebot.errors import Malformed, Refused, SetApart, Stranger
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol.effects import Settle
 from paquebot.protocol.encoding import Fingerprint
@@ -88,8 +88,8 @@ class Inbox:
         self._report.note(
             self._store.commit(self._engine.refuse(arrival.parcel, refusal, arrival.where, self._clock()))
         )
-        known = isinstance(refusal, Stranger | NotForUs) and not arrival.recognised
-        return Acknowledgement(arrival.key, Verdict.NOT_OURS if known else Verdict.REFUSED)
+        later = isinstance(refusal, SetApart) or (isinstance(refusal, Stranger) and not arrival.recognised)
+        return Acknowledgement(arrival.key, Verdict.NOT_OURS if later else Verdict.REFUSED)
 
     async def _open(self, parcel: bytes) -> tuple[Fingerprint, bundles.Bundle]:
         now = self._engine.now(self._clock())

@@ -29,7 +29,7 @@ from paquebot.errors import (
 from paquebot.inbox import Inbox
 from paquebot.outbox import Outbox
 from paquebot.protocol import container, publishing
-from paquebot.protocol.effects import Effect, Effects, HaveBlob, Keep
+from paquebot.protocol.effects import Effect, Effects, Keep
 from paquebot.protocol.encoding import ResourceId, unb64
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
@@ -233,8 +233,7 @@ class Node:
         return self._published(self._with_blobs(blobs, [draft]))
 
     def _with_blobs(self, blobs: Iterable[tuple[bytes, int]], drafts: Sequence[Draft]) -> Effects:
-        for name, size in blobs:
-            yield HaveBlob(name, size)
+        yield from self._engine.have_blobs(blobs)
         yield from self._engine.publish(drafts, self.clock())
 
     def _stage(
@@ -375,7 +374,7 @@ class Node:
 def link(transport: Transport) -> Link:
     """Return what the engine needs to know of an open transport."""
     can = transport.capability
-    return Link(can.medium, can.latency_ms, can.bytes_cheap, can.shows_tokens)
+    return Link(can.medium, can.latency_ms, can.bytes_max, can.bytes_cheap, can.shows_tokens)
 
 
 @contextmanager

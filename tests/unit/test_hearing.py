@@ -14,6 +14,7 @@ from paquebot.errors import NotForUs, Refused, Stranger
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import journal, messages
 from paquebot.protocol.bundle import (
+    Answer,
     Bundle,
     Chunk,
     Outcome,
@@ -62,10 +63,16 @@ def update(node: MemoryNode, since: LineId, entries: Sequence[Entry]) -> Update:
 
 
 def heard(sent: Sequence[tuple[object, Bundle]]) -> list[Message]:
-    """Return the messages that are spoken verbatim in *sent*."""
-    parts = [part for _, bundle in sent for part in bundle.parts if isinstance(part, Verbatim)]
-    found = [messages.read(SignedObject.parse(part.data).payload) for part in parts]
-    return [each for each in found if each is not None]
+    """Return the messages in *sent*, those in brief among them."""
+    found: list[Message] = []
+    for _, bundle in sent:
+        for part in bundle.parts:
+            if isinstance(part, Answer):
+                given = None if part.place is None else bundle.parts[part.place].signed
+                found.append(Response(part.identifier, part.status, given))
+            elif isinstance(part, Verbatim) and (said := messages.read(SignedObject.parse(part.data).payload)):
+                found.append(said)
+    return found
 
 
 # The header.

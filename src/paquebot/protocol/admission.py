@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from paquebot.errors import NotPermitted, Refused
 from paquebot.protocol import journal
 from paquebot.protocol.effects import (
     AddChunks,
+    Effect,
     Effects,
+    HaveBlob,
     Hold,
     Keep,
     KeepBlob,
@@ -20,11 +22,12 @@ from paquebot.protocol.effects import (
     SavePeer,
     SetStamp,
     Tell,
+    Unwant,
     Want,
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.journal import Entry
-from paquebot.protocol.limits import AHEAD_MAX_MS
+from paquebot.protocol.limits import AHEAD_MAX_MS, HELD_MAX, NEEDS_ASKED_MAX
 from paquebot.protocol.published import URIS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, Resource, SignedObject
@@ -35,7 +38,9 @@ from paquebot.protocol.trust import CREATE_TRUST, PUBLISH, announcement_of, iden
 
 def accepts(view: View, user: Fingerprint) -> bool:
     """Return whether resources published for *user* are wanted here at all."""
-    return user == view.local().user or any(peer.user == user and peer.publishes for peer in view.peers())
+    return user == view.local().user or any(
+        peer.user == user and peer.publishes and not peer.suspect for peer in view.peers()
+    )
 
 
 def receive(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *, pinning: bool = False) -> Effects:
@@ -44,22 +49,32 @@ def receive(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, 
     With *pinning*, a person vouches for it: it is part of a card that is being added. Raise `Refused` if the
     resource can never be admitted; nothing has been asked for then.
     """
+    names = yield from _admit(view, signed, sender, now, pinning=pinning)
+    yield from _retry(view, names, now)
+
+
+Deciding = Generator[Effect, None, list[str]]
+"""Effects, and in the end the names of what was admitted: others may have waited for them."""
+
+
+def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *, pinning: bool = False) -> Deciding:
     if view.has(signed.id):
         yield Tell("duplicate", signed.id)
-        return
+        return []
     resource = Resource.read(signed, view.schema)
     if not pinning and not accepts(view, resource.user):
+        yield Unwant(signed.id)
         yield Tell("declined", signed.id, "its author's resources are not accepted here")
-        return
+        return []
     missing, until = _judge(view, resource, now)
-    if pinning:
-        until = None  # a card is worth as much as the person who vouches for it, whatever its node's clock showed
-    if missing or until:
+    if pinning and missing:
+        raise NotPermitted("a card leans on things that are not on it")
+    if missing or (until and not pinning):  # a person vouches for a card, whatever its node's clock showed
         yield from _hold(view, resource, Held(signed, missing, until, sender))
-        return
+        return []
     yield from keep(view, resource, sender=sender, now=now)
     yield Tell("applied", signed.id)
-    yield from retry(view, [signed.id, *_introduces(resource)], now)
+    return [signed.id, *_introduces(resource)]
 
 
 def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...], Millis | None]:
@@ -118,10 +133,14 @@ def _hold(view: View, resource: Resource, held: Held) -> Effects:
             return
         yield Tell("duplicate", resource.id)
         return
+    if view.held_by(held.sender) >= HELD_MAX:
+        yield Want(Entry(resource.user, resource.id))
+        yield Tell("deferred", resource.id, "too much of its sender's waits here already")
+        return
     yield Hold(held)
-    for name in resource.about.needs if resource.about else ():
-        if not view.has(name):
-            yield Want(Entry(resource.user, name))
+    needs = [name for name in resource.about.needs if not view.has(name)] if resource.about else []
+    for name in needs[:NEEDS_ASKED_MAX]:
+        yield Want(Entry(resource.user, name))
     if resource.trust is not None and not view.has(resource.trust):
         yield Want(Entry(resource.user, resource.trust))
     yield Tell("held", resource.id, "its time has not come" if not held.missing else " ".join(held.missing))
@@ -131,23 +150,32 @@ def _introduces(resource: Resource) -> list[Fingerprint]:
     return [resource.signed.signer] if resource.container.keeps("identity") else []
 
 
-def retry(view: View, names: list[str], now: Millis) -> Effects:
-    """Decide again about everything that had waited for *names*."""
-    for name in names:
-        for held in view.waiting_for(name):
-            yield from reconsider(view, held, now)
+def _retry(view: View, names: list[str], now: Millis) -> Effects:
+    """Decide again about everything that had waited for *names*, and for what that brings."""
+    names = list(names)
+    while names:
+        for held in view.waiting_for(names.pop()):
+            names += yield from _again(view, held, now)
 
 
 def reconsider(view: View, held: Held, now: Millis) -> Effects:
+    """Decide again about one held item and what had waited for it."""
+    names = yield from _again(view, held, now)
+    yield from _retry(view, names, now)
+
+
+def _again(view: View, held: Held, now: Millis) -> Deciding:
     """Decide again about one held item, unless that was done meanwhile; a refusal sets it aside."""
     if not view.held(held.signed.id):
-        return
+        return []
     yield Release(held.signed.id)
     try:
-        yield from receive(view, held.signed, held.sender, now)
+        names = yield from _admit(view, held.signed, held.sender, now)
     except Refused as refusal:
         yield Quarantine(held.signed.encode(), refusal.code, str(refusal), held.sender, "held", now, held.signed.id)
         yield Tell("rejected", held.signed.id, refusal.code)
+        return []
+    return names
 
 
 def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Millis) -> Effects:
@@ -236,10 +264,16 @@ def chunk(view: View, name: bytes, data: bytes) -> Effects:
     if not files and view.has_blob(name):
         yield Tell("duplicate", name.hex())
         return
-    yield KeepBlob(name, data)
+    yield from blob(view, KeepBlob(name, data))
+    yield Tell("applied" if files else "held", name.hex(), "" if files else "its file is not here yet")
+
+
+def blob(view: View, effect: KeepBlob | HaveBlob) -> Effects:
+    """Keep or note a chunk, and draw the consequences for the files that lacked it."""
+    files = view.files_with(effect.name)
+    yield effect
     for file in files:
         yield from _now_has_chunk(view, file)
-    yield Tell("applied" if files else "held", name.hex(), "" if files else "its file is not here yet")
 
 
 def _now_has_chunk(view: View, file: ResourceId) -> Effects:

@@ -149,13 +149,25 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Part 7: a signed response to a request, whose resource is another part of the bundle."""
+
+    identifier: str
+    """The request's."""
+    status: str
+    place: int | None
+    """The number of the part that holds the resource; None if there is none."""
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A part of a type that this version does not know. Skipped."""
 
     kind: int
 
 
-Part: TypeAlias = Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Unknown
+Part: TypeAlias = Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Answer | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +231,9 @@ def _part(part: Part, signers: _Signers) -> Value:
             return [5, item, code, detail]
         case Want(resource, chunks):
             return [6, raw(resource), [*chunks.flat()]]
+        case Answer(identifier, status, place, by):
+            at = 0 if place is None else place + 1
+            return [7, identifier, status, at, signers.index(by.signer, by.algorithm), by.value]
         case Unknown():
             raise AssertionError("unknown parts are not written")
 
@@ -299,6 +314,12 @@ def _read_part(value: Value, signers: _Signer) -> Part:
         case 6:
             _, resource, chunks = _fields(value, 3)
             return Want(ResourceId(b64(_sized(resource, 64))), _ranges(chunks))
+        case 7:
+            _, identifier, status, place, by, signature = _fields(value, 6)
+            if not (isinstance(identifier, str) and isinstance(status, str)) or not 0 < len(identifier) < 128:
+                raise Malformed("an answer is not of the right form")
+            at = _number(place)
+            return Answer(identifier, status, at - 1 if at else None, _signature(by, signature, signers))
         case kind:
             return Unknown(kind)
 

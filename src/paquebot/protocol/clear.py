@@ -31,7 +31,9 @@ def judge(view: View, data: bytes, where: str, now: Millis) -> Effects:
     except Refused:
         return
     yield SavePeer(replace(peer, suspect=now))
-    reason = f"{peer.name} sent signed data in clear: its keys must be taken for compromised"
+    reason = (
+        f"signed data of {peer.name} came in clear: its keys are taken for compromised until a person says otherwise"
+    )
     yield Quarantine(data, CODE, reason, peer.node, where, now, signed.id)
     yield Tell("rejected", signed.id, CODE)
 

@@ -97,6 +97,13 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwant:
+    """Stop asking for a resource: it was refused for good, or is not accepted here."""
+
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """Note when a wanted resource, or an incomplete file's chunks, were last asked for."""
 
@@ -225,6 +232,7 @@ Effect: TypeAlias = (
     | KnowAnnouncement
     | AddLines
     | Want
+    | Unwant
     | Asked
     | Hold
     | Release

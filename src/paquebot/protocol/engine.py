@@ -11,12 +11,12 @@ What a peer lacks is *computed* from how far it has been told, never queued: a m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from paquebot.errors import NotForUs, NotPermitted, Refused, Stranger
+from paquebot.errors import NotForUs, Refused, SetApart, Stranger
 from paquebot.protocol import admission, clear, hearing, mailing, publishing
 from paquebot.protocol.bundle import Bundle, To, node_tag
-from paquebot.protocol.effects import Effects, Quarantine, Tell
+from paquebot.protocol.effects import Effects, HaveBlob, Quarantine, Tell
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.publishing import Card, Draft
@@ -67,7 +67,7 @@ class Engine:
         if peer is None:
             raise Stranger("the sender is not one of our peers")
         if peer.suspect:
-            raise NotPermitted(f"{peer.name} is set apart: it sent signed data in clear; add its card again to go on")
+            raise SetApart(f"{peer.name} is set apart since its signed data came in clear; add its card again to go on")
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
         yield from hearing.hear(found, bundle, to, wall)
 
@@ -75,6 +75,11 @@ class Engine:
         """Set an envelope aside that could not be opened or read."""
         yield Quarantine(data, refusal.code, str(refusal), None, where, self.now(wall))
         yield Tell("rejected", where, refusal.code)
+
+    def have_blobs(self, blobs: Iterable[tuple[bytes, int]]) -> Effects:
+        """Note chunks, by name and size, whose bytes the store has been given; they may complete others' files."""
+        for name, size in blobs:
+            yield from admission.blob(self._view, HaveBlob(name, size))
 
     def in_clear(self, data: bytes, where: str, wall: Millis) -> Effects:
         """Something arrived that is no envelope: if a peer signed it, that peer is set apart."""

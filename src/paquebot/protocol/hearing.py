@@ -8,8 +8,9 @@ from hashlib import sha256
 from typing import assert_never
 
 from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused
-from paquebot.protocol import admission, journal, mailing, messages
+from paquebot.protocol import admission, clear, journal, mailing, messages
 from paquebot.protocol.bundle import (
+    Answer,
     Bundle,
     Chunk,
     Outcome,
@@ -36,17 +37,20 @@ from paquebot.protocol.effects import (
     Seen,
     SetClock,
     Tell,
+    Unwant,
     Want,
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64
 from paquebot.protocol.journal import Entry
-from paquebot.protocol.limits import DAY_MS, SILENCE_FACTOR
+from paquebot.protocol.limits import DAY_MS, REPLIES_MAX, SILENCE_FACTOR
 from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link, Peer, Reply, View
 
+REPLACEABLE = (BadSignature.code, clear.CODE)
+"""Why bytes may be refused while the resource they claim to be may still come, good, from somebody else."""
 RESPONSE_LINES = 64  # a response carries these at once; what lies beyond is broadcast anyway
 
 
@@ -107,6 +111,10 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
         except Refused as refusal:
             item = part.signed.id if isinstance(part, Rebuilt) else None
             yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now, item)
+            if item and refusal.code not in REPLACEABLE:
+                yield Unwant(item)
+            if isinstance(part, Update):
+                yield from _ask(hearing)
             yield Tell("rejected", _name(part), refusal.code)
     if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
         yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
@@ -172,6 +180,8 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
             yield from _tally(hearing, part)
         case WantChunks(resource, places):
             yield from _wanted(hearing, resource, places)
+        case Answer():
+            yield from _answer(hearing, parts, part)
         case Outcome() | Unknown():
             pass
         case _:
@@ -284,9 +294,9 @@ def _lines(hearing: Hearing, broadcast: Broadcast) -> Effects:
 
 
 def _worth_asking(view: View, resource: ResourceId) -> bool:
-    """Whether other bytes than those we refused could make *resource* good: only a bad signature may be replaced."""
+    """Whether *resource* may yet come in a form that is good."""
     fate = view.fate(resource)
-    return fate is None or fate == ("rejected", BadSignature.code)
+    return fate is None or (fate[0] == "rejected" and fate[1] in REPLACEABLE)
 
 
 def _ask(hearing: Hearing) -> Effects:
@@ -369,16 +379,32 @@ def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
         # What was told beyond that got lost: the lines and their bodies go with the answer, not after another round.
         told = view.told(peer.node, hearing.link.medium)
         yield SaveTold(replace(told, lines=told.lines & Ranges.of((1, number))))
+    if len(view.replies(peer.node)) >= REPLIES_MAX:
+        return
     limit = min(request.limit or RESPONSE_LINES, RESPONSE_LINES) if peer.reads else 0
     yield AddReply(Reply(0, peer.node, request.identifier, "ok", since=number, limit=limit))
 
 
 def _resource_request(hearing: Hearing, request: ResourceRequest) -> Effects:
     view, peer = hearing.view, hearing.peer
+    owed = view.replies(peer.node)
+    if len(owed) >= REPLIES_MAX or any(each.resource == request.resource for each in owed):
+        return
     signed = view.resource(request.resource) if peer.reads else None
     status = "ok" if signed is not None else "not_found"
     name = request.resource if signed is not None else None
     yield AddReply(Reply(0, peer.node, request.identifier, status, resource=name))
+
+
+def _answer(hearing: Hearing, parts: Sequence[Part], answer: Answer) -> Effects:
+    """A response whose resource was dealt with as a part of its own."""
+    named = None if answer.place is None else parts[answer.place] if answer.place < len(parts) else answer
+    if not isinstance(named, Rebuilt | None):
+        raise Malformed("an answer names a part that holds no resource")
+    response = Response(answer.identifier, answer.status, named.signed if named else None)
+    _verify(hearing, SignedObject.build(messages.write(response), answer.signature))
+    if named is None:
+        yield Tell("applied", "response", answer.status)
 
 
 def _response(hearing: Hearing, response: Response) -> Effects:

@@ -15,6 +15,7 @@ ENVELOPE_BYTES_MAX = 8 * MIB  # memory and stalls stay small; larger content tra
 BUNDLE_BYTES_MAX = 8 * MIB  # what an envelope may unpack to: declared and checked before a byte is allocated
 BUNDLE_BYTES_AIM = MIB  # what we fill an envelope to
 CHUNK_BYTES = MIB - 4 * KIB  # of a large file; with its header, one chunk pads to an envelope of exactly 1 MiB
+MESSAGE_BYTES_MAX = MIB  # of a resource that is not a file: it travels in one envelope
 INLINE_BYTES_MAX = 30 * KIB  # a body up to this rides along with the line that announces it
 ROW_BYTES_MAX = 64 * KIB  # larger bodies become files: a row would cost a second copy in the log
 CONTAINER_BYTES_MAX = 2 * MIB  # of JSON; a manifest of 16 GiB has 700 kB
@@ -27,9 +28,10 @@ CHUNK_BYTES_MAX = MIB  # a peer may cut differently
 CHUNKS_PER_MANIFEST_MAX = 4_096  # above it, the manifest lists index blocks instead
 FILE_BYTES_MAX = 1 << 46  # 64 TiB, what two levels of 1 MiB blocks can name, with room
 HEARD_MAX = 2_048  # envelopes acknowledged at once; the rest when these are settled
+REPLIES_MAX = 256  # answers owed to one peer; what it asks beyond that it may ask again
 REQUESTS_MAX = 64  # asked for in one envelope; more when these have come
 HELD_MAX = 10_000  # items waiting for something missing, per peer; then the sender still owes
-HELD_BYTES_MAX = 64 * MIB
+NEEDS_ASKED_MAX = 16  # of what one item waits for, asked for at once
 
 # Text from people and peers.
 NAME_MAX = 100

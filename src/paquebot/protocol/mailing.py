@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from paquebot.protocol import messages
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
+    Answer,
     Bundle,
     Chunk,
     CompactEntry,
@@ -66,6 +67,7 @@ class Jitter(Protocol):
 LETTERS_MAX = 1_024  # planned at once for one peer: a gigabyte of chunks
 IN_FLIGHT_MAX = 256  # unanswered letters to one peer on a link that shows no tokens
 LINE_BYTES = 80  # what a line without its body costs
+SHORT_BYTES, SHORT_MAX = 4 * KIB, 16  # answers that ride along with whatever is said first
 OUTCOMES_MAX = 64  # items a letter explains; the next letter explains the next
 HEADER_BYTES = 1_024  # what an envelope costs besides
 
@@ -122,20 +124,22 @@ def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) ->
 def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Iterator[Plan]:
     """What *peer* lacks on *link*, in order of importance; nothing if it lacks nothing."""
     letters = view.letters(peer.node)
-    if not link.shows_tokens and len(letters) >= IN_FLIGHT_MAX:
+    if not link.shows_tokens and sum(each.medium == link.medium for each in letters) >= IN_FLIGHT_MAX:
         return
     if told.failures and any(each.medium == link.medium for each in letters):
         return
     again = Millis(now - max(ASK_AGAIN_MS, 2 * link.latency_ms))
     answered = {number for each in letters if each.medium == link.medium for number in each.plan.replies}
     wants = [each for each in view.incomplete(peer.node, again, REQUESTS_MAX) if _its_turn(view, peer, each, now)]
+    owed = [each for each in view.replies(peer.node) if each.number not in answered]
+    short = [each for each in owed if _reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
     first = Plan(
+        replies=tuple(each.number for each in short),
         requests=tuple(entry.resource for entry in view.wanted(peer.node, again, REQUESTS_MAX)),
         wants=tuple((each, _capped(view.lacking(each))) for each in wants),
-        replies=tuple(each.number for each in view.replies(peer.node) if each.number not in answered),
         ask_journal=bool(peer.ask_at) and now >= peer.ask_at,
     )
-    lines = list(_line_plans(view, peer, told))
+    lines = list(_line_plans(view, peer, told, _room(link)))
     chunks = (peer.owed_chunks if link.bytes_cheap else peer.asked_chunks) - told.chunks
     news = (peer.heard, peer.done) != (peer.told_number, peer.told_done) or peer.owes_ack
     if lines:
@@ -143,8 +147,36 @@ def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Itera
         yield from lines[1:]
     elif first.eliciting or news:
         yield first
+    yield from _reply_plans(view, [each for each in owed if each not in short])
     for number in chunks:
         yield Plan(chunks=Ranges.of((number, number)))
+
+
+def _room(link: Link) -> int:
+    """How many bytes of parts a letter may hold on *link*, with padding, seal and header to come."""
+    return max(4 * KIB, min(BUNDLE_BYTES_AIM, int(link.bytes_max / 1.15) - 8 * KIB))
+
+
+def _reply_plans(view: View, replies: Sequence[Reply]) -> Iterator[Plan]:
+    """The answers we owe, cut to envelopes: one that is large goes alone."""
+    batch: list[int] = []
+    size = 0
+    for reply in replies:
+        cost = _reply_cost(view, reply)
+        if batch and size + cost > BUNDLE_BYTES_AIM:
+            yield Plan(replies=tuple(batch))
+            batch, size = [], 0
+        batch.append(reply.number)
+        size += cost
+    if batch:
+        yield Plan(replies=tuple(batch))
+
+
+def _reply_cost(view: View, reply: Reply) -> int:
+    if reply.since is not None:
+        return KIB + 640 * min(reply.limit, view.tip()[0] - reply.since)
+    signed = view.resource(reply.resource) if reply.resource else None
+    return KIB + (len(signed.payload) if signed else 0)
 
 
 def _its_turn(view: View, peer: Peer, file: ResourceId, now: Millis) -> bool:
@@ -165,26 +197,24 @@ def _capped(ranges: Ranges) -> Ranges:
     return Ranges(ranges.runs[:RUNS_MAX])
 
 
-def _line_plans(view: View, peer: Peer, told: Told) -> Iterator[Plan]:
+def _line_plans(view: View, peer: Peer, told: Told, room: int) -> Iterator[Plan]:
     """Our lines that *peer* lacks, cut to envelopes, with the bodies that ride along."""
     if not peer.reads:
         return
     needed = Ranges.of((1, view.tip()[0])) - peer.acked - told.lines
-    if not needed - peer.known:
-        return
-    # Lines it would only learn about things it holds are not worth a letter of their own at the end.
-    needed &= Ranges.of((1, (needed - peer.known).last))
-    for first, last in needed.runs:
-        yield from _cut(view, peer, first, last)
+    # Others' things that it holds anyway are not worth a letter; ours are, so that it knows our journal whole.
+    worth = max([(needed - peer.known).last, *(view.last_of_ours(*run) for run in (needed & peer.known).runs)])
+    for first, last in (needed & Ranges.of((1, worth))).runs:
+        yield from _cut(view, peer, first, last, room)
 
 
-def _cut(view: View, peer: Peer, first: int, last: int) -> Iterator[Plan]:
+def _cut(view: View, peer: Peer, first: int, last: int, room: int) -> Iterator[Plan]:
     bodies: list[int] = []
     start, size = first, 0
     for begin in range(first, last + 1, LINES_MAX):
         for line in view.own_lines(begin, min(begin + LINES_MAX - 1, last)):
             body = line.bytes if _rides_along(line, peer) else 0
-            full = size + body + LINE_BYTES > BUNDLE_BYTES_AIM or line.number - start >= min(LINES_MAX, PARTS_MAX // 2)
+            full = size + body + LINE_BYTES > room or line.number - start >= min(LINES_MAX, PARTS_MAX // 2)
             if full and line.number > start:
                 yield Plan(lines=Ranges.of((start, line.number - 1)), bodies=Ranges.numbers(bodies))
                 start, size, bodies = line.number, 0, []
@@ -321,7 +351,10 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     places = {part.signed.id: place for place, part in enumerate(parts) if isinstance(part, Rebuilt)}
     for first, last in letter.plan.lines.runs:
         parts.append(_update(view, key, peer, first, last, places))
-    parts += (Verbatim(SignedObject.sign(messages.write(each), key).encode()) for each in _said(view, peer, letter))
+    parts += (Verbatim(SignedObject.sign(messages.write(each), key).encode()) for each in _asked(view, peer, letter))
+    for reply in view.replies(peer.node):
+        if reply.number in letter.plan.replies:
+            parts += _answer(view, key, reply, len(parts))
     parts += (Want(resource, chunks) for resource, chunks in letter.plan.wants)
     for number in letter.plan.chunks:
         name = view.chunk(number)
@@ -355,7 +388,8 @@ def _outcomes(view: View, peer: Peer) -> Iterator[Outcome]:
 def _heard(view: View, peer: Peer) -> Heard:
     """The envelopes of *peer* that it may still wait to hear of, the latest if there are too many."""
     ids = view.received(peer.node, peer.floor)
-    return Heard.of({number: ids[number] for number in sorted(ids)[-HEARD_MAX:]})
+    numbers = Ranges(Ranges.numbers(sorted(ids)[-HEARD_MAX:]).runs[-RUNS_MAX:])
+    return Heard.of({number: ids[number] for number in numbers})
 
 
 def _latest(ranges: Ranges) -> Ranges:
@@ -407,36 +441,43 @@ def _continues(entry: CompactEntry, journal: Fingerprint, number: int) -> bool:
     return isinstance(entry, Reference) and entry.journal == journal and entry.first + entry.count == number
 
 
-def _said(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]:
-    """The requests and responses in a letter."""
+def _asked(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]:
+    """The requests in a letter."""
     if letter.plan.ask_journal:
         yield JournalRequest(b64(letter.id), peer.heard_id)
     wanted = {entry.resource: entry.publisher for entry in view.wanted(peer.node, Millis(1 << 62), 1 << 30)}
     for place, name in enumerate(letter.plan.requests):
         if name in wanted:
             yield ResourceRequest(f"{b64(letter.id)}.{place}", wanted[name], name)
-    for reply in view.replies(peer.node):
-        if reply.number in letter.plan.replies:
-            yield _response(view, reply)
 
 
-def _response(view: View, reply: Reply) -> Response:
+def _answer(view: View, key: PrivateKey, reply: Reply, place: int) -> Iterator[Part]:
+    """A response, and before it, as part number *place*, the resource it gives."""
     if reply.since is not None:
         me = view.local().node
         since = view.line_id(me, reply.since)
         assert since is not None
-        return Response(reply.identifier, "ok", Broadcast(since, tuple(view.entries(me, reply.since + 1, reply.limit))))
+        entries = tuple(view.entries(me, reply.since + 1, reply.limit))
+        response = Response(reply.identifier, "ok", Broadcast(since, entries))
+        yield Verbatim(SignedObject.sign(messages.write(response), key).encode())
+        return
     signed = view.resource(reply.resource) if reply.resource else None
+    status = reply.status if signed else "not_found" if reply.status == "ok" else reply.status
+    response = Response(reply.identifier, status, signed)
+    by = SignedObject.sign(messages.write(response), key).signatures[0]
     if signed is None:
-        return Response(reply.identifier, "not_found" if reply.status == "ok" else reply.status)
-    return Response(reply.identifier, reply.status, signed)
+        yield Answer(reply.identifier, status, None, by)
+    elif signed.verbatim is None and len(signed.signatures) == 1:
+        yield Rebuilt(signed)
+        yield Answer(reply.identifier, status, place, by)
+    else:
+        yield Verbatim(SignedObject.sign(messages.write(response), key).encode())
 
 
 def size_max(view: View, letter: Letter) -> int:
     """Return an upper bound for the size of *letter*'s envelope: nothing is compressed, everything is padded."""
     plan = letter.plan
     spoken = KIB * (len(plan.requests) + len(plan.wants)) + sum(
-        len(signed.payload) * 2 + KIB if each.resource and (signed := view.resource(each.resource)) else 20 * KIB
-        for each in (view.replies(letter.peer) if plan.replies else ())
+        2 * _reply_cost(view, each) for each in view.replies(letter.peer) if each.number in plan.replies
     )
     return int(1.15 * (_cost(view, plan) + 8 * KIB + spoken))

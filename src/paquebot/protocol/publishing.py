@@ -12,7 +12,7 @@ from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import Announcement
-from paquebot.protocol.limits import IDENTITY_LIFE_MS, INLINE_BYTES_MAX, NAME_MAX
+from paquebot.protocol.limits import IDENTITY_LIFE_MS, INLINE_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_MAX
 from paquebot.protocol.published import URIS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import About, FileManifest, Resource, SignedObject, compose
@@ -99,6 +99,8 @@ def take_root(view: View, founding: Founding, now: Millis) -> Effects:
 
 def publish(view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis) -> Effects:
     """Publish *drafts*, in order. Raise `Expired` if our own identity has."""
+    if any(len(draft.fields.get("message", "").encode()) > MESSAGE_BYTES_MAX for draft in drafts):
+        raise Misused("a message is longer than 1 MiB; publish it as a file")
     local = view.local()
     for name in (local.user, local.node):
         identity = view.identity(name)
@@ -205,15 +207,14 @@ def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bo
         heard_id=journal.root(node),
     )
     reads, publishes = peer.reads or trusting, peer.publishes or trusting
-    owed = view.own_chunks() if reads else Ranges()
+    owed = view.own_chunks() if reads and not peer.reads else peer.owed_chunks
     yield SavePeer(replace(peer, name=name, reads=reads, publishes=publishes, suspect=Millis(0), owed_chunks=owed))
     for signed in card.resources:
         yield from admission.receive(view, signed, node, now, pinning=True)
     yield from _known_by_origin(view, node, card)
-    if publishes and old and not old.publishes:
-        for entry in view.entries(node, 1, old.heard):
-            if admission.accepts(view, entry.publisher) and not view.has(entry.resource):
-                yield Want(entry)
+    if publishes and not (old and old.publishes and not old.suspect):
+        for entry in view.unheld(peer.user):
+            yield Want(entry)
     granted = any(other.user == peer.user and other.reads for other in view.peers() if other.node != node)
     if trusting and not granted and not (old and old.reads):
         fields = {"trust": {"trustee": card.user.fingerprint, "authorization": [READ]}}

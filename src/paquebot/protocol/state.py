@@ -12,6 +12,7 @@ from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
+from paquebot.protocol.limits import BUNDLE_BYTES_AIM
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
@@ -250,6 +251,8 @@ class Link:
 
     medium: str
     latency_ms: int
+    bytes_max: int = BUNDLE_BYTES_AIM
+    """The largest parcel it takes."""
     bytes_cheap: bool = False
     shows_tokens: bool = False
 
@@ -271,6 +274,9 @@ class View(Protocol):
 
     def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
         """Return our lines from *first* to *last*."""
+
+    def last_of_ours(self, first: int, last: int) -> int:
+        """Return the last of our lines from *first* to *last* whose resource our own user published; 0 if none is."""
 
     def line_id(self, journal: Fingerprint, number: int) -> LineId | None:
         """Return the name of a line of a journal, ours or another's."""
@@ -323,8 +329,14 @@ class View(Protocol):
     def due(self, now: Millis) -> Sequence[Held]:
         """Return the held items whose time has come."""
 
+    def held_by(self, sender: Fingerprint) -> int:
+        """Return how many items that *sender* gave us are held."""
+
     def held(self, resource: ResourceId) -> bool:
         """Return whether the item of that name is held."""
+
+    def unheld(self, user: Fingerprint) -> Sequence[Entry]:
+        """Return what *user* published according to any journal we know, and is neither held here nor waiting."""
 
     def wanted(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         """Return unknown resources that *journal* lists and nobody was asked for since *asked_before*."""

@@ -90,6 +90,7 @@ class Store:
                     f"DELETE FROM {table} WHERE node = ? AND peer = ?",  # noqa: S608 our own names
                     (view.node, view.party(node)),
                 )
+            self._db.execute("DELETE FROM line WHERE node = ? AND journal = ?", (view.node, view.party(node)))
         view.forget()
 
     @property
@@ -251,6 +252,8 @@ class _Writer:
                 self._add_lines(effect)
             case ask.Want():
                 self._want(effect)
+            case ask.Unwant(resource):
+                self._delete("wanted", "resource", raw(resource))
             case ask.Asked(resource, at):
                 name = raw(resource)
                 self._update("wanted SET asked = ?", "resource = ?", at, name)

@@ -178,6 +178,16 @@ class SqliteView:
             for number, name, publisher, resource, size, chunk, total in rows
         ]
 
+    def last_of_ours(self, first: int, last: int) -> int:
+        """Return the last of our lines from *first* to *last* whose resource our own user published; 0 if none is."""
+        row = self._one(
+            "SELECT max(number) FROM resource WHERE node = ? AND author = ? AND number BETWEEN ? AND ?",
+            self.user,
+            first,
+            last,
+        )
+        return row[0] or 0
+
     def line_id(self, journal_: Fingerprint, number: int) -> LineId | None:
         """Return the name of a line of a journal."""
         if number == 0:
@@ -470,6 +480,10 @@ class SqliteView:
         )
         return [self._held(*row) for row in rows]
 
+    def held_by(self, sender: Fingerprint) -> int:
+        """Return how many items that *sender* gave us are held."""
+        return int(self._one("SELECT count(*) FROM held WHERE node = ? AND sender = ?", self.party(sender))[0])
+
     def held(self, resource: ResourceId) -> bool:
         """Return whether the item of that name is held."""
         return self._one("SELECT 1 FROM held WHERE node = ? AND id = ?", raw(resource)) is not None
@@ -484,11 +498,22 @@ class SqliteView:
             SignedObject.parse(signed), tuple(json.loads(missing)), Millis(until) if until else None, self._name(sender)
         )
 
+    def unheld(self, user: Fingerprint) -> Sequence[Entry]:
+        """Return what *user* published according to any journal we know, and is neither held here nor waiting."""
+        rows = self._all(
+            "SELECT DISTINCT resource FROM line WHERE node = ? AND publisher = ? AND NOT EXISTS (SELECT 1 FROM resource"
+            " WHERE resource.node = line.node AND resource.id = line.resource) AND NOT EXISTS (SELECT 1 FROM held"
+            " WHERE held.node = line.node AND held.id = line.resource) ORDER BY resource",
+            self.party(user),
+        )
+        return [Entry(user, ResourceId(b64(row[0]))) for row in rows]
+
     def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         """Return unknown resources that *journal_* lists and nobody was asked for since *asked_before*."""
         rows = self._all(
             "SELECT publisher, resource FROM wanted WHERE node = ? AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
-            " line.node = wanted.node AND line.resource = wanted.resource AND line.journal = ?) ORDER BY resource LIMIT ?",
+            " line.node = wanted.node AND line.resource = wanted.resource AND line.journal = ?)"
+            " ORDER BY resource LIMIT ?",
             asked_before,
             self.party(journal_),
             limit,

@@ -63,6 +63,12 @@ class MemoryStore:
             tables.drop(tables.letters, letter.id)
         for reply in [each for each in tables.replies.values() if each.peer == node]:
             tables.drop(tables.replies, reply.number)
+        for who, number in [key for key in tables.lines if key[0] == node]:
+            line = tables.lines[who, number]
+            tables.drop(tables.lines, (who, number))
+            tables.drop(tables.numbers, (who, line.id))
+            listed = line.entry.resource
+            tables.put(tables.naming, listed, tuple(each for each in tables.naming[listed] if each[0] != node))
         tables.mark()
 
     @property
@@ -150,6 +156,11 @@ class MemoryView:
             size = len(row.kept.signed.payload)
             found.append(OwnLine(number, line.id, line.entry, mine, size, self.chunks_of(line.entry.resource)))
         return found
+
+    def last_of_ours(self, first: int, last: int) -> int:
+        tables = self._tables
+        ours = (n for n in range(last, first - 1, -1) if tables.rows[tables.by_number[n]].kept.user == self._local.user)
+        return next(ours, 0)
 
     def line_id(self, journal_: Fingerprint, number: int) -> LineId | None:
         if number == 0:
@@ -269,11 +280,19 @@ class MemoryView:
     def due(self, now: Millis) -> Sequence[Held]:
         return [held for held in self.all_held() if held.until and held.until <= now]
 
+    def held_by(self, sender: Fingerprint) -> int:
+        return sum(held.sender == sender for held in self._tables.held.values())
+
     def held(self, resource: ResourceId) -> bool:
         return resource in self._tables.held
 
     def all_held(self) -> Sequence[Held]:
         return sorted(self._tables.held.values(), key=lambda held: raw(held.signed.id))
+
+    def unheld(self, user: Fingerprint) -> Sequence[Entry]:
+        tables = self._tables
+        names = {line.entry.resource for line in tables.lines.values() if line.entry.publisher == user}
+        return [Entry(user, name) for name in sorted(names - tables.rows.keys() - tables.held.keys(), key=raw)]
 
     def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         naming = self._tables.naming

@@ -135,6 +135,8 @@ class Writer:
                     self._line(who, line)
             case ask.Want(entry):
                 t.put(t.wanted, entry.resource, t.wanted.get(entry.resource, (entry.publisher, Millis(0))))
+            case ask.Unwant(resource):
+                t.drop(t.wanted, resource)
             case ask.Asked(resource, at):
                 self._asked(resource, at)
             case ask.Hold(held):

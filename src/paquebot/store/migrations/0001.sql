@@ -89,6 +89,7 @@ CREATE TABLE resource (
     shown INTEGER NOT NULL,
     PRIMARY KEY (node, number)
 ) STRICT;
+CREATE INDEX resource_author ON resource (node, author, number);
 CREATE UNIQUE INDEX resource_id ON resource (node, id);
 CREATE INDEX resource_order ON resource (node, stamp_at, stamp_count, id);
 CREATE INDEX resource_lacking ON resource (node, number) WHERE lacking > 0;
@@ -140,6 +141,8 @@ CREATE TABLE held (
     sender INTEGER NOT NULL,
     PRIMARY KEY (node, id)
 ) STRICT;
+
+CREATE INDEX held_sender ON held (node, sender);
 
 CREATE TABLE held_missing (
     user INTEGER NOT NULL,

@@ -1,0 +1,229 @@
+"""Each tick is given for a thing, not for the line that announces it, and only on evidence."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from tests.unit.nodes import MAIL, NOW, MemoryNode, carry, friends, make
+
+from paquebot import status
+from paquebot.protocol.bundle import Outcome
+from paquebot.protocol.effects import HaveBlob
+from paquebot.protocol.encoding import raw
+from paquebot.protocol.limits import CHUNK_BYTES, DAY_MS
+from paquebot.protocol.publishing import Draft
+from paquebot.protocol.resource import FileManifest
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Letter, Link
+from paquebot.status import PeerStatus, Reach
+
+BLUE = Link("blue stick", latency_ms=DAY_MS, bytes_cheap=True, shows_tokens=True)
+LARGE = "z" * 100_000  # too much to ride along with its line
+
+
+def seen_by(node: MemoryNode, other: MemoryNode, now: Millis = NOW) -> PeerStatus:
+    found = status.of_node(node.store.view, now, clock_doubtful=False)
+    return next(each for each in found.peers if each.node == other.node)
+
+
+def ticks(node: MemoryNode, other: MemoryNode) -> tuple[int, int, int, int]:
+    found = seen_by(node, other)
+    return found.announced, found.handed, found.stored, found.applied
+
+
+def reach(node: MemoryNode, resource: str) -> Reach:
+    (found,) = status.reached_by(node.store.view, node.store.view.listing(resource)).values()
+    return found
+
+
+def bring(one: MemoryNode, other: MemoryNode, now: Millis, link: Link = BLUE, letters: list | None = None) -> None:
+    """What *one* has goes to *other*, which shows the tokens."""
+    for letter, bundle in letters if letters is not None else one.poll(link, now):
+        other.receive(bundle, one, link, now)
+        one.store.commit(one.engine.token(letter.token))
+
+
+def chunked(node: MemoryNode, count: int) -> str:
+    """Publish a file of *count* chunks."""
+    dice = Random(count)
+    chunks = [dice.randbytes(1000) + bytes(CHUNK_BYTES - 1000) for _ in range(count)]
+    names = tuple(node.store.blobs.put(chunk) for chunk in chunks)
+    node.store.commit([HaveBlob(name, CHUNK_BYTES) for name in names])
+    manifest = FileManifest(count * CHUNK_BYTES, None, CHUNK_BYTES, 1, names)
+    return node.publish(Draft.file(manifest, "large.bin"))[0]
+
+
+@pytest.fixture
+def two() -> list[MemoryNode]:
+    """Alice and Bob, who have said all there was to say."""
+    nodes = friends("Alice", "Bob")
+    one, other = nodes
+    for day in range(3):
+        now = Millis(NOW - (10 - day) * DAY_MS)
+        bring(one, other, now)
+        bring(other, one, now)
+    return nodes
+
+
+def later(days: int) -> Millis:
+    return Millis(NOW + days * DAY_MS)
+
+
+def test_a_note_goes_through_every_stage(two):
+    alice, bob = two
+    (note,) = alice.say("hear me")
+    assert (ticks(alice, bob), reach(alice, note)) == ((0, 0, 0, 0), Reach.WAITING)
+
+    letters = alice.poll(BLUE, later(1))
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 1, 0, 0), Reach.HANDED)
+    bring(alice, bob, later(1), letters=letters)
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 1, 1, 0), Reach.STORED)
+    bring(bob, alice, later(2))
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 1, 1, 1), Reach.APPLIED)
+
+
+def test_what_is_planned_and_did_not_go_waits(two):
+    alice, bob = two
+    (note,) = alice.say("hear me")
+
+    alice.store.commit(alice.engine.poll(BLUE, later(1)))
+
+    assert (ticks(alice, bob), reach(alice, note)) == ((0, 0, 0, 0), Reach.WAITING)
+
+
+def test_a_large_note_is_announced_until_its_body_goes(two):
+    alice, bob = two
+    (note,) = alice.say(LARGE)
+
+    letters = alice.poll(BLUE, later(1))
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 0, 0, 0), Reach.ANNOUNCED)
+    bring(alice, bob, later(1), letters=letters)
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 0, 0, 0), Reach.ANNOUNCED)
+    bring(bob, alice, later(2))
+    letters = alice.poll(BLUE, later(3))
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 1, 0, 0), Reach.HANDED)
+    bring(alice, bob, later(3), letters=letters)
+    bring(bob, alice, later(4))
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 1, 1, 1), Reach.APPLIED)
+
+
+def test_what_a_peer_declined_is_not_stored():
+    alice, bob = make("Alice"), make("Bob")
+    alice.meet(bob)
+    bob.meet(alice, trusting=False)
+    (note,) = alice.say("hello")
+
+    bring(alice, bob, later(1))
+    bring(bob, alice, later(2))
+
+    assert bob.texts() == set()
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 1, 0, 0), Reach.HANDED)
+
+
+def test_what_waits_at_a_peer_is_stored(two):
+    alice, bob = two
+    (note,) = alice.say("from the future", now=later(300))
+
+    bring(alice, bob, later(1))
+    bring(bob, alice, later(2))
+
+    assert seen_by(alice, bob).outcomes == ((note, "held", "its time has not come"),)
+    assert (ticks(alice, bob), reach(alice, note)) == ((1, 1, 1, 0), Reach.STORED)
+
+
+def test_a_file_is_handed_and_stored_with_its_last_chunk(two):
+    alice, bob = two
+    file = chunked(alice, 3)
+
+    alice.store.commit(alice.engine.poll(BLUE, later(1)))
+    planned: list[Letter] = [each for each in alice.store.view.letters() if each.handed_at is None]
+    assert [len(each.plan.chunks) for each in planned] == [0, 1, 1, 1]
+    for letter in planned[:3]:
+        bob.receive(alice.engine.compose(letter), alice, BLUE, later(1))
+        alice.store.commit(alice.engine.handed(letter.id, BLUE, "stick", later(1)))
+    assert (ticks(alice, bob), reach(alice, file)) == ((1, 0, 0, 0), Reach.ANNOUNCED)
+    alice.store.commit(alice.engine.handed(planned[3].id, BLUE, "stick", later(1)))
+    assert (ticks(alice, bob), reach(alice, file)) == ((1, 1, 0, 0), Reach.HANDED)
+    for letter in planned[:3]:
+        alice.store.commit(alice.engine.token(letter.token))
+    assert (ticks(alice, bob), reach(alice, file)) == ((1, 1, 0, 0), Reach.HANDED)
+    alice.store.commit(alice.engine.lost(planned[3].id))
+    assert (ticks(alice, bob), reach(alice, file)) == ((1, 0, 0, 0), Reach.ANNOUNCED)
+    bring(bob, alice, later(2))
+    assert not bob.store.view.complete(file)
+    assert (ticks(alice, bob), reach(alice, file)) == ((1, 0, 0, 0), Reach.ANNOUNCED)
+    bring(alice, bob, later(3))
+    assert (ticks(alice, bob), reach(alice, file)) == ((1, 1, 1, 0), Reach.STORED)
+
+
+def test_chunks_that_wait_for_cheap_bytes_are_not_handed(two):
+    alice, bob = two
+    file = chunked(alice, 1)
+
+    carry(alice, bob, MAIL, later(1))
+
+    assert (ticks(alice, bob), reach(alice, file)) == ((1, 0, 0, 0), Reach.ANNOUNCED)
+
+
+def test_who_may_not_read_is_told_nothing():
+    alice, bob = make("Alice"), make("Bob")
+    alice.meet(bob, trusting=False)
+    (note,) = alice.say("not for you")
+
+    alice.poll(BLUE, later(1))
+
+    assert (ticks(alice, bob), reach(alice, note)) == ((0, 0, 0, 0), Reach.WITHHELD)
+
+
+def test_what_a_peer_has_from_another_counts_as_stored():
+    alice, bob, carol = friends("Alice", "Bob", "Carol")
+    (note,) = alice.say(LARGE)
+    for day in range(6):
+        bring(alice, carol, later(day), letters=[each for each in alice.poll(BLUE, later(day)) if to(each, carol)])
+        bring(carol, bob, later(day), letters=[each for each in carol.poll(BLUE, later(day)) if to(each, bob)])
+        bring(carol, alice, later(day), letters=[each for each in carol.poll(BLUE, later(day)) if to(each, alice)])
+        bring(bob, carol, later(day), letters=[each for each in bob.poll(BLUE, later(day)) if to(each, carol)])
+    assert note in {each.id for each in bob.store.view.listed(["message"])}
+    (peer,) = (each for each in alice.store.view.peers() if each.node == bob.node)
+
+    number = alice.store.view.listing(note).number
+    alice.store.commit([status_of(replace(peer, known=peer.known | status.Ranges.of((number, number))))])
+
+    assert status.reached_by(alice.store.view, alice.store.view.listing(note))["Bob"] is Reach.STORED
+
+
+def to(each: tuple[Letter, object], other: MemoryNode) -> bool:
+    return each[0].peer == other.node
+
+
+def test_lines_of_people_who_are_not_accepted_lack_nothing():
+    alice, bob = friends("Alice", "Bob")
+    carol = make("Carol")
+    carol.meet(bob)
+    bob.meet(carol)
+    carol.say("not for Alice")
+    for day in range(4):
+        bring(carol, bob, later(day), letters=[each for each in carol.poll(BLUE, later(day)) if to(each, bob)])
+        bring(bob, carol, later(day), letters=[each for each in bob.poll(BLUE, later(day)) if to(each, carol)])
+    for day in range(4, 8):
+        bring(bob, alice, later(day), letters=[each for each in bob.poll(BLUE, later(day)) if to(each, alice)])
+        bring(alice, bob, later(day))
+
+    found = seen_by(alice, bob)
+    assert found.heard_lines > len(alice.peer(bob).done)
+    assert (found.lacking_lines, found.state) == (0, "in sync")
+    alice.meet(carol, now=later(8))
+    found = seen_by(alice, bob)
+    assert (found.lacking_lines, found.state) == (1, "behind")
+
+
+def test_outcomes_are_words_that_we_know(two):
+    alice, bob = two
+    (note,) = alice.say("x")
+    parts = [Outcome(raw(note), "ok\x1b[2K\rMallory: in sync", "")]
+
+    with pytest.raises(Exception, match="outcome"):
+        bob.receive(alice.bundle(bob, *parts), alice)
+        from paquebot.protocol import bundle as bundles
+
+        bundles.decode(bundles.encode(alice.bundle(bob, *parts)))
