@@ -7,6 +7,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+from paquebot.errors import Malformed
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.store import Store
 from paquebot.vault import keystore
@@ -21,13 +22,18 @@ class Tags:
         self._keys: dict[tuple[Fingerprint, bool], bytes] = {}
 
     def for_peer(self, peer: Fingerprint) -> Callable[[bytes], bytes]:
-        """Return the function that makes tags which *peer* recognises."""
+        """Return the function that makes tags which *peer* recognises. Raise `Malformed` if its keys are unusable."""
         return partial(keystore.tag, self._key(peer, outgoing=True))
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether one of our peers made *tag* for us."""
-        peers = self._view.peers()
-        return any(keystore.tag(self._key(peer.node, outgoing=False), salt) == tag for peer in peers)
+        return any(self._recognises(peer.node, salt, tag) for peer in self._view.peers())
+
+    def _recognises(self, peer: Fingerprint, salt: bytes, tag: bytes) -> bool:
+        try:
+            return keystore.tag(self._key(peer, outgoing=False), salt) == tag
+        except Malformed:
+            return False  # one peer's unusable keys must not hide the others
 
     def _key(self, peer: Fingerprint, *, outgoing: bool) -> bytes:
         if (peer, outgoing) not in self._keys:

@@ -8,7 +8,7 @@ under the message. No message contains payload or key material.
 from __future__ import annotations
 
 __all__ = [
-    "BadSignature",
+    "BadCard", "BadSignature",
     "BrokenChain",
     "Busy",
     "ConfigError",
@@ -20,6 +20,7 @@ __all__ = [
     "NotFound",
     "NotInitialised",
     "NotPermitted",
+    "NotYet",
     "PaquebotError",
     "ParcelTooLarge",
     "Permanent",
@@ -49,7 +50,7 @@ class Misused(PaquebotError):
 
 
 class NotFound(Misused):
-    """Nothing here has that name or id. `paquebot list` shows what there is."""
+    """Nothing here has that name or id."""
 
     exit_code = 1
 
@@ -72,6 +73,10 @@ class WrongKey(PaquebotError):
     exit_code = 12
 
 
+class BadCard(PaquebotError):
+    """This is not a whole and valid paquebot card. Nothing was changed; ask for it again."""
+
+
 class ConfigError(PaquebotError):
     """The configuration has a mistake; nothing was started."""
 
@@ -79,7 +84,9 @@ class ConfigError(PaquebotError):
 
 
 class PluginError(PaquebotError):
-    """A transport is not installed, does not load, has a double, or speaks another version of the door."""
+    """The transport that a carrier uses cannot be had; the others still work."""
+
+    exit_code = 2
 
 
 class Refused(PaquebotError):
@@ -150,6 +157,10 @@ class Expired(Refused):
     """
 
     code = "expired"
+
+
+class NotYet(Expired):
+    """What arrived is dated in the future by this machine's clock. It is kept and looked at again: check the clock."""
 
 
 class TransportError(PaquebotError):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from paquebot.errors import Malformed, Refused, SetApart, Stranger
+from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol.effects import Settle
-from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.stamp import Millis
@@ -16,7 +15,7 @@ from paquebot.protocol.state import Link
 from paquebot.report import Problem, Report
 from paquebot.store import Store
 from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Stage, TokenShown, Transport, Verdict
-from paquebot.vault.sealer import Sealer
+from paquebot.vault.sealer import Opened, Sealer
 
 BATCH = 256  # acknowledgements given at once: a stick gets one file for them
 
@@ -42,7 +41,8 @@ class Inbox:
                 case Arrival():
                     # A parcel is acknowledged only after what it taught us is safely stored. If the power is cut
                     # between the two, the parcel comes back and is recognised.
-                    answers.append(await self._arrival(item, link))
+                    answer = await self._arrival(item, link)
+                    answers += [answer] if answer else []
                 case TokenShown(token):
                     self._commit_news(self._store.commit(self._engine.token(token)))
                 case Handover():
@@ -58,13 +58,23 @@ class Inbox:
     def _commit_news(self, done: Iterable[object]) -> None:
         self._report.acknowledged += sum(isinstance(effect, Settle) for effect in done)
 
-    async def _arrival(self, arrival: Arrival, link: Link) -> Acknowledgement:
+    async def _arrival(self, arrival: Arrival, link: Link) -> Acknowledgement | None:
+        """Return what to tell the carrier; None if the arrival is to come again."""
         self._report.found += 1
         try:
-            sender, bundle = await self._open(arrival.parcel)
+            opened = await self._open(arrival.parcel)
+            bundle = bundles.decode(opened.bundle)
+            sender = self._engine.sender(bundle, opened.signers)
             to = self._engine.addressed(bundle, sender)
-            done = self._store.commit(self._engine.receive(bundle, sender, link, arrival.where, self._clock()))
+            wall = self._clock()
+            received = self._engine.receive(bundle, sender, link, arrival.where, wall, opened.created)
+            done = self._store.commit(received)
             self._commit_news(done)
+        except NotYet as early:
+            if not self._report.not_yet:
+                self._report.problems.append(Problem(arrival.where, str(early), early.exit_code))
+            self._report.not_yet += 1
+            return None
         except Refused as refusal:
             return self._refused(arrival, refusal)
         self._store.release(arrival.parcel)
@@ -91,10 +101,10 @@ class Inbox:
         later = isinstance(refusal, SetApart) or (isinstance(refusal, Stranger) and not arrival.recognised)
         return Acknowledgement(arrival.key, Verdict.NOT_OURS if later else Verdict.REFUSED)
 
-    async def _open(self, parcel: bytes) -> tuple[Fingerprint, bundles.Bundle]:
-        now = self._engine.now(self._clock())
-        opened = await asyncio.to_thread(self._sealer().open, parcel, self._known(), now=now)
-        return Fingerprint(opened.signer), bundles.decode(opened.bundle)
+    async def _open(self, parcel: bytes) -> Opened:
+        wall = self._clock()
+        now, doubtful = self._engine.now(wall), self._engine.doubtful(wall)
+        return await asyncio.to_thread(self._sealer().open, parcel, self._known(), now=now, doubtful=doubtful)
 
     def _known(self) -> dict[str, Announcement]:
         """The pinned envelope keys of all peers, read anew for each run."""

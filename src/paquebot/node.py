@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 from paquebot import config, registry
+from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
+from paquebot.display import printable
 from paquebot.errors import (
-    Busy,
+    BadCard,
     ConfigError,
     DiskFull,
     Malformed,
     Misused,
     NotFound,
-    NotInitialised,
+    PluginError,
+    Refused,
     StoreError,
     TransportError,
     WrongKey,
 )
 from paquebot.inbox import Inbox
 from paquebot.outbox import Outbox
-from paquebot.protocol import container, publishing
+from paquebot.protocol import publishing
 from paquebot.protocol.effects import Effect, Effects, Keep
 from paquebot.protocol.encoding import ResourceId, unb64
 from paquebot.protocol.engine import Engine
-from paquebot.protocol.identity import PrivateKey
-from paquebot.protocol.limits import CHUNK_BYTES, CHUNKS_PER_MANIFEST_MAX, FILE_BYTES_MAX, IDENTITY_LIFE_MS
+from paquebot.protocol.limits import CHUNK_BYTES, CHUNKS_PER_MANIFEST_MAX, FILE_BYTES_MAX, FILENAME_MAX
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, Resource
-from paquebot.protocol.stamp import Clock, Millis, format_time
+from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link, Peer
 from paquebot.report import Problem, Report
-from paquebot.store import Store
 from paquebot.store.view import Listed, SqliteView
 from paquebot.transport import Transport
-from paquebot.vault import files, keystore
+from paquebot.vault import keystore
 from paquebot.vault.sealer import Sealer
 
 KEY_KINDS = ("ed25519", "rsa3072")
@@ -90,47 +89,20 @@ class Node:
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Make a new user with one node in *home*. Raise `Misused` if there is one, `WrongKey` or `DiskFull`."""
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(home):
-            if (home / "store.db").exists() and not _unfinished(home):
-                raise Misused(f"{home} holds a node already")
-            now = Clock().now(clock())
-            user, node = (PrivateKey.create(key, entropy) for _ in range(2))
-            secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS))
-            founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
-            keys = home / "keys"
-            keys.mkdir(mode=0o700, exist_ok=True)
-            # The keys are safe before the store speaks of them; the store's one commit makes the home a home.
-            _write_key(keys / "user.json", user, now)
-            _write_key(keys / "node.json", node, now)
-            files.KeyFile(keys / "envelope.json").save(secrets)
-            for leftover in ("store.db", "store.db-wal", "store.db-shm"):
-                (home / leftover).unlink(missing_ok=True)
-            store = Store(home)
-            try:
-                store.found(founding.local, lambda: publishing.take_root(store.view, founding, now))
-            finally:
-                store.close()
+        homes.create(home, name, key=key, now=Clock().now(clock()), entropy=entropy)
 
     def __enter__(self) -> Self:
-        if not (self.home / "store.db").exists():
-            raise NotInitialised(f"there is no node in {self.home}")
-        self._lock = _locked(self.home)
-        self._lock.__enter__()
-        try:
-            self._store = Store(self.home)
-            self._node_key = _read_key(self.home / "keys" / "node.json")
+        with ExitStack() as stack:
+            self._store = stack.enter_context(homes.opened(self.home))
+            self._node_key = homes.node_key(self.home)
             if self._node_key.fingerprint != self._store.view.local().node:
                 raise WrongKey("the node key in keys/node.json belongs to another home")
-        except BaseException:
-            self._lock.__exit__(None, None, None)
-            raise
+            self._open = stack.pop_all()
         self._engine = Engine(self._store.view, self._node_key, self._entropy, self._jitter)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._store.close()
-        self._lock.__exit__(None, None, None)
+        self._open.close()
 
     @property
     def view(self) -> SqliteView:
@@ -151,7 +123,7 @@ class Node:
         return self._secrets_read
 
     def _read_secrets(self) -> keystore.Secrets:
-        secrets = files.KeyFile(self.home / "keys" / "envelope.json").load()
+        secrets = homes.envelope_keys(self.home)
         announced = self.view.announcement(self.view.local().node)
         if announced is None or keystore.signing_point(secrets.signing) != announced.signing:
             raise WrongKey("the envelope keys in keys/envelope.json belong to another home")
@@ -171,8 +143,11 @@ class Node:
         return publishing.write_card(self.view)
 
     def read_card(self, text: str) -> Card:
-        """Return a verified card. Raise `Refused`."""
-        return publishing.read_card(text, self.now())
+        """Return a verified card. Raise `BadCard`."""
+        try:
+            return publishing.read_card(text, self.now())
+        except Refused as refusal:
+            raise BadCard(str(refusal)) from refusal
 
     def add_peer(self, card: Card, name: str, *, trusting: bool = True) -> Peer:
         """Pin *card*'s node as *name*. Raise `Misused` or `Refused`."""
@@ -221,6 +196,8 @@ class Node:
                     draft, chunks = self._stage(stream, path.name, title=title, tags=tags, progress=progress)
             except OSError as error:
                 raise Misused(f"{path} cannot be read: {error.strerror}") from error
+            except Misused as error:
+                raise Misused(f"{path}: {error}") from error
             drafts.append(draft)
             blobs += chunks
         return self._published(self._with_blobs(blobs, drafts))
@@ -228,7 +205,7 @@ class Node:
     def publish_stream(
         self, stream: BinaryIO, filename: str, *, title: str = "", tags: tuple[str, ...] = ()
     ) -> list[str]:
-        """Publish what can be read from *stream* as a file."""
+        """Publish what can be read from *stream* as a file. Raise `Misused`."""
         draft, blobs = self._stage(stream, filename, title=title, tags=tags, progress=lambda _: None)
         return self._published(self._with_blobs(blobs, [draft]))
 
@@ -240,6 +217,9 @@ class Node:
         self, stream: BinaryIO, filename: str, *, title: str, tags: tuple[str, ...], progress: Callable[[int], None]
     ) -> tuple[Draft, list[tuple[bytes, int]]]:
         """Read a file into the store, chunk by chunk; nothing is published yet."""
+        filename = os.fsencode(filename).decode("utf-8", "replace")  # a name on the disk may be any bytes
+        if len(filename) > FILENAME_MAX:
+            raise Misused(f"a file's name has at most {FILENAME_MAX} characters")
         first = _read_exactly(stream, CHUNK_BYTES)
         if publishing.inlined(len(first)):
             progress(len(first))
@@ -289,18 +269,15 @@ class Node:
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
         resource = self.resource(listed.id)
-        manifest = resource.manifest
+        manifest = resource.manifest if listed.kind == "file" else None
         if manifest is None:
-            value = resource.container.value
-            yield (value["message"] if "message" in value else resource.signed.payload.decode()).encode()
+            yield resource.signed.payload if resource.text is None else resource.text.encode()
         elif manifest.data is not None:
             yield manifest.data
         else:
             if listed.lacking:
-                have = listed.chunk_total - listed.lacking
-                raise NotFound(
-                    f"{listed.filename or 'a file'} is incomplete: {have} of {listed.chunk_total} chunks are here"
-                )
+                have, file = listed.chunk_total - listed.lacking, printable(listed.filename or "a file")
+                raise NotFound(f"{file} is incomplete: {have} of {listed.chunk_total} chunks are here")
             numbers = self.view.chunks_of(listed.id)
             skip = len(manifest.hashes) if manifest.depth == 2 else 0
             for number in numbers - Ranges.of((0, numbers.runs[0][0] + skip - 1)):
@@ -342,7 +319,7 @@ class Node:
         for carrier in carriers:
             try:
                 await self._visit(carrier, tags, report, progress)
-            except (TransportError, ConfigError) as error:
+            except (TransportError, ConfigError, PluginError) as error:
                 report.problems.append(Problem(carrier.name, str(error), error.exit_code))
             except DiskFull as error:
                 report.problems.append(Problem("this home", str(error), error.exit_code))
@@ -358,7 +335,20 @@ class Node:
         folder = self.home / "carriers" / carrier.uses
         context = HouseContext(self._store, carrier.uses, folder, tags, now=self.now, entropy=self._entropy)
         async with kind.open(settings, context) as transport:
+            before = report.sent
             await self.exchange(transport, tags, report, progress)
+            if not transport.capability.writable and self._engine.waits(link(transport), self.clock()):
+                report.problems.append(Problem(carrier.name, "it cannot be written to, and something waits for it", 13))
+            if report.sent > before:
+                self._notice_medium(carrier.name, transport.capability.medium, report)
+
+    def _notice_medium(self, carrier: str, medium: str, report: Report) -> None:
+        """Say so if we wrote to something else than the last time under that name: it may be an empty mount point."""
+        key = f"medium/{carrier}"
+        known = [value.decode() for name, value in self.view.carrier("", key) if name == key]
+        if known and known != [medium]:
+            report.notes.append(f"{carrier}: this is another medium than the one written to last time")
+        self._store.carry("", key, medium.encode())
 
     async def exchange(
         self, transport: Transport, tags: Tags, report: Report, progress: Callable[[int], None] = lambda _: None
@@ -375,50 +365,6 @@ def link(transport: Transport) -> Link:
     """Return what the engine needs to know of an open transport."""
     can = transport.capability
     return Link(can.medium, can.latency_ms, can.bytes_max, can.bytes_cheap, can.shows_tokens)
-
-
-@contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    """Hold the home for ourselves. Raise `Busy`."""
-    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise Busy(f"another paquebot works in {home} right now") from None
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _unfinished(home: Path) -> bool:
-    """Whether an earlier creation was cut off before it had made a node."""
-    store = Store(home)
-    try:
-        return store.view is None
-    except NotInitialised:
-        return True
-    finally:
-        store.close()
-
-
-def _write_key(path: Path, key: PrivateKey, now: Millis) -> None:
-    """Store a private key in SDMP's own form, readable by its owner alone."""
-    body: dict[str, Any] = {
-        "expires": format_time(Millis(now + IDENTITY_LIFE_MS)),
-        "key": key.pem(),
-        "fingerprint": key.fingerprint,
-    }
-    files.write_secret(path, container.write(["private_key"], {"private_key": body}))
-
-
-def _read_key(path: Path) -> PrivateKey:
-    try:
-        value = json.loads(files.read_secret(path))["private_key"]["key"]
-    except (ValueError, KeyError, TypeError):
-        raise WrongKey(f"{path} is not a key file of ours") from None
-    return PrivateKey.from_pem(str(value))
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:

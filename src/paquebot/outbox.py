@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from paquebot.context import Tags
-from paquebot.errors import TransportError
+from paquebot.errors import Malformed, Permanent, TransportError
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol.effects import Effects, Post
 from paquebot.protocol.engine import Engine
@@ -20,6 +20,16 @@ from paquebot.transport import Handover, Outgoing, Recipient, Stage, Transport, 
 from paquebot.vault.sealer import Sealer
 
 ROUNDS_MAX = 1_000  # of planning in one run: a terabyte
+
+
+class Unsealable(Permanent):
+    """There is no key to which a letter could be sealed."""
+
+    exit_code = 16
+
+
+def _unusable(name: str) -> str:
+    return f"the envelope keys of {name} cannot be used; ask for a new card"
 
 
 class Outbox:
@@ -62,6 +72,7 @@ class Outbox:
         finally:
             # What was handed over is noted, whatever happened to the rest; what was not is planned anew.
             self._store.commit(self._settled(handovers, link))
+        self._report.read_back |= any(handover.stage is Stage.ON_MEDIUM for handover in handovers)
         gone = sum(handover.stage is not Stage.FAILED for handover in handovers)
         self._report.sent += gone
         self._report.unsent += len(letters) - gone
@@ -79,22 +90,30 @@ class Outbox:
         self._report.problems += reasons.values()
 
     def _outgoing(self, letter: Letter, link: Link) -> Outgoing | None:
-        key = self._key(letter, link)
+        name = next((peer.name for peer in self._store.view.peers() if peer.node == letter.peer), "a peer")
+        try:
+            key, tag = self._key(letter, link), self._tags.for_peer(letter.peer)
+        except Malformed:
+            self._unsealable(letter, name, _unusable(name))
+            return None
         if key is None:
-            self._store.commit(self._engine.lost(letter.id))
-            name = next((peer.name for peer in self._store.view.peers() if peer.node == letter.peer), "a peer")
-            self._report.problems.append(
-                Problem(name, f"every envelope key of {name} has run out; ask for a new card", 16)
-            )
+            self._unsealable(letter, name, f"every envelope key of {name} has run out; ask for a new card")
             return None
         return Outgoing(
             id=letter.id,
             size_max=self._engine.size_max(letter),
-            body=partial(self._seal, letter, key),
-            recipients=(Recipient(self._tags.for_peer(letter.peer), token_hash(letter.token)),),
+            body=partial(self._seal, letter, key, name),
+            recipients=(Recipient(tag, token_hash(letter.token)),),
             expires_ms=letter.expires,
             priority=2 if letter.plan.chunks else 1,
         )
+
+    def _unsealable(self, letter: Letter, name: str, why: str) -> None:
+        """Give one letter up, so that what it carries is planned anew, and say so once."""
+        self._store.commit(self._engine.lost(letter.id))
+        problem = Problem(name, why, Unsealable.exit_code)
+        if problem not in self._report.problems:
+            self._report.problems.append(problem)
 
     def _key(self, letter: Letter, link: Link) -> EncryptionKey | None:
         """The key to seal to. The recovery key, which is kept for long, never gets bodies."""
@@ -103,9 +122,12 @@ class Outbox:
         bodies = letter.plan.bodies or letter.plan.chunks or letter.plan.replies
         return None if found and found.kind is KeyClass.RECOVERY and bodies else found
 
-    async def _seal(self, letter: Letter, key: EncryptionKey) -> bytes:
+    async def _seal(self, letter: Letter, key: EncryptionKey, name: str) -> bytes:
         data = bundles.encode(self._engine.compose(letter))
-        sealed = await asyncio.to_thread(self._sealer().seal, data, [key], at=letter.created)
+        try:
+            sealed = await asyncio.to_thread(self._sealer().seal, data, [key], at=letter.created)
+        except Malformed:
+            raise Unsealable(_unusable(name)) from None
         self._report.sent_bytes += len(sealed)
         self._progress(len(sealed))
         return sealed

@@ -21,12 +21,14 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """Counts of one run. Every envelope found is opened, refused or not ours; every item has one outcome."""
+    """Counts of one run: every envelope found is opened, refused, not ours or not yet due; items have one outcome."""
 
     found: int = 0
     opened: int = 0
     not_ours: int = 0
     refused: int = 0
+    not_yet: int = 0
+    """Dated in the future by our clock; they come again."""
     outcomes: Counter[str] = field(default_factory=Counter)
     new: int = 0
     """Messages and files that were not here before."""
@@ -38,6 +40,10 @@ class Report:
     """Of our envelopes, handed over and not acknowledged yet."""
     unsent: int = 0
     """Of our envelopes, planned and not handed over."""
+    read_back: bool = False
+    """What was written was read back from its medium."""
+    set_aside: int = 0
+    """How many pieces were set aside with their bytes."""
     findings: list[Problem] = field(default_factory=list)
     """Damage on a medium; foreign files and other curiosities are `notes`."""
     notes: list[str] = field(default_factory=list)
@@ -50,6 +56,7 @@ class Report:
                 case Tell(outcome):
                     self.outcomes[outcome] += 1
                 case Quarantine():
+                    self.set_aside += 1
                     code = 16 if effect.code == clear.CODE else 3
                     self.findings.append(Problem(effect.where, f"{effect.reason} ({effect.code})", code))
                 case Keep(kept) if kept.sender is not None and kept.kind in SHOWN_KINDS:
@@ -67,7 +74,8 @@ class Report:
         if self.unsent:
             parts.append(f"could not send {self.unsent}")
         parts.append(f"acknowledged {self.acknowledged}, still on the way {self.waiting}")
-        parts.append(_sum("found", {"opened": self.opened, "not ours": self.not_ours, "refused": self.refused}))
+        found = {"opened": self.opened, "not ours": self.not_ours, "refused": self.refused}
+        parts.append(_sum("found", {**found, "dated in the future": self.not_yet}))
         if self.outcomes:
             parts.append(_sum("items", self.outcomes))
         parts.append(f"new {self.new}")
@@ -85,6 +93,7 @@ class Report:
             "opened": self.opened,
             "not_ours": self.not_ours,
             "refused": self.refused,
+            "not_yet": self.not_yet,
             "outcomes": dict(sorted(self.outcomes.items())),
             "new": self.new,
             "findings": [{"where": each.where, "what": each.what} for each in self.findings],

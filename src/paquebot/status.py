@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol import admission, mailing
+from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis, format_time
-from paquebot.protocol.state import Peer
+from paquebot.protocol.state import OwnLine, Peer
 from paquebot.report import SHOWN_KINDS
 from paquebot.store.view import Listed, SqliteView
 
 
 class Reach(Enum):
-    """How far something we published has got towards one peer. Each is told only on evidence."""
+    """How far something we published has got towards one peer: all of it, each told only on evidence."""
 
     WAITING = "waiting for a carrier"
+    ANNOUNCED = "announced; the peer will ask for it"
     HANDED = "handed to a carrier"
     STORED = "stored by the peer"
     APPLIED = "applied by the peer"
     WITHHELD = "withheld: the peer may not read"
+
+
+KEPT = ("held", "superseded", "duplicate")
+"""What a peer says of things that it has and did not simply apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +50,15 @@ class PeerStatus:
     state: str
     """``set apart``, ``withheld``, ``unknown``, ``behind``, ``ahead`` or ``in sync``."""
     published: int
-    """How many things we published for people; the next three say how many of them got how far."""
+    """How many things we published for people; the next four say how many of them got at least so far."""
+    announced: int
+    """Named to the peer, or about to be, by a carrier; what is large follows when it asks."""
     handed: int
     stored: int
     applied: int
     heard_lines: int
     lacking_lines: int
-    """Lines of its journal whose resources are not here completely."""
+    """Lines of its journal whose resources are accepted here and not here completely."""
     missing_envelopes: int
     """Envelopes of its that must exist and did not arrive."""
     on_the_way: tuple[OnTheWay, ...]
@@ -91,22 +100,22 @@ class Status:
 def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
     """Return how the node stands."""
     local = view.local()
-    ours, theirs, incomplete = Ranges(), 0, 0
-    numbers = []
+    theirs, incomplete = 0, 0
+    published = {}
     for listed in view.listed(SHOWN_KINDS):
         if listed.user == local.user:
-            numbers.append(listed.number)
+            published[listed.number] = listed.received
         else:
             theirs += 1
         incomplete += bool(listed.lacking)
-    ours = Ranges.numbers(sorted(numbers))
+    ours = _Ours.of(view, published)
     return Status(
         name=local.name,
         user=local.user,
         node=local.node,
         now=now,
         clock_doubtful=clock_doubtful,
-        published=len(ours),
+        published=len(published),
         received=theirs,
         incomplete=incomplete,
         held=len(view.all_held()),
@@ -116,22 +125,83 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
     )
 
 
-def _of_peer(view: SqliteView, peer: Peer, ours: Ranges, now: Millis) -> PeerStatus:
-    handed, stored = _handed(view, peer), peer.acked
-    lacking = Ranges.of((1, peer.heard)) - peer.done
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """Things that we published for people, by their line numbers."""
+
+    numbers: Ranges
+    published: dict[int, Millis]
+    """When."""
+    on_request: Ranges
+    """Those too large to be sent with their line."""
+    files: tuple[OwnLine, ...]
+    """Those that have chunks."""
+
+    @classmethod
+    def of(cls, view: SqliteView, published: dict[int, Millis]) -> _Ours:
+        numbers = Ranges.numbers(published)
+        lines = [line for run in numbers.runs for line in view.own_lines(*run)]
+        on_request = Ranges.numbers(line.number for line in lines if not mailing.goes_unasked(line))
+        return cls(numbers, published, on_request, tuple(line for line in lines if line.chunks))
+
+    def with_any(self, chunks: Ranges) -> Ranges:
+        """Return the files to which any of *chunks* belongs."""
+        return Ranges.numbers(line.number for line in self.files if line.chunks & chunks) if chunks else chunks
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """Which of our things have got how far towards one peer; each stage includes the later ones."""
+
+    announced: Ranges
+    handed: Ranges
+    stored: Ranges
+    applied: Ranges
+
+
+def _reached(view: SqliteView, peer: Peer, ours: _Ours) -> _Reached:
+    """Return what there is evidence for: a line alone says nothing about what it names."""
+    letters = [each for each in view.letters(peer.node) if each.handed_at is not None]
+    # An acknowledged line had its body with it. Whether the peer kept it, it says in the next envelope that it writes.
+    came = ours.numbers & peer.acked - ours.on_request if peer.reads else Ranges()
+    held = peer.known | _numbers(view, {name for name, code, _ in view.outcomes(peer.node) if code in KEPT})
+    unsaid = Ranges.numbers(n for n in came - held - peer.applied if ours.published[n] > peer.seen_at)
+    stored = peer.applied | (held | unsaid) - ours.with_any(peer.owed_chunks)
+    replies = {number for letter in letters for number in letter.plan.replies}
+    asked = {each.resource for each in view.replies(peer.node) if each.number in replies and each.resource}
+    bodies = came | held | _union(letter.plan.bodies for letter in letters) | _numbers(view, asked)
+    ashore = ours.with_any(peer.owed_chunks - _union(letter.plan.chunks for letter in letters))
+    handed = stored | bodies - ashore
+    announced = handed | peer.acked | _union(letter.plan.lines for letter in letters)
+    every = ours.numbers
+    return _Reached(every & announced, every & handed, every & stored, every & peer.applied)
+
+
+def _union(parts: Iterable[Ranges]) -> Ranges:
+    return Ranges.of(*(run for part in parts for run in part.runs))
+
+
+def _numbers(view: SqliteView, names: Iterable[ResourceId]) -> Ranges:
+    """The numbers of our lines that name these resources."""
+    return Ranges.numbers(listed.number for name in names if (listed := view.listing(name)))
+
+
+def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStatus:
+    reached, lacking = _reached(view, peer, ours), _lacking(view, peer)
     carriers: dict[str, list[Millis]] = {}
     for letter in view.letters(peer.node):
         if letter.handed_at is not None and letter.plan.eliciting:
-            carriers.setdefault(letter.medium, []).append(letter.handed_at)
+            carriers.setdefault(letter.where or letter.medium, []).append(letter.handed_at)
     return PeerStatus(
         name=peer.name,
         user=peer.user,
         node=peer.node,
-        state=_state(peer, ours, lacking),
-        published=len(ours),
-        handed=len(ours & (handed | stored | peer.applied)),
-        stored=len(ours & (stored | peer.applied)),
-        applied=len(ours & peer.applied),
+        state=_state(peer, ours.numbers, lacking),
+        published=len(ours.numbers),
+        announced=len(reached.announced),
+        handed=len(reached.handed),
+        stored=len(reached.stored),
+        applied=len(reached.applied),
         heard_lines=peer.heard,
         lacking_lines=len(lacking),
         missing_envelopes=len(peer.missing),
@@ -139,6 +209,18 @@ def _of_peer(view: SqliteView, peer: Peer, ours: Ranges, now: Millis) -> PeerSta
         heard_at=peer.seen_at,
         retry_at=max((view.told(peer.node, medium).retry_at for medium in view.media(peer.node)), default=Millis(0)),
         outcomes=tuple(view.outcomes(peer.node)),
+    )
+
+
+def _lacking(view: SqliteView, peer: Peer) -> Ranges:
+    """The lines of a peer's journal that name what we accept and do not have completely."""
+    users = {view.local().user, *(each.user for each in view.peers())}
+    accepted = {user for user in users if admission.accepts(view, user)}
+    return Ranges.numbers(
+        number
+        for first, last in (Ranges.of((1, peer.heard)) - peer.done).runs
+        for number, entry in enumerate(view.entries(peer.node, first, last - first + 1), first)
+        if entry.publisher in accepted
     )
 
 
@@ -154,29 +236,22 @@ def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:
     return "ahead" if ours - peer.applied else "in sync"
 
 
-def _handed(view: SqliteView, peer: Peer) -> Ranges:
-    """Our lines that some carrier took for the peer."""
-    found = Ranges()
-    for medium in view.media(peer.node):
-        found |= view.told(peer.node, medium).lines
-    for letter in view.letters(peer.node):
-        if letter.handed_at is None:
-            found -= letter.plan.lines
-    return found
-
-
 def reached_by(view: SqliteView, listed: Listed) -> dict[str, Reach]:
     """Return how far something of ours has got, by peer; empty if it is not ours."""
     if listed.user != view.local().user:
         return {}
-    found = {}
-    for peer in view.peers():
-        if listed.number in peer.applied:
-            found[peer.name] = Reach.APPLIED
-        elif listed.number in peer.acked:
-            found[peer.name] = Reach.STORED
-        elif not peer.reads:
-            found[peer.name] = Reach.WITHHELD
-        else:
-            found[peer.name] = Reach.HANDED if listed.number in _handed(view, peer) else Reach.WAITING
-    return found
+    ours = _Ours.of(view, {listed.number: listed.received})
+    return {peer.name: _reach(peer, _reached(view, peer, ours)) for peer in view.peers()}
+
+
+def _reach(peer: Peer, one: _Reached) -> Reach:
+    """How far one thing has got."""
+    if one.applied:
+        return Reach.APPLIED
+    if one.stored:
+        return Reach.STORED
+    if not peer.reads:
+        return Reach.WITHHELD
+    if one.handed:
+        return Reach.HANDED
+    return Reach.ANNOUNCED if one.announced else Reach.WAITING

@@ -40,7 +40,7 @@ def few_keys(who: str) -> Secrets:
 ALICE, BOB = few_keys("alice"), few_keys("bob")
 PINS: Pins = {"alice": ALICE.announcement("alice")}
 ENVELOPE = PgpySealer(ALICE).seal(BUNDLE, [s.key for s in BOB.subkeys], at=NOW)
-EXPECTED = Opened(BUNDLE, "alice", NOW, KeyClass.FAST)
+EXPECTED = Opened(BUNDLE, ("alice",), NOW, KeyClass.FAST)
 OPENER = PgpySealer(BOB)
 
 
@@ -48,9 +48,9 @@ def check(envelope: bytes, expected: Opened = EXPECTED) -> None:
     """Whatever was done to the envelope: what opens is what was sealed."""
     with suppress(Refused):
         opened = OPENER.open(envelope, PINS, now=NOW)
-        assert (opened.bundle, opened.signer, opened.created) == (
+        assert (opened.bundle, opened.signers, opened.created) == (
             expected.bundle,
-            expected.signer,
+            expected.signers,
             expected.created,
         )
 

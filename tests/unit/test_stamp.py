@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from paquebot.errors import Malformed
-from paquebot.protocol.limits import AHEAD_MAX_MS, DAY_MS, RELEASED_MS
+from paquebot.protocol.limits import AHEAD_MAX_MS, DAY_MS, ELAPSED_MAX_MS, LATEST_MS, RELEASED_MS
 from paquebot.protocol.stamp import MILLIS_MAX, Clock, Millis, Stamp, format_time, parse_time
 
 NOW = Millis(1_800_000_000_000)
@@ -86,13 +86,45 @@ def test_the_next_stamp_is_later_whatever_the_clock_shows():
 def test_a_clock_that_shows_less_than_what_has_certainly_passed_is_doubted():
     clock = Clock()
     assert (clock.doubtful(Millis(0)), clock.doubtful(Millis(RELEASED_MS))) == (True, False)
-    assert (clock.now(Millis(5)), clock.now(NOW)) == (RELEASED_MS + 5, NOW)
     assert Clock(NOW, Millis(1_000)).now(Millis(4_000)) == NOW + 3_000
     assert Clock(NOW, Millis(1_000)).now(Millis(0)) == NOW
 
 
+@pytest.mark.parametrize("wall", [0, 5, 1_577_836_800_000, RELEASED_MS - 5 * DAY_MS, RELEASED_MS - 1])
+def test_while_nothing_was_learned_a_wrong_clock_says_nothing(wall):
+    assert Clock().now(Millis(wall)) == RELEASED_MS
+    assert Clock(NOW).now(Millis(wall)) == NOW
+    assert Clock().now(NOW) == NOW
+
+
+def test_a_wrong_clock_that_was_set_to_another_wrong_time_did_not_run_for_years():
+    assert Clock(NOW, Millis(5)).now(Millis(ELAPSED_MAX_MS + 5)) == NOW + ELAPSED_MAX_MS
+    assert Clock(NOW, Millis(5)).now(Millis(1_577_836_800_000)) == NOW
+
+
 def test_a_doubtful_clock_learns_from_a_peer_and_a_sound_one_does_not():
     assert Clock().learn(NOW, Millis(9)) == Clock(NOW, Millis(9))
+    assert Clock().learn(Millis(NOW + 1), NOW) == Clock()
     assert Clock().learn(Millis(NOW + AHEAD_MAX_MS), NOW) == Clock()
     assert Clock().learn(Millis(NOW + 10 * 365 * DAY_MS), NOW) == Clock()
     assert Clock().learn(Millis(RELEASED_MS - 1), Millis(9)) == Clock()
+
+
+def test_no_peer_can_teach_an_impossible_time():
+    assert Clock().learn(Millis(LATEST_MS), Millis(9)) == Clock(Millis(LATEST_MS), Millis(9))
+    assert Clock().learn(Millis(LATEST_MS + 1), Millis(9)) == Clock()
+
+
+def test_a_doubtful_clock_is_noted_so_that_its_hours_count():
+    noted = Clock().noted(Millis(9), Millis(0))
+    assert noted == Clock(wall=Millis(9))
+    assert noted.noted(Millis(1009), Millis(0)) == noted, "once is enough"
+    assert noted.noted(Millis(3), Millis(0)) == Clock(wall=Millis(3)), "it began again"
+    assert noted.noted(Millis(1_577_836_800_000), Millis(0)).wall == 1_577_836_800_000, "it was set"
+    assert Clock().noted(NOW, Millis(NOW + 9)) == Clock(), "a sound one needs no note"
+
+
+def test_what_we_stamped_has_passed_if_the_clock_is_of_no_use():
+    assert Clock().noted(Millis(9), NOW) == Clock(NOW, Millis(9))
+    assert Clock(wall=Millis(9)).noted(Millis(1009), NOW) == Clock(NOW, Millis(1009))
+    assert Clock(NOW, Millis(9)).noted(Millis(1009), Millis(NOW + 10)) == Clock(NOW, Millis(9))

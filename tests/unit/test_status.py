@@ -7,11 +7,10 @@ import pytest
 from tests.unit.nodes import MAIL, NOW, MemoryNode, carry, friends, make
 
 from paquebot import status
-from paquebot.protocol.bundle import Outcome
-from paquebot.protocol.effects import HaveBlob
-from paquebot.protocol.encoding import raw
+from paquebot.protocol.effects import HaveBlob, SavePeer
 from paquebot.protocol.limits import CHUNK_BYTES, DAY_MS
 from paquebot.protocol.publishing import Draft
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link
@@ -175,25 +174,36 @@ def test_who_may_not_read_is_told_nothing():
     assert (ticks(alice, bob), reach(alice, note)) == ((0, 0, 0, 0), Reach.WITHHELD)
 
 
+def cross(one: MemoryNode, other: MemoryNode, day: int) -> None:
+    """One stick goes between the two, there and back."""
+    link = replace(BLUE, medium=" ".join(sorted((one.node, other.node))))
+    for giver, taker in ((one, other), (other, one)):
+        letters = [each for each in giver.poll(link, later(day)) if each[0].peer == taker.node]
+        bring(giver, taker, later(day), letters=letters, link=link)
+
+
 def test_what_a_peer_has_from_another_counts_as_stored():
     alice, bob, carol = friends("Alice", "Bob", "Carol")
     (note,) = alice.say(LARGE)
-    for day in range(6):
-        bring(alice, carol, later(day), letters=[each for each in alice.poll(BLUE, later(day)) if to(each, carol)])
-        bring(carol, bob, later(day), letters=[each for each in carol.poll(BLUE, later(day)) if to(each, bob)])
-        bring(carol, alice, later(day), letters=[each for each in carol.poll(BLUE, later(day)) if to(each, alice)])
-        bring(bob, carol, later(day), letters=[each for each in bob.poll(BLUE, later(day)) if to(each, carol)])
+    for day in range(3):
+        cross(alice, carol, day)
+        cross(carol, bob, day)
     assert note in {each.id for each in bob.store.view.listed(["message"])}
-    (peer,) = (each for each in alice.store.view.peers() if each.node == bob.node)
 
-    number = alice.store.view.listing(note).number
-    alice.store.commit([status_of(replace(peer, known=peer.known | status.Ranges.of((number, number))))])
+    for day in range(3, 5):
+        cross(bob, alice, day)
 
-    assert status.reached_by(alice.store.view, alice.store.view.listing(note))["Bob"] is Reach.STORED
+    assert set(status.reached_by(alice.store.view, alice.store.view.listing(note)).values()) == {Reach.APPLIED}
 
 
-def to(each: tuple[Letter, object], other: MemoryNode) -> bool:
-    return each[0].peer == other.node
+def test_what_a_peer_lists_itself_it_has(two):
+    alice, bob = two
+    (note,), file = alice.say(LARGE), chunked(alice, 1)
+    both = Ranges.numbers(alice.store.view.listing(name).number for name in (note, file))
+
+    alice.store.commit([SavePeer(replace(alice.peer(bob), known=both))])
+
+    assert (reach(alice, note), reach(alice, file)) == (Reach.STORED, Reach.WAITING)
 
 
 def test_lines_of_people_who_are_not_accepted_lack_nothing():
@@ -202,28 +212,14 @@ def test_lines_of_people_who_are_not_accepted_lack_nothing():
     carol.meet(bob)
     bob.meet(carol)
     carol.say("not for Alice")
-    for day in range(4):
-        bring(carol, bob, later(day), letters=[each for each in carol.poll(BLUE, later(day)) if to(each, bob)])
-        bring(bob, carol, later(day), letters=[each for each in bob.poll(BLUE, later(day)) if to(each, carol)])
-    for day in range(4, 8):
-        bring(bob, alice, later(day), letters=[each for each in bob.poll(BLUE, later(day)) if to(each, alice)])
-        bring(alice, bob, later(day))
+    for day in range(3):
+        cross(bob, carol, day)
+    for day in range(3, 6):
+        cross(bob, alice, day)
 
     found = seen_by(alice, bob)
     assert found.heard_lines > len(alice.peer(bob).done)
     assert (found.lacking_lines, found.state) == (0, "in sync")
     alice.meet(carol, now=later(8))
     found = seen_by(alice, bob)
-    assert (found.lacking_lines, found.state) == (1, "behind")
-
-
-def test_outcomes_are_words_that_we_know(two):
-    alice, bob = two
-    (note,) = alice.say("x")
-    parts = [Outcome(raw(note), "ok\x1b[2K\rMallory: in sync", "")]
-
-    with pytest.raises(Exception, match="outcome"):
-        bob.receive(alice.bundle(bob, *parts), alice)
-        from paquebot.protocol import bundle as bundles
-
-        bundles.decode(bundles.encode(alice.bundle(bob, *parts)))
+    assert (found.lacking_lines, found.state) == (2, "behind")  # what she said, and her trust in Bob

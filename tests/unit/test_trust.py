@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from fixtures import make_bundle
 from tests.unit.nodes import NOW, entropy_from
 
 from paquebot.errors import BadSignature, Expired, Malformed, NotPermitted
-from paquebot.protocol import container, schema
+from paquebot.protocol import container, points, schema
 from paquebot.protocol.encoding import ResourceId, b64, digest
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import Announcement, KeyClass
@@ -157,6 +158,67 @@ def keys(**change: object) -> Announcement:
 def test_envelope_keys_that_openpgp_could_not_say_are_refused(change):
     with pytest.raises(Malformed):
         keys(**change)
+
+
+P = 2**255 - 19
+LOW = [
+    0,
+    1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    P - 1,
+    P,
+    P + 1,
+]
+"""The points of X25519 that make every secret the same (https://cr.yp.to/ecdh.html, "twist security")."""
+LOW_BYTES = [(point | top).to_bytes(32, "little") for point in LOW for top in (0, 1 << 255)]
+LOW_SIGNING = [
+    *(y.to_bytes(32, "little") for y in (0, 1, P - 1, P, P + 1)),
+    bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+    bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"),
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"),
+]
+"""The points of Ed25519 for which anybody can sign."""
+
+
+@pytest.mark.parametrize("point", LOW_BYTES, ids=bytes.hex)
+def test_points_that_keep_no_secret_are_refused(point):
+    with pytest.raises(ValueError, match="exchange|key"):
+        X25519PrivateKey.from_private_bytes(KEYS.storage).exchange(X25519PublicKey.from_public_bytes(point))
+    for change in ({"storage": b64(point)}, {"points": b64(point)}, {"points": b64(b"x" * 32) + b64(point)}):
+        with pytest.raises(Malformed, match="keep a secret"):
+            keys(**change)
+
+
+@pytest.mark.parametrize("point", [*LOW_SIGNING, (2).to_bytes(32, "little"), b"\xff" * 32], ids=bytes.hex)
+def test_a_signing_key_that_is_none_is_refused(point):
+    with pytest.raises(Malformed, match="signing"):
+        keys(signing=b64(point))
+
+
+def test_every_real_key_is_taken():
+    dice = entropy_from("points")
+    for _ in range(200):
+        assert points.signs(keystore.signing_point(dice(32)))
+        assert points.exchanges(keystore.exchange_point(dice(32)))
+
+
+@pytest.mark.parametrize(
+    "created", ["2106-02-07T06:28:16.000Z", "9999-12-31T00:00:00.000Z", "1969-12-31T23:59:59.000Z"]
+)
+def test_a_creation_time_that_openpgp_cannot_say_is_refused(created):
+    for change in ({"created": created}, {"groups": [{**group, "created": created} for group in groups()]}):
+        with pytest.raises(Malformed, match="created"):
+            announcement_of(resource("envelope_keys", {"envelope_keys": {**whole(), **change}}))
+
+
+def whole() -> dict[str, object]:
+    return announcement_fields(KEYS.announcement(A))["envelope_keys"]
+
+
+def groups() -> list[dict[str, object]]:
+    return announcement_fields(KEYS.announcement(A))["envelope_keys"]["groups"]
 
 
 def test_a_step_with_a_point_is_a_whole_number_all_the_same():

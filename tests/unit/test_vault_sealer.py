@@ -19,13 +19,14 @@ from paquebot.errors import (
     Malformed,
     Misused,
     NotForUs,
+    NotYet,
     PaquebotError,
     Refused,
     Stranger,
     TooLarge,
 )
 from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
-from paquebot.protocol.limits import BUNDLE_BYTES_MAX, DAY_MS, ENVELOPE_BYTES_MAX, SKEW_MS
+from paquebot.protocol.limits import BUNDLE_BYTES_MAX, DAY_MS, ENVELOPE_BYTES_MAX, LATEST_MS, SKEW_MS
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import keystore, openpgp, packets, pgpy_sealer
 from paquebot.vault.openpgp import fingerprint, primary_body
@@ -62,7 +63,7 @@ def sealed_by_alice(*to: str, bundle: bytes = BUNDLE, at: Millis = NOW) -> bytes
 @pytest.mark.parametrize("bundle", [b"", b"x", BUNDLE, bytes(1 << 20)], ids=["empty", "one", "short", "zeros"])
 def test_what_was_sealed_is_opened(bundle: bytes) -> None:
     opened = PgpySealer(BOB).open(sealed_by_alice(bundle=bundle), PINS, now=NOW)
-    assert opened == Opened(bundle, "alice", NOW, KeyClass.FAST)
+    assert opened == Opened(bundle, ("alice",), NOW, KeyClass.FAST)
 
 
 def test_each_of_three_recipients_opens_it() -> None:
@@ -113,12 +114,45 @@ def test_a_destroyed_key_opens_nothing() -> None:
 
 def test_a_peer_with_impossible_keys_hides_nobody_else() -> None:
     broken = replace(PINS["carol"], created=Millis(1 << 50), signing=b"short")
-    assert PgpySealer(BOB).open(sealed_by_alice(), {"carol": broken, **PINS}, now=NOW).signer == "alice"
+    assert PgpySealer(BOB).open(sealed_by_alice(), {"carol": broken, **PINS}, now=NOW).signers == ("alice",)
 
 
 def test_the_signer_is_who_we_pinned_whatever_the_announcement_claims() -> None:
     pins = {"alice": replace(PINS["alice"], node="carol")}
-    assert PgpySealer(BOB).open(sealed_by_alice(), pins, now=NOW).signer == "alice"
+    assert PgpySealer(BOB).open(sealed_by_alice(), pins, now=NOW).signers == ("alice",)
+
+
+def test_all_who_announce_the_signing_key_are_named() -> None:
+    """Whoever announces another's key must not thereby hide that other."""
+    pins = {"mallory": replace(PINS["alice"], node="mallory"), **PINS}
+    assert PgpySealer(BOB).open(sealed_by_alice(), pins, now=NOW).signers == ("mallory", "alice")
+
+
+def test_only_those_are_named_whose_keys_were_in_force() -> None:
+    ended = tuple(replace(key, expires=Millis(NOW - SKEW_MS - 1)) for key in PINS["alice"].keys)
+    pins = {"mallory": replace(PINS["alice"], node="mallory", keys=ended), **PINS}
+    assert PgpySealer(BOB).open(sealed_by_alice(), pins, now=NOW).signers == ("alice",)
+    with pytest.raises(Expired, match="end of its identity"):
+        PgpySealer(BOB).open(sealed_by_alice(), {"mallory": pins["mallory"]}, now=NOW)
+
+
+def test_a_clock_of_no_use_does_not_keep_us_from_opening_what_is_dated_in_the_future() -> None:
+    late = Millis(NOW + 900 * DAY_MS)
+    envelope = sealed_by_alice("bob", at=NOW)
+    with pytest.raises(NotYet, match="clock"):
+        PgpySealer(BOB).open(envelope, PINS, now=Millis(NOW - SKEW_MS - 1))
+    dated = PgpySealer(ALICE).seal(BUNDLE, [key_of("bob", KeyClass.RECOVERY)], at=late)
+    assert PgpySealer(BOB).open(dated, PINS, now=NOW, doubtful=True).created == late
+    pins = {"alice": replace(PINS["alice"], keys=())}
+    endless = replace(key_of("bob"), expires=Millis(LATEST_MS * 2))
+    dated = PgpySealer(ALICE).seal(BUNDLE, [endless], at=Millis(LATEST_MS + 1000))
+    with pytest.raises(NotYet):
+        PgpySealer(BOB).open(dated, pins, now=NOW, doubtful=True)
+
+
+def test_what_is_dated_in_the_future_and_forged_is_refused_for_good() -> None:
+    with pytest.raises(BadSignature):
+        PgpySealer(BOB).open(wrap(message(PACKED, by=MALLORY)), PINS, now=Millis(NOW - SKEW_MS - 1))
 
 
 def test_it_is_a_sealer() -> None:
@@ -355,7 +389,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], type[Refused]]] = {
         ),
         BadSignature,
     ),
-    "from the future": (lambda: sealed_by_alice(at=Millis(NOW + SKEW_MS + 1000)), Expired),
+    "from the future": (lambda: sealed_by_alice(at=Millis(NOW + SKEW_MS + 1000)), NotYet),
     "older than its key": (lambda: sealed_by_alice(at=Millis(NOW - SKEW_MS - 1000)), Expired),
     # Packed.
     "not packed": (lambda: wrap(message(BUNDLE)), Malformed),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from paquebot.display import printable
 from paquebot.errors import PaquebotError
 from paquebot.version import __version__
 
@@ -157,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        click.echo(f"error: {_shown(f'{where}{error.strerror or error}')}", err=True)
         code = 1
     sys.exit(code)
 
@@ -168,8 +169,13 @@ def _terminate(_signal: int, _frame: object) -> NoReturn:
 
 def _explain(error: PaquebotError) -> int:
     """Print what happened and what to do about it."""
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {_shown(str(error))}", err=True)
     remedy = " ".join((type(error).__doc__ or "").split())
     if remedy:
         click.echo(f"  {remedy}", err=True)
     return error.exit_code
+
+
+def _shown(text: str) -> str:
+    """Our own messages have line ends of their own; what they quote may be anything."""
+    return "\n".join(printable(line, 4_096) for line in text.split("\n"))

@@ -42,21 +42,37 @@ def sync_command(
     if wants_json:
         output.as_json(report.as_json())
     else:
-        _say(report, verbose or setting.verbose or sys.stdout.isatty())
+        _say(report, verbose=verbose or setting.verbose)
     return report.exit_code
 
 
-def _say(report: Report, talks: bool) -> None:
+def _say(report: Report, *, verbose: bool) -> None:
     for problem in (*report.problems, *report.findings):
         click.echo(f"{printable(problem.where)}: {printable(problem.what)}", err=True)
-    if talks:
+    watched = sys.stdout.isatty()
+    if verbose or watched:
         for note in report.notes:
             click.echo(printable(note))
+    if verbose:
         click.echo(report.summary())
-        if report.sent and not report.problems:
-            click.echo("All was read back from the medium; it is safe to pull.")
-    if report.findings:
+    elif watched:
+        _say_plainly(report)
+    if watched and report.read_back and not report.problems:
+        click.echo("All was read back from the medium; it is safe to pull.")
+    if report.set_aside:
         click.echo("What was damaged or refused is set aside with its bytes: see `paquebot status`.", err=True)
+
+
+def _say_plainly(report: Report) -> None:
+    """What a person wants to know, without the bookkeeping."""
+    things = output.count(report.new, "new thing")
+    click.echo(f"{things} came: see `paquebot list --new`." if report.new else "Nothing new came.")
+    if report.sent:
+        click.echo(f"{output.count(report.sent, 'envelope')} written ({output.size(report.sent_bytes)}).")
+    if report.unsent:
+        click.echo(f"{output.count(report.unsent, 'envelope')} could not be written; the next sync tries again.")
+    if report.waiting:
+        click.echo(f"{output.count(report.waiting, 'envelope')} on the way, not acknowledged yet.")
 
 
 @click.command("status")
@@ -65,8 +81,8 @@ def _say(report: Report, talks: bool) -> None:
 def status_command(setting: Setting, wants_json: bool) -> None:
     """Say how far everything has got, and what a person should look at.
 
-    For each peer three ticks: how many of the things we published a carrier has taken, the peer has stored, and the
-    peer has applied. Each is told only on evidence.
+    For each peer three ticks: how many of the things we published a carrier has taken whole, the peer has stored,
+    and the peer has applied. Each is told only on evidence.
 
     \b
     Examples:
@@ -99,21 +115,32 @@ def status_command(setting: Setting, wants_json: bool) -> None:
         click.echo(f"This machine's clock is wrong; going by the latest time seen: {output.moment(found.now)}")
     for peer in found.peers:
         _say_peer(peer, found.now, plain=setting.plain)
-    for count, what in (
-        (found.incomplete, "files are incomplete; the rest is on its way or asked for"),
-        (found.wanted, "resources are listed by peers and not here; they are asked for"),
-        (found.held, "items wait for something they depend on"),
-        (found.quarantined, "were refused or damaged and are set aside with their bytes:"),
+    for number, what, more in (
+        (found.incomplete, "incomplete file", ": the rest is on its way or asked for"),
+        (found.wanted, "thing", " that peers list, and that is not here: asked for"),
+        (found.held, "item", " waiting for something else, or for its time"),
+        (found.quarantined, "damaged or refused item", ", set aside with its bytes:"),
     ):
-        if count:
-            click.echo(f"{count} {what}")
+        if number:
+            click.echo(f"{output.count(number, what)}{more}")
     for each in aside[-20:]:
         click.echo(f"  {output.moment(each.at)}  {each.code}: {printable(each.reason)} ({printable(each.where)})")
 
 
+STATES = {
+    "in sync": "in sync",
+    "ahead": "lacks something of ours",
+    "behind": "has something that is not here yet",
+    "unknown": "not in touch yet",
+    "withheld": "gets nothing from us (added with --trust none)",
+    "set apart": "set apart",
+}
+"""How the states of a link are said to people."""
+
+
 def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
     heard = f"last heard {output.ago(peer.heard_at, now)}" if peer.heard_at else "never heard"
-    click.echo(f"{printable(peer.name)}: {peer.state}, {heard}")
+    click.echo(f"{printable(peer.name)}: {STATES[peer.state]}; {heard}")
     if not peer.published:
         click.echo("  nothing published here yet")
     ticks = ("", "", "") if plain else ("✓   ", "✓✓  ", "✓✓✓ ")
@@ -121,16 +148,21 @@ def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
     stages = ("handed to a carrier", "stored by the peer", "applied by the peer")
     for tick, count, what in zip(ticks, counts, stages, strict=True) if peer.published else ():
         click.echo(f"  {tick}{count} of {peer.published} {what}")
+    if peer.announced > peer.handed:
+        click.echo(f"  {peer.announced - peer.handed} announced; the peer will ask for it")
     for each in peer.on_the_way:
-        click.echo(f"  {each.envelopes} envelopes on {printable(each.where)} since {output.ago(each.since, now)}")
+        envelopes = output.count(each.envelopes, "envelope")
+        click.echo(f"  {envelopes} on the way by {printable(each.where)}, written {output.ago(each.since, now)}")
     if peer.lacking_lines:
         click.echo(f"  {peer.lacking_lines} of its {peer.heard_lines} journal lines name things that are not here yet")
     if peer.missing_envelopes:
-        click.echo(f"  {peer.missing_envelopes} of its envelopes have not arrived")
+        click.echo(
+            f"  {output.count(peer.missing_envelopes, 'envelope')} of its have not arrived; it will hear of that"
+        )
     if peer.state == "set apart":
         click.echo("  it sent signed data in clear, so its keys may be stolen: nothing is sent to it or taken from it.")
         click.echo("  When its owner has explained it or has new keys: paquebot peer add NAME CARDFILE")
     for resource, outcome, detail in peer.outcomes:
-        click.echo(f"  {short(resource)} is {outcome} there: {printable(detail)}")
+        click.echo(f"  {short(resource)} is {printable(outcome)} there: {printable(detail)}")
     if peer.retry_at > now:
         click.echo(f"  unanswered; next try {output.moment(peer.retry_at)}")

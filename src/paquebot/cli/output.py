@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,16 +16,37 @@ from paquebot.protocol.stamp import Millis, format_time
 
 
 def as_json(value: object) -> None:
-    """Print one JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print one JSON document; in ASCII if it holds a path that is not UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    click.echo(text if utf8(text) else json.dumps(value, indent=2))
+
+
+def utf8(text: str) -> bool:
+    """Return whether *text* can be written as UTF-8: arguments and paths may hold other bytes.
+
+    >>> utf8("caf\u00e9"), utf8("caf\udce9")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in aligned columns."""
+    """Print rows in aligned columns; on a terminal, what does not fit the widest of them is cut."""
     cells = [list(head), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    if sys.stdout.isatty():
+        excess = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
+        widest = widths.index(max(widths))
+        widths[widest] = min(widths[widest], max(16, widths[widest] - excess))
     for row in cells:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        fitted = (
+            cell if len(cell) <= width else f"{cell[: width - 1]}…" for cell, width in zip(row, widths, strict=True)
+        )
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(fitted, widths, strict=True)).rstrip())
 
 
 def size(count: int) -> str:
@@ -39,6 +61,15 @@ def size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> count(1, "envelope"), count(2, "envelope")
+    ('1 envelope', '2 envelopes')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def moment(at: Millis) -> str:

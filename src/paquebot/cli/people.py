@@ -40,7 +40,7 @@ def init_command(setting: Setting, name: str, key: str, wants_json: bool) -> Non
     if wants_json:
         output.as_json({"home": str(setting.home), "name": local.name, "user": local.user, "node": local.node})
     else:
-        click.echo(f"{printable(local.name)} lives in {setting.home}, node {short(local.node)}.")
+        click.echo(f"{printable(local.name)} lives in {printable(str(setting.home), 4_096)}, node {short(local.node)}.")
         if sys.stdout.isatty():
             click.echo("Next: `paquebot card -o my.card`, give it to a peer, and add theirs with `paquebot peer add`.")
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -20,12 +21,22 @@ from paquebot.report import SHOWN_KINDS
 from paquebot.status import reached_by
 from paquebot.store.view import Listed
 
+Text = TypeVar("Text", str, "str | None", tuple[str, ...])
+
+
+def _text(_: click.Context, option: click.Parameter, value: Text) -> Text:
+    """Check that an option's value is text: on the command line it may be any bytes."""
+    for each in (value,) if isinstance(value, str) else value or ():
+        if not output.utf8(each):
+            raise Misused(f"{max(option.opts, key=len)} is not UTF-8: '{printable(each, 60)}'")
+    return value
+
 
 @click.command("publish")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("-m", "--message", help="Publish this text instead of files.")
-@click.option("--title", default="", help="A title.")
-@click.option("--tag", "tags", multiple=True, help="A tag; may be given more than once.")
+@click.option("-m", "--message", callback=_text, help="Publish this text instead of files.")
+@click.option("--title", default="", callback=_text, help="A title.")
+@click.option("--tag", "tags", multiple=True, callback=_text, help="A tag; may be given more than once.")
 @click.option("--filename", default="stdin", help="What to call what comes from standard input.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -74,7 +85,7 @@ def _check_words(title: str, tags: Sequence[str]) -> None:
 
 
 @click.command("list")
-@click.option("--new", is_flag=True, help="Only what came from others and was not shown or saved yet.")
+@click.option("--new", is_flag=True, help="Only what came from others: messages not shown, files not saved yet.")
 @click.option("--all", "everything", is_flag=True, help="Also identities, trusts and keys.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -159,7 +170,8 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
         text = b"".join(node.content(listed)).decode() if listed.kind != "file" else None
         value = _as_json(listed, _names(node))
         reached = {name: reach.value for name, reach in reached_by(node.view, listed).items()}
-        node.shown(listed)
+        if text is not None:  # a file is done with when it is saved, not when somebody has looked at its name
+            node.shown(listed)
     if wants_json:
         output.as_json({**value, "text": text, "peers": reached})
         return
@@ -216,7 +228,7 @@ def save_command(
         output.as_json(saved)
     elif target is None:
         for each in saved:
-            click.echo(printable(each["path"]))
+            click.echo(printable(each["path"], 4_096))
 
 
 def _into(folder: Path, listed: Listed, node: Node) -> Path:
@@ -245,7 +257,7 @@ def _same(path: Path, content: Iterable[bytes]) -> bool:
 def safe_name(name: str) -> str:
     """Return a peer's name for a file as one that can do no harm on any system.
 
-    >>> safe_name("../../etc/passwd"), safe_name("CON"), safe_name("a\\b\x1b[2J.txt")
+    >>> safe_name("../../etc/passwd"), safe_name("CON"), safe_name("a\\\\b\\x1b[2J.txt")
     ('_.._etc_passwd', '_CON', 'a_b_[2J.txt')
     """
     kept = "".join(char if char.isprintable() and char not in '/\\:*?"<>|' else "_" for char in name)

@@ -94,6 +94,8 @@ def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...]
             resource.signed.verify(known.key)
             known.check_time(_moment(resource, now))
     missing += _authority(view, resource, now)
+    if resource.container.keeps(URIS["envelope_keys"]) and not missing:
+        _check_point(view, resource)
     if resource.about is not None:
         missing += [name for name in resource.about.needs if not view.has(name)]
         if resource.about.stamp.at > now + AHEAD_MAX_MS:
@@ -115,6 +117,15 @@ def _authority(view: View, resource: Resource, now: Millis) -> list[str]:
     right = CREATE_TRUST if resource.container.keeps("trust") else PUBLISH
     trust.check(right, resource.user, resource.signed.signer, _moment(resource, now))
     return []
+
+
+def _check_point(view: View, resource: Resource) -> None:
+    """Raise `NotPermitted` if *resource* announces the signing key of another node: ours, or a peer's."""
+    found = announcement_of(resource)
+    for node in (view.local().node, *(peer.node for peer in view.peers())):
+        theirs = view.announcement(node) if node != found.node else None
+        if theirs is not None and theirs.signing == found.signing:
+            raise NotPermitted("a node announces the signing key of another")
 
 
 def _moment(resource: Resource, now: Millis) -> Millis:
@@ -193,7 +204,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         title=about.title if about else "",
         filename=about.filename if about else "",
         tags=about.tags if about else (),
-        size=manifest.size if manifest else len(str(resource.container.value.get("message", "")).encode()),
+        size=manifest.size if manifest else len((resource.text or "").encode()),
         received=now,
         sender=sender,
     )

@@ -32,6 +32,9 @@ TOKEN_BYTES = 16
 CHECK_BYTES = 4
 NUMBER_MAX = (1 << 53) - 1  # whole in every language and every database, with room to add two
 
+OUTCOMES = ("applied", "duplicate", "superseded", "held", "deferred", "rejected", "declined")
+"""All that can become of an item."""
+
 _ALGORITHMS = (EDDSA, HS512)
 
 
@@ -308,7 +311,7 @@ def _read_part(value: Value, signers: _Signer) -> Part:
             return Tally(_number(number), LineId(b64(_sized(line, 64))), _ranges(applied))
         case 5:
             _, item, code, detail = _fields(value, 4)
-            if not (isinstance(code, str) and isinstance(detail, str)) or len(code) > 40 or len(detail) > 300:
+            if code not in OUTCOMES or not isinstance(code, str) or not isinstance(detail, str) or len(detail) > 300:
                 raise Malformed("an outcome is not of the right form")
             return Outcome(_bytes(item), code, detail)
         case 6:

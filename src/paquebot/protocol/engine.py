@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 from paquebot.errors import NotForUs, Refused, SetApart, Stranger
 from paquebot.protocol import admission, clear, hearing, mailing, publishing
 from paquebot.protocol.bundle import Bundle, To, node_tag
-from paquebot.protocol.effects import Effects, HaveBlob, Quarantine, Tell
+from paquebot.protocol.effects import Effects, HaveBlob, Post, Quarantine, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import SKEW_MS
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link, View
@@ -41,6 +42,10 @@ class Engine:
         """Return the best guess at the time."""
         return self._view.clock().now(wall)
 
+    def doubtful(self, wall: Millis) -> bool:
+        """Return whether the wall clock contradicts what has certainly passed."""
+        return self._view.clock().doubtful(wall)
+
     def publish(self, drafts: Sequence[Draft], wall: Millis) -> Effects:
         """Publish *drafts*, in order."""
         yield from publishing.publish(self._view, self._key, drafts, self.now(wall))
@@ -49,6 +54,13 @@ class Engine:
         """Pin the node of a verified *card* under *name*. Raise `Misused` or `Refused`."""
         now = self.now(wall)
         yield from publishing.add_peer(self._view, self._key, card, name, trusting=trusting, now=now)
+
+    def sender(self, bundle: Bundle, signers: Sequence[str]) -> Fingerprint:
+        """Return which of *signers*, who announce one key, the header names. Raise `Refused` if it names none."""
+        for each in map(Fingerprint, signers):
+            if bundle.sender == node_tag(each):
+                return each
+        raise Refused("the bundle names another sender than the one who sealed it")
 
     def addressed(self, bundle: Bundle, sender: Fingerprint) -> To:
         """Return what the header tells us. Raise `NotForUs`, or `Refused` if sender and seal disagree."""
@@ -60,16 +72,24 @@ class Engine:
                 return to
         raise NotForUs("the bundle was addressed to others")
 
-    def receive(self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis) -> Effects:
-        """Decide what follows from an opened envelope of *sender*. Raise `Refused` before anything is asked for."""
+    def receive(
+        self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis, sealed: Millis | None = None
+    ) -> Effects:
+        """Decide what follows from an opened envelope of *sender*. Raise `Refused` before anything is asked for.
+
+        *sealed* is the moment that the seal names; what the bundle says is believed if there is none.
+        """
         to = self.addressed(bundle, sender)
+        sealed = bundle.created if sealed is None else sealed
+        if abs(bundle.created - sealed) > SKEW_MS:
+            raise Refused("the bundle and its seal are dated differently")
         peer = self._view.peer(sender)
         if peer is None:
             raise Stranger("the sender is not one of our peers")
         if peer.suspect:
             raise SetApart(f"{peer.name} is set apart since its signed data came in clear; add its card again to go on")
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
-        yield from hearing.hear(found, bundle, to, wall)
+        yield from hearing.hear(found, bundle, to, wall, sealed)
 
     def refuse(self, data: bytes, refusal: Refused, where: str, wall: Millis) -> Effects:
         """Set an envelope aside that could not be opened or read."""
@@ -105,10 +125,18 @@ class Engine:
 
     def poll(self, link: Link, wall: Millis) -> Effects:
         """Plan what is due on *link*, and look again at what was waiting for its time."""
+        clock = self._view.clock()
+        noted = clock.noted(wall, self._view.stamp().at)
+        if noted != clock:
+            yield SetClock(noted)
         now = self.now(wall)
         for held in self._view.due(now):
             yield from admission.reconsider(self._view, held, now)
         yield from mailing.poll(self._view, link, now, self._entropy, self._jitter)
+
+    def waits(self, link: Link, wall: Millis) -> bool:
+        """Return whether something that asks for an answer is due on *link*. Asking plans nothing."""
+        return any(isinstance(effect, Post) and effect.letter.plan.eliciting for effect in self.poll(link, wall))
 
     def compose(self, letter: Letter) -> Bundle:
         """Return what goes into *letter*'s envelope."""

@@ -74,8 +74,8 @@ class Hearing:
         return found
 
 
-def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
-    """Decide about an envelope from a pinned peer that was addressed to us as *to*."""
+def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis) -> Effects:
+    """Decide about an envelope that a pinned peer addressed to us as *to* and sealed when its clock showed *sealed*."""
     view, now, peer = hearing.view, hearing.now, hearing.peer
     eliciting = not all(isinstance(part, Tally | Outcome | Unknown) for part in bundle.parts)
     owes_ack = peer.owes_ack or (eliciting and not hearing.link.shows_tokens)
@@ -86,24 +86,27 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis) -> Effects:
         return
     # A number that was used before, for another envelope, is used again by a node that was restored from a backup.
     restored = to.sequence in view.received(peer.node, to.sequence)
-    yield Seen(bundle.id, peer.node, to.sequence, now)
     clock = view.clock()
-    learned = clock.learn(bundle.created, wall)
+    learned = clock.learn(sealed, wall)
     if learned != clock:
         yield SetClock(learned)
+        now = learned.now(wall)
+        hearing = replace(hearing, now=now)
+    yield Seen(bundle.id, peer.node, to.sequence, now)
     received = peer.received | Ranges.of((to.sequence, to.sequence), (1, to.floor - 1))
+    newest = restored or to.sequence == received.last
     patience = max(DAY_MS, SILENCE_FACTOR * hearing.link.latency_ms)
     yield SavePeer(
         replace(
             peer,
             received=received,
-            floor=to.floor,
+            floor=to.floor if newest else max(peer.floor, to.floor),
             seen_at=now,
             ask_at=Millis(now + patience),
             owes_ack=owes_ack,
         )
     )
-    hearing = replace(hearing, newest=restored or to.sequence == received.last)
+    hearing = replace(hearing, newest=newest)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
     for part in bundle.parts:
         try:

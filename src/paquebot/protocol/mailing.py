@@ -31,6 +31,7 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import (
+    AHEAD_MAX_MS,
     ASK_AGAIN_MS,
     BACKOFF_FIRST_MS,
     BACKOFF_LAST_MS,
@@ -82,6 +83,15 @@ def backoff(failures: int) -> int:
     return min(BACKOFF_FIRST_MS << min(failures - 1, 20), BACKOFF_LAST_MS)
 
 
+def _due(moment: Millis, now: Millis, longest: int) -> bool:
+    """Whether *moment* has come, or lies further ahead than anything is put off: then a wrong clock chose it.
+
+    >>> [_due(Millis(moment), Millis(100), 50) for moment in (99, 100, 101, 150, 151)]
+    [True, True, False, False, True]
+    """
+    return not now < moment <= now + longest
+
+
 def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) -> Effects:
     """Plan the letters that are due on *link* now."""
     for peer in view.peers():
@@ -89,7 +99,7 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) 
             continue
         yield from _overdue(view, peer, link, now, jitter)
         told = view.told(peer.node, link.medium)
-        if told.retry_at > now:
+        if not _due(told.retry_at, now, 2 * BACKOFF_LAST_MS):
             continue
         current = view.peer(peer.node)
         assert current is not None
@@ -105,7 +115,7 @@ def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) ->
     patience = 2 * link.latency_ms + MINUTE_MS
     unanswered = False
     for letter in view.letters(peer.node):
-        if letter.expires <= now:
+        if _due(letter.expires, now, ENVELOPE_LIFE_MS + AHEAD_MAX_MS):
             yield from lost(view, letter)
         elif letter.medium != link.medium:
             continue
@@ -133,11 +143,12 @@ def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Itera
     wants = [each for each in view.incomplete(peer.node, again, REQUESTS_MAX) if _its_turn(view, peer, each, now)]
     owed = [each for each in view.replies(peer.node) if each.number not in answered]
     short = [each for each in owed if _reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
+    longest = max(ENVELOPE_LIFE_MS, SILENCE_FACTOR * link.latency_ms)  # a slower link may have put it off
     first = Plan(
         replies=tuple(each.number for each in short),
         requests=tuple(entry.resource for entry in view.wanted(peer.node, again, REQUESTS_MAX)),
         wants=tuple((each, _capped(view.lacking(each))) for each in wants),
-        ask_journal=bool(peer.ask_at) and now >= peer.ask_at,
+        ask_journal=bool(peer.ask_at) and _due(peer.ask_at, now, longest),
     )
     lines = list(_line_plans(view, peer, told, _room(link)))
     chunks = (peer.owed_chunks if link.bytes_cheap else peer.asked_chunks) - told.chunks
@@ -213,7 +224,7 @@ def _cut(view: View, peer: Peer, first: int, last: int, room: int) -> Iterator[P
     start, size = first, 0
     for begin in range(first, last + 1, LINES_MAX):
         for line in view.own_lines(begin, min(begin + LINES_MAX - 1, last)):
-            body = line.bytes if _rides_along(line, peer) else 0
+            body = line.bytes if line.number not in peer.known and goes_unasked(line) else 0
             full = size + body + LINE_BYTES > room or line.number - start >= min(LINES_MAX, PARTS_MAX // 2)
             if full and line.number > start:
                 yield Plan(lines=Ranges.of((start, line.number - 1)), bodies=Ranges.numbers(bodies))
@@ -224,9 +235,9 @@ def _cut(view: View, peer: Peer, first: int, last: int, room: int) -> Iterator[P
     yield Plan(lines=Ranges.of((start, last)), bodies=Ranges.numbers(bodies))
 
 
-def _rides_along(line: OwnLine, peer: Peer) -> bool:
+def goes_unasked(line: OwnLine) -> bool:
     """Our user's resources travel with the line that announces them; the manifest of a large file may be larger."""
-    return line.mine and line.number not in peer.known and (line.bytes <= 2 * INLINE_BYTES_MAX or bool(line.chunks))
+    return line.mine and (line.bytes <= 2 * INLINE_BYTES_MAX or bool(line.chunks))
 
 
 def _cost(view: View, plan: Plan) -> int:
@@ -335,12 +346,16 @@ def acknowledged(view: View, node: Fingerprint, heard: Heard, known: int | None)
 
 def settle_moot(view: View, node: Fingerprint) -> Effects:
     """Take out letters whose whole content the peer has by now, whichever way it came."""
-    peer = view.peer(node)
+    peer, settled = view.peer(node), False
     for letter in view.letters(node):
         plan = letter.plan
         moot = (plan.lines or plan.chunks) and not (plan.requests or plan.wants or plan.replies or plan.ask_journal)
         if moot and peer and not plan.lines - peer.acked and not plan.chunks & peer.owed_chunks:
             yield Settle(letter.id)
+            settled = True
+    # It need not wait for those envelopes any more, and should hear so.
+    if settled and peer and not peer.owes_ack:
+        yield SavePeer(replace(peer, owes_ack=True))
 
 
 def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:

@@ -99,7 +99,7 @@ def take_root(view: View, founding: Founding, now: Millis) -> Effects:
 
 def publish(view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis) -> Effects:
     """Publish *drafts*, in order. Raise `Expired` if our own identity has."""
-    if any(len(draft.fields.get("message", "").encode()) > MESSAGE_BYTES_MAX for draft in drafts):
+    if any(len(str(draft.fields.get("message", "")).encode()) > MESSAGE_BYTES_MAX for draft in drafts):
         raise Misused("a message is longer than 1 MiB; publish it as a file")
     local = view.local()
     for name in (local.user, local.node):

@@ -241,6 +241,11 @@ class Resource:
         return names.get(first, first)
 
     @property
+    def text(self) -> str | None:
+        """The message it is, if it is one."""
+        return str(self.container.value["message"]) if self.container.keeps("message") else None
+
+    @property
     def manifest(self) -> FileManifest | None:
         """The file it is, if it is one. Raise `Malformed`."""
         if not self.container.keeps(URIS["file"]) or URIS["file"][7:].rpartition("/")[2] in self.container.unresolved:

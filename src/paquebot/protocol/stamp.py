@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from paquebot.errors import Malformed
-from paquebot.protocol.limits import AHEAD_MAX_MS, RELEASED_MS
+from paquebot.protocol.limits import ELAPSED_MAX_MS, LATEST_MS, RELEASED_MS
 
 Millis = NewType("Millis", int)
 """A moment: Unix milliseconds, UTC."""
@@ -107,11 +107,11 @@ class Clock:
     """What this node knows of the time besides what its wall clock says.
 
     *floor* is the latest moment that has certainly passed: our own last stamp, or a pinned peer's signed one.
-    *wall* is what our wall clock showed when we learned it.
+    *wall* is what our wall clock showed then; None if nobody looked.
     """
 
     floor: Millis = Millis(RELEASED_MS)
-    wall: Millis = Millis(0)
+    wall: Millis | None = None
 
     def now(self, wall: Millis) -> Millis:
         """Return the best guess at the time when the wall clock shows *wall*.
@@ -119,9 +119,12 @@ class Clock:
         >>> Clock(Millis(1000), Millis(5)).now(Millis(7))
         1002
         """
-        if wall >= self.floor:
-            return wall
-        return Millis(self.floor + max(0, wall - self.wall))
+        return wall if wall >= self.floor else Millis(self.floor + (self._elapsed(wall) or 0))
+
+    def _elapsed(self, wall: Millis) -> int | None:
+        """How long ago *floor* was, by a clock that is wrong but runs; None if it was set or began again."""
+        since = -1 if self.wall is None else wall - self.wall
+        return since if 0 <= since <= ELAPSED_MAX_MS else None
 
     def doubtful(self, wall: Millis) -> bool:
         """Return whether the wall clock contradicts what has certainly passed."""
@@ -130,10 +133,18 @@ class Clock:
     def learn(self, seen: Millis, wall: Millis) -> Clock:
         """Return the clock after a pinned peer's signed moment *seen*.
 
-        A sound clock is never pulled ahead by more than a day: one peer with a wrong clock must not spread it.
-        A doubtful one has nothing better to go by.
+        A sound clock learns nothing: one peer with a wrong clock must not spread it. A doubtful one has nothing
+        better to go by.
         """
-        now = self.now(wall)
-        if seen <= now or (seen > now + AHEAD_MAX_MS and not self.doubtful(wall)):
+        return Clock(seen, wall) if self.doubtful(wall) and self.now(wall) < seen <= LATEST_MS else self
+
+    def noted(self, wall: Millis, stamped: Millis) -> Clock:
+        """Return the clock after *wall* was looked at, when our last stamp was *stamped*.
+
+        From then on a doubtful clock's hours count, until it is set or begins again.
+        """
+        if not self.doubtful(wall):
             return self
-        return Clock(seen, wall) if self.doubtful(wall) else self
+        if stamped > self.now(wall):
+            return Clock(stamped, wall)
+        return Clock(self.floor, wall) if self._elapsed(wall) is None else self

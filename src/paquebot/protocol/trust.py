@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import BadSignature, Expired, Malformed, NotPermitted
+from paquebot.protocol import points
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, unb64
 from paquebot.protocol.identity import PublicKey, public_key
 from paquebot.protocol.keys import Announcement, EncryptionKey, KeyClass
@@ -124,16 +125,33 @@ def announcement_of(resource: Resource) -> Announcement:
     value = resource.container.value["envelope_keys"]
     keys: list[EncryptionKey] = []
     for group in value["groups"]:
-        created, expires, points = parse_time(group["created"]), parse_time(group["expires"]), group["points"]
-        if created % 1000:
-            raise Malformed("an envelope key was not created at a whole second")
-        for number in range(len(points) // 43):
-            point = unb64(points[43 * number : 43 * number + 43])
+        created, expires, written = _created(group["created"]), parse_time(group["expires"]), group["points"]
+        for number in range(len(written) // 43):
+            point = _exchange_point(written[43 * number : 43 * number + 43])
             end = Millis(expires + number * group["step"])
             keys.append(EncryptionKey(end, created, point, KeyClass(group["class"])))
-    created = parse_time(value["created"])
-    if created % 1000:
-        raise Malformed("an envelope key was not created at a whole second")
+    signing = unb64(value["signing"])
+    if not points.signs(signing):
+        raise Malformed("an announced signing key is none")
     return Announcement(
-        resource.signed.signer, created, unb64(value["signing"]), unb64(value["storage"]), tuple(sorted(keys))
+        resource.signed.signer,
+        _created(value["created"]),
+        signing,
+        _exchange_point(value["storage"]),
+        tuple(sorted(keys)),
     )
+
+
+def _created(text: str) -> Millis:
+    """Read when a key was created. Raise `Malformed` unless OpenPGP can say it."""
+    at = parse_time(text)
+    if at % 1000 or not 0 <= at // 1000 < 1 << 32:
+        raise Malformed("an envelope key was not created at a whole second from 1970 to 2106")
+    return at
+
+
+def _exchange_point(text: str) -> bytes:
+    point = unb64(text)
+    if not points.exchanges(point):
+        raise Malformed("an announced envelope key is no point that can keep a secret")
+    return point

@@ -33,7 +33,8 @@ class Blobs:
     def _write(self, path: Path, data: bytes) -> None:
         # The file is whole on the disk before it has its name, and its name is on the disk before anyone is told.
         new = not path.parent.exists()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_name(f".{path.name}.part")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -48,6 +49,9 @@ class Store:
             if db.execute("PRAGMA user_version").fetchone()[0] == len(_scripts()):
                 return db, False
             db.close()
+        if self._path and not self._path.exists():
+            with suppress(OSError):  # SQLite will say so in its own way; its log gets the mode that the file has
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
         db.execute("PRAGMA synchronous = FULL")  # what is acknowledged must survive a power cut
         _migrate(db)
@@ -154,7 +158,17 @@ class Store:
             if (digest,) in found:
                 with self._transaction():
                     self._db.execute("DELETE FROM quarantine WHERE node = ? AND digest = ?", (owner[0], digest))
-                self.blobs.drop(digest)
+                if not self._named(digest):
+                    self.blobs.drop(digest)
+
+    def _named(self, blob: bytes) -> bool:
+        """Whether any node here keeps a chunk or a large payload with those bytes, or has them set aside."""
+        sql = (
+            "SELECT 1 FROM blob WHERE node IN (SELECT node FROM local) AND hash = ?"
+            " UNION ALL SELECT 1 FROM quarantine WHERE node IN (SELECT node FROM local) AND digest = ?"
+            " UNION ALL SELECT 1 FROM resource WHERE payload_blob = ? LIMIT 1"
+        )
+        return self._db.execute(sql, (blob, blob, blob)).fetchone() is not None
 
     def show(self, resource: ResourceId) -> None:
         """Note that a person has seen *resource*."""
@@ -168,10 +182,11 @@ class Store:
         self._write().execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # on a full disk SQLite may have rolled back by itself
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def _party(self, name: str) -> int:
         self._db.execute("INSERT OR IGNORE INTO party (name) VALUES (?)", (raw(name),))
@@ -288,13 +303,11 @@ class _Writer:
                 self._insert("seen", bundle=bundle, sender=self._party(sender), sequence=sequence, at=at)
             case ask.Quarantine():
                 self._quarantine(effect)
-            case ask.SaveOutcomes(peer, outcomes):
-                number = self._party(peer)
-                self._delete("outcome", "peer", number)
-                for resource, code, detail in outcomes:
-                    self._insert("outcome", peer=number, resource=raw(resource), code=code, detail=detail)
+            case ask.SaveOutcomes():
+                self._save_outcomes(effect)
             case ask.SetClock(clock):
-                self._update("local SET clock_floor = ?, clock_wall = ?", "", clock.floor, clock.wall)
+                wall = -1 if clock.wall is None else clock.wall
+                self._update("local SET clock_floor = ?, clock_wall = ?", "", clock.floor, wall)
             case ask.SetStamp(stamp):
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
             case ask.Tell():
@@ -485,6 +498,12 @@ class _Writer:
             handed_at=letter.handed_at or 0,
             place=letter.where,
         )
+
+    def _save_outcomes(self, effect: ask.SaveOutcomes) -> None:
+        peer = self._party(effect.peer)
+        self._delete("outcome", "peer", peer)
+        for resource, code, detail in effect.outcomes:
+            self._insert("outcome", peer=peer, resource=raw(resource), code=code, detail=detail)
 
     def _add_reply(self, effect: ask.AddReply) -> None:
         reply = effect.reply

@@ -140,7 +140,7 @@ class SqliteView:
     def clock(self) -> Clock:
         """Return what is known of the time besides the wall clock."""
         floor, wall = self._one("SELECT clock_floor, clock_wall FROM local WHERE node = ?")
-        return Clock(Millis(floor), Millis(wall)) if floor else Clock()
+        return Clock(Millis(floor), None if wall < 0 else Millis(wall)) if floor else Clock()
 
     def stamp(self) -> Stamp:
         """Return the latest stamp given or accepted here."""

@@ -46,6 +46,9 @@ class AnyStore(Protocol):
     def carry(self, transport: str, key: str, value: bytes | None) -> None:
         """Set a transport's state."""
 
+    def release(self, data: bytes) -> None:
+        """Forget that something was set aside."""
+
     def remove_peer(self, node: Fingerprint) -> None:
         """Forget a peer."""
 

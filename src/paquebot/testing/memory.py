@@ -108,7 +108,8 @@ class MemoryStore:
         if digest in self._tables.quarantine:
             self._tables.drop(self._tables.quarantine, digest)
             self._tables.mark()
-            self.blobs.drop(digest)
+            if digest not in self._tables.sizes:
+                self.blobs.drop(digest)
 
     def show(self, resource: ResourceId) -> None:
         """Note that a person has seen *resource*."""

@@ -438,6 +438,17 @@ class StoreContract:
         assert (other.reason, other.sender) == ("other", None)
         assert store.blobs.get(first.digest) == b"junk"
 
+    def test_what_is_no_longer_set_aside_loses_no_bytes_that_are_kept(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        aside, chunk = sha256(b"aside").digest(), sha256(b"chunk").digest()
+        store.commit([Quarantine(each, "stranger", "who?", None, "there", NOW) for each in (b"aside", b"chunk")])
+        store.commit([KeepBlob(chunk, b"chunk")])
+        for data in (b"aside", b"chunk", b"neither"):
+            store.release(data)
+        assert store.view.quarantined() == []
+        assert store.blobs.get(aside) is None
+        assert store.view.blob(chunk) == b"chunk"
+
     def test_clock_and_stamp_are_remembered(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
         assert store.view.clock() == Clock()

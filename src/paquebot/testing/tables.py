@@ -156,9 +156,7 @@ class Writer:
             case ask.Settle(name):
                 t.drop(t.letters, name)
             case ask.AddReply(reply):
-                number = t.facts.get("replies", 0) + 1
-                t.put(t.facts, "replies", number)
-                t.put(t.replies, number, replace(reply, number=number))
+                self._add_reply(reply)
             case ask.DropReply(number):
                 t.drop(t.replies, number)
             case ask.Seen(bundle, sender, sequence, at):
@@ -171,6 +169,11 @@ class Writer:
                 pass
             case _:
                 assert_never(effect)
+
+    def _add_reply(self, reply: Reply) -> None:
+        number = self._tables.facts.get("replies", 0) + 1
+        self._tables.put(self._tables.facts, "replies", number)
+        self._tables.put(self._tables.replies, number, replace(reply, number=number))
 
     def _keep(self, effect: ask.Keep) -> None:
         t, kept, line = self._tables, effect.kept, effect.line

@@ -84,7 +84,7 @@ class PlainSealer:
     def _proof(self, body: bytes) -> bytes:
         return blake2b(body, key=self._shared, digest_size=32).digest()
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
+    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
         """Return what *envelope* holds; refuse in the same order and with the same errors as the real sealer."""
         match cbor.decode(envelope[self.HEAD :]) if envelope.startswith(self.MAGIC) else None:
             case {0: bytes(node), 1: list(points), 2: int(created), 3: bytes(bundle)}:
@@ -96,10 +96,10 @@ class PlainSealer:
             raise NotForUs("none of our keys opens the envelope")
         if b64(node) not in pins:
             raise Stranger("the envelope was sealed by a stranger")
-        check_time(pins[b64(node)], Millis(created), now)
         if self._proof(envelope[self.HEAD :]) != envelope[len(self.MAGIC) : self.HEAD]:
             raise BadSignature("the envelope was damaged on the way, or forged")
-        return Opened(bundle, b64(node), Millis(created), own.kind)
+        check_time(pins[b64(node)], Millis(created), now, doubtful=doubtful)
+        return Opened(bundle, (b64(node),), Millis(created), own.kind)
 
 
 @dataclass(slots=True)
@@ -170,9 +170,11 @@ class WatchedEngine(Engine):
 
     heard: Bundle | None = None
 
-    def receive(self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis) -> Effects:
+    def receive(
+        self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis, sealed: Millis | None = None
+    ) -> Effects:
         """Decide as the engine does."""
-        yield from super().receive(bundle, sender, link, where, wall)
+        yield from super().receive(bundle, sender, link, where, wall, sealed)
         self.heard = bundle
 
 
@@ -192,9 +194,9 @@ class WatchedSealer:
         house.witness.sealed(house.node, read, parcel, house.engine.size_max(letter))
         return parcel
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
+    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
         """Open as the sealer does."""
-        return self._inner.open(envelope, pins, now=now)
+        return self._inner.open(envelope, pins, now=now, doubtful=doubtful)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,22 +69,22 @@ class PgpySealer:
         signature = sign(packets.BINARY, hashlib.sha512(data), self._signer.sign, at=at, issuer=self._issuer)
         return b"".join((packets.one_pass(self._issuer), packets.literal_head(len(data)), data, signature))
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
+    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
         """Return what *envelope* holds if one of *pins* sealed it to us. See `Sealer`."""
         outside = packets.outer(envelope)
         subkey, session = self._unwrap(outside.recipients, now)
         plain = _decrypt(outside.sealed, session)
         inside = packets.inner(memoryview(plain)[:-_MDC_BYTES])
-        node, signer = _pinned(pins, inside.signature.issuer)
-        check_time(signer, inside.signature.created, now, lasts_ms=inside.signature.lasts_ms)
+        pinned = _pinned(pins, inside.signature.issuer)
         digest = packets.verify_digest(inside)
         try:
-            Ed25519PublicKey.from_public_bytes(signer.signing).verify(inside.signature.value, digest)
+            Ed25519PublicKey.from_public_bytes(pinned[0][1].signing).verify(inside.signature.value, digest)
         except InvalidSignature:
             raise BadSignature("the signature is not by the key that it names") from None
+        signers = _in_time(pinned, inside.signature, now, doubtful=doubtful)
         return Opened(
             bundle=unpack(inside.data),
-            signer=node,
+            signers=signers,
             created=inside.signature.created,
             key_kind=subkey.key.kind,
         )
@@ -119,16 +119,36 @@ class PgpySealer:
         return bytes(session)
 
 
-def _pinned(pins: Pins, issuer: bytes) -> tuple[str, Announcement]:
-    """Return the node whose pinned primary key has the fingerprint *issuer*. Raise `Stranger`."""
+def _pinned(pins: Pins, issuer: bytes) -> list[tuple[str, Announcement]]:
+    """Return the nodes whose pinned primary key has the fingerprint *issuer*. Raise `Stranger`."""
+    found = []
     for node, announcement in pins.items():
         try:
             if _primary(announcement.signing, announcement.created) == issuer:
-                return node, announcement
+                found.append((node, announcement))
         except Malformed:
             # One peer's impossible announcement must not keep us from hearing the others.
             continue
-    raise Stranger(f"the envelope was sealed by {issuer.hex()[:16]}, who is not one of our peers")
+    if not found:
+        raise Stranger(f"the envelope was sealed by {issuer.hex()[:16]}, who is not one of our peers")
+    return found
+
+
+def _in_time(
+    pinned: Sequence[tuple[str, Announcement]], signature: packets.Signature, now: Millis, *, doubtful: bool
+) -> tuple[str, ...]:
+    """Return those of *pinned* who could have made *signature* when it says. Raise `Expired` if none could."""
+    found, errors = [], []
+    for node, signer in pinned:
+        try:
+            check_time(signer, signature.created, now, lasts_ms=signature.lasts_ms, doubtful=doubtful)
+        except Expired as error:
+            errors.append(error)
+        else:
+            found.append(node)
+    if not found:
+        raise errors[-1]
+    return tuple(found)
 
 
 @lru_cache(maxsize=_PINS_CACHED)

@@ -17,8 +17,8 @@ class Opened:
     """An envelope whose every check has passed."""
 
     bundle: bytes = field(repr=False)
-    signer: str
-    """The fingerprint of the node that sealed it."""
+    signers: tuple[str, ...]
+    """The fingerprints of the nodes that announced the key that sealed it: one, unless a peer announces another's."""
     created: Millis
     """When it was sealed, by the signer's clock, in whole seconds."""
     key_kind: KeyClass
@@ -35,9 +35,10 @@ class Sealer(Protocol):
         is none.
         """
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis) -> Opened:
+    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
         """Return what *envelope* holds if one of *pins* sealed it to us. No byte is used before all checks passed.
 
-        Raise `Malformed`, `TooLarge`, `NotForUs` (no own key opens it), `BadSignature` (damaged or forged),
-        `Stranger` (signed by none of *pins*) or `Expired`; nothing else.
+        With *doubtful*, *now* is by a clock of no use, and what a peer dated in the future opens all the same. Raise
+        `Malformed`, `TooLarge`, `NotForUs` (no own key opens it), `BadSignature` (damaged or forged), `Stranger`
+        (signed by none of *pins*), `Expired`, or `NotYet` if it will open later; nothing else.
         """

@@ -1,0 +1,145 @@
+"""A home on the disk: where its lock, keys and store lie, how it is made, and who may have it open."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from paquebot.errors import Busy, Misused, NotInitialised, StoreCorrupt, WrongKey
+from paquebot.protocol import container, publishing
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import IDENTITY_LIFE_MS
+from paquebot.protocol.stamp import Millis, format_time
+from paquebot.store import Store
+from paquebot.store.blobs import sync_folder
+from paquebot.vault import files, keystore
+
+KEYS = "keys"
+STORE = "store.db"
+ENVELOPE_KEYS = "envelope.json"
+NODE_KEY = "node.json"
+USER_KEY = "user.json"
+_DRAFT = "keys.new"  # a home in the making: nobody has heard of these keys
+
+
+def create(home: Path, name: str, *, key: str, now: Millis, entropy: Callable[[int], bytes]) -> None:
+    """Make a new user with one node in *home*. Raise `Misused` if there is one, `StoreCorrupt`, `DiskFull`."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(home):
+        _finish(home)
+        if (home / KEYS).exists():
+            check(home)
+            raise Misused(f"{home} holds a node already")
+        _clear(home)
+        user, node = (PrivateKey.create(key, entropy) for _ in range(2))
+        secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS))
+        founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
+        draft = home / _DRAFT
+        draft.mkdir(mode=0o700)
+        _write_key(draft / USER_KEY, user, now)
+        _write_key(draft / NODE_KEY, node, now)
+        files.KeyFile(draft / ENVELOPE_KEYS).save(secrets)
+        store = Store(home)
+        try:
+            store.found(founding.local, lambda: publishing.take_root(store.view, founding, now))
+        finally:
+            store.close()
+        # Only now are the keys a node's: from here on nothing ever overwrites them.
+        _finish(home)
+
+
+def check(home: Path) -> None:
+    """Raise `NotInitialised` if *home* holds no node, `StoreCorrupt` if it holds the keys of one and no store."""
+    if not home.is_dir() or not ((home / KEYS).exists() or (home / _DRAFT).exists()):
+        raise NotInitialised(f"there is no node in {home}")
+    if not (home / STORE).exists() or (home / STORE).stat().st_size == 0:
+        raise StoreCorrupt(f"{home} holds the keys of a node, but its store is missing or empty; keep the keys")
+
+
+def _finish(home: Path) -> None:
+    """Complete a creation that was cut off after its store was made."""
+    draft = home / _DRAFT
+    if draft.exists() and not (home / KEYS).exists() and _has_node(home):
+        draft.rename(home / KEYS)
+        sync_folder(home)
+
+
+def _has_node(home: Path) -> bool:
+    if not (home / STORE).exists():
+        return False
+    store = Store(home)
+    try:
+        return bool(store.view.local())
+    except NotInitialised:
+        return False
+    finally:
+        store.close()
+
+
+def _clear(home: Path) -> None:
+    """Remove what a creation left that was cut off before it had made a node."""
+    if (home / _DRAFT).exists():
+        shutil.rmtree(home / _DRAFT)
+        for leftover in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
+            (home / leftover).unlink(missing_ok=True)
+    elif (home / STORE).exists():
+        raise Misused(f"{home} holds a store without keys; choose another home, or bring its keys back")
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold *home* for ourselves. Raise `Busy`."""
+    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise Busy(f"another paquebot works in {home} right now") from None
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[Store]:
+    """Hold *home* and its store. Raise `NotInitialised`, `Busy`, or what the store raises."""
+    check(home)
+    with locked(home):
+        _finish(home)
+        store = Store(home)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def node_key(home: Path) -> PrivateKey:
+    """Return the SDMP key of the home's node. Raise `WrongKey`."""
+    path = home / KEYS / NODE_KEY
+    try:
+        value = json.loads(files.read_secret(path))["private_key"]["key"]
+    except (ValueError, KeyError, TypeError):
+        raise WrongKey(f"{path} is not a key file of ours") from None
+    return PrivateKey.from_pem(str(value))
+
+
+def envelope_keys(home: Path) -> keystore.Secrets:
+    """Return the envelope keys of the home's node. Raise `WrongKey`."""
+    return files.KeyFile(home / KEYS / ENVELOPE_KEYS).load()
+
+
+def _write_key(path: Path, key: PrivateKey, now: Millis) -> None:
+    """Store a private key in SDMP's own form, readable by its owner alone."""
+    body: dict[str, Any] = {
+        "expires": format_time(Millis(now + IDENTITY_LIFE_MS)),
+        "key": key.pem(),
+        "fingerprint": key.fingerprint,
+    }
+    files.write_secret(path, container.write(["private_key"], {"private_key": body}))

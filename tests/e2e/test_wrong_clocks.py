@@ -1,0 +1,85 @@
+"""Machines whose clocks are wrong, driven through the command line."""
+
+import pytest
+
+from paquebot.node import Node
+from paquebot.protocol.limits import DAY_MS, HOUR_MS, RELEASED_MS
+from paquebot.protocol.stamp import format_time
+
+TODAY = RELEASED_MS + HOUR_MS
+TWENTY_20 = 1_577_836_800_000
+
+
+@pytest.fixture
+def long_after(make, meet):
+    """Two homes a hundred days after the release."""
+    homes = make("Alice", clock=TODAY + 100 * DAY_MS), make("Bob", clock=TODAY + 100 * DAY_MS)
+    meet(*homes)
+    return homes
+
+
+def test_what_a_slow_clock_takes_for_the_future_waits_and_is_opened_in_time(long_after, stick):
+    alice, bob = long_after
+    for text in ("one", "two"):
+        alice.say(text)
+        alice.sync(stick)
+    bob.clock -= 3 * DAY_MS
+
+    for _ in range(2):
+        done = bob.sync(stick, code=3)
+        assert (done["found"], done["not_yet"], done["opened"], done["refused"]) == (2, 2, 0, 0)
+        (problem,) = done["problems"]
+        assert "clock" in problem["what"]
+    assert bob.texts() == []
+    assert "found 2 = 2 dated in the future" in bob.out("sync", "--via", stick, code=3)
+
+    bob.clock += 3 * DAY_MS
+    assert bob.sync(stick)["opened"] == 2
+    assert sorted(bob.texts()) == ["one", "two"]
+    alice.sync(stick)
+    assert alice.peer("Bob")["applied"] == 2
+
+
+@pytest.mark.parametrize("clock", [10_000, TWENTY_20, RELEASED_MS - 5 * DAY_MS])
+def test_a_machine_with_no_clock_opens_what_comes_and_learns_the_time(long_after, stick, clock):
+    alice, bob = long_after
+    alice.say("help")
+    alice.sync(stick)
+    bob.clock = clock
+
+    assert bob.sync(stick)["opened"] == 1
+    assert bob.texts() == ["help"]
+    assert bob.json("status")["now"][:10] == format_time(alice.clock)[:10]
+    bob.say("coming")
+    bob.sync(stick)
+    alice.sync(stick)
+    assert sorted(alice.texts()) == ["coming", "help"]
+
+
+@pytest.mark.parametrize("clock", [10_000, TWENTY_20, TODAY - 5 * DAY_MS])
+def test_a_node_may_be_founded_with_a_wrong_clock(make, meet, stick, clock):
+    alice, bob = make("Alice", clock=TODAY), make("Bob", clock=clock)
+    assert bob.json("status")["now"][:10] == "2026-11-20"
+    meet(alice, bob)
+    bob.say("help")
+    bob.sync(stick)
+    alice.sync(stick)
+    assert alice.texts() == ["help"]
+    alice.clock += 30 * DAY_MS
+    alice.say("coming")
+    alice.sync(stick)
+    bob.clock += HOUR_MS
+    bob.sync(stick)
+    assert sorted(bob.texts()) == ["coming", "help"]
+
+
+def test_a_node_whose_clock_dies_is_still_understood(long_after, stick):
+    alice, bob = long_after
+    bob.sync(stick), alice.sync(stick), bob.sync(stick)
+    bob.clock = TWENTY_20
+    bob.say("my battery is empty")
+    bob.sync(stick)
+    alice.sync(stick)
+    assert alice.texts() == ["my battery is empty"]
+    with Node(bob.path) as node:
+        assert node.view.quarantined() == []

@@ -1,0 +1,134 @@
+"""A wrong clock, ours or a peer's, delays things; it loses nothing, and once it is put right everything goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, friends, make, settle
+
+from paquebot.errors import Refused
+from paquebot.protocol.effects import SavePeer, SaveTold
+from paquebot.protocol.limits import DAY_MS, HOUR_MS, LATEST_MS, RELEASED_MS, SKEW_MS
+from paquebot.protocol.stamp import Clock, Millis
+from paquebot.protocol.state import Link
+
+TWENTY_20 = Millis(1_577_836_800_000)
+TOKENS = Link("stick", latency_ms=DAY_MS, bytes_cheap=True, shows_tokens=True)
+
+
+def take(bob: MemoryNode, alice: MemoryNode, wall: int, *, created: int = NOW, sealed: int | None = None) -> None:
+    bundle = replace(alice.bundle(bob), created=Millis(created))
+    seal = Millis(created if sealed is None else sealed)
+    bob.store.commit(bob.engine.receive(bundle, alice.node, STICK, "test", Millis(wall), seal))
+
+
+# What an envelope teaches a node without a clock.
+
+
+def test_a_clockless_node_learns_when_the_envelope_was_sealed():
+    alice, bob = friends("Alice", "Bob")
+    take(bob, alice, 9, sealed=NOW + HOUR_MS)
+    assert bob.store.view.clock() == Clock(Millis(NOW + HOUR_MS), Millis(9))
+    assert bob.engine.now(Millis(1009)) == NOW + HOUR_MS + 1000
+    assert bob.peer(alice).seen_at == NOW + HOUR_MS, "what arrives is judged by the better time at once"
+
+
+def test_a_sound_clock_learns_nothing():
+    alice, bob = friends("Alice", "Bob")
+    take(bob, alice, NOW, created=NOW + HOUR_MS)
+    assert bob.store.view.clock() == Clock()
+
+
+def test_nobody_can_teach_a_node_an_impossible_time():
+    alice, bob = friends("Alice", "Bob")
+    for created in (LATEST_MS + 1, 253_402_300_799_999):
+        take(bob, alice, 9, created=created)
+    assert bob.store.view.clock() == Clock()
+    take(bob, alice, 9, created=LATEST_MS)
+    assert bob.store.view.clock().floor == LATEST_MS
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_an_envelope_whose_seal_and_content_disagree_about_the_time_is_refused(off):
+    alice, bob = friends("Alice", "Bob")
+    with pytest.raises(Refused, match="seal"):
+        take(bob, alice, NOW, sealed=NOW + off * (SKEW_MS + 1))
+    take(bob, alice, NOW, sealed=NOW + off * SKEW_MS)
+
+
+# A node whose clock is wrong from the beginning.
+
+
+@pytest.mark.parametrize("wall", [0, 5, TWENTY_20, RELEASED_MS - 5 * DAY_MS, RELEASED_MS - 1])
+def test_a_node_that_heard_nothing_goes_by_the_day_of_its_release(wall):
+    node = make("Alice", now=Millis(RELEASED_MS))
+    assert node.engine.now(Millis(wall)) == RELEASED_MS
+    node.store.commit(node.engine.poll(STICK, Millis(wall)))
+    later = Millis(wall + HOUR_MS)
+    assert node.engine.now(later) == (RELEASED_MS + HOUR_MS if later < RELEASED_MS else later)
+
+
+def test_two_nodes_without_a_clock_get_everything_across_by_trying_again():
+    alice, bob = friends("Alice", "Bob", now=Millis(RELEASED_MS))
+    alice.say("help", now=Millis(0))
+    assert alice.poll(MAIL, Millis(0)), "lost on its way"
+    for hour in range(1, 30):
+        for one, other in ((alice, bob), (bob, alice)):
+            for letter, bundle in one.poll(MAIL, Millis(hour * HOUR_MS)):
+                assert letter.peer == other.node
+                other.receive(bundle, one, MAIL, Millis(hour * HOUR_MS))
+    assert bob.texts() == {"help"}
+
+
+def test_a_node_whose_clock_died_goes_on_where_it_was():
+    later = Millis(RELEASED_MS + 400 * DAY_MS)
+    (alice,) = friends("Alice", now=later)
+    alice.store.commit(alice.engine.poll(STICK, Millis(5)))
+    assert alice.engine.now(Millis(1005)) == later + 1000
+
+
+def test_a_clock_that_starts_anew_with_every_boot_still_counts_the_hours():
+    (alice,) = friends("Alice", now=Millis(RELEASED_MS))
+    for wall in (HOUR_MS, 10):
+        alice.store.commit(alice.engine.poll(STICK, Millis(wall)))
+    assert alice.engine.now(Millis(1010)) == RELEASED_MS + 1000
+
+
+# A clock that was ahead and was put right.
+
+
+def test_what_was_put_off_by_a_clock_far_ahead_is_due_when_the_clock_is_right_again():
+    alice, bob = friends("Alice", "Bob")
+    now = settle(alice, bob)
+    ahead = Millis(now + 3_000 * DAY_MS)
+    alice.store.commit(
+        [
+            SavePeer(replace(alice.peer(bob), ask_at=ahead)),
+            SaveTold(replace(alice.store.view.told(bob.node, MAIL.medium), failures=9, retry_at=ahead)),
+        ]
+    )
+    alice.say("help", now=now)
+    letters = [letter for letter, _ in alice.poll(MAIL, now)]
+    assert len(letters) == 1
+    assert letters[0].plan.ask_journal
+
+
+def test_what_was_put_off_by_a_right_clock_stays_put_off():
+    alice, bob = friends("Alice", "Bob")
+    now = settle(alice, bob)
+    told = alice.store.view.told(bob.node, MAIL.medium)
+    alice.store.commit([SaveTold(replace(told, failures=9, retry_at=Millis(now + DAY_MS)))])
+    alice.say("help", now=now)
+    assert not alice.poll(MAIL, now)
+
+
+def test_a_letter_that_was_sent_by_a_clock_ahead_is_not_waited_for():
+    alice, bob = friends("Alice", "Bob")
+    now = settle(alice, bob)
+    ahead = Millis(now + 3_000 * DAY_MS)
+    alice.say("help", now=now)
+    assert alice.poll(MAIL, ahead), "and lost on its way"
+    for _ in range(3):
+        now = settle(alice, bob, MAIL, Millis(now + DAY_MS))
+    assert bob.texts() == {"help"}
