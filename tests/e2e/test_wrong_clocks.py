@@ -20,6 +20,8 @@ def long_after(make, meet):
 
 def test_what_a_slow_clock_takes_for_the_future_waits_and_is_opened_in_time(long_after, stick):
     alice, bob = long_after
+    alice.clock += 10 * DAY_MS
+    bob.clock += 10 * DAY_MS
     for text in ("one", "two"):
         alice.say(text)
         alice.sync(stick)
@@ -31,7 +33,6 @@ def test_what_a_slow_clock_takes_for_the_future_waits_and_is_opened_in_time(long
         (problem,) = done["problems"]
         assert "clock" in problem["what"]
     assert bob.texts() == []
-    assert "found 2 = 2 dated in the future" in bob.out("sync", "--via", stick, code=3)
 
     bob.clock += 3 * DAY_MS
     assert bob.sync(stick)["opened"] == 2

@@ -60,8 +60,8 @@ def founding() -> publishing.Founding:
     keys = Announcement(
         NODE.fingerprint,
         NOW,
-        bytes(32),
-        bytes(32),
+        b"\x58" + b"\x66" * 31,
+        b"s" * 32,
         tuple(
             sorted(
                 [

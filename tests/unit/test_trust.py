@@ -184,7 +184,7 @@ LOW_SIGNING = [
 
 @pytest.mark.parametrize("point", LOW_BYTES, ids=bytes.hex)
 def test_points_that_keep_no_secret_are_refused(point):
-    with pytest.raises(ValueError, match="exchange|key"):
+    with pytest.raises(ValueError, match=r"exchange|key"):
         X25519PrivateKey.from_private_bytes(KEYS.storage).exchange(X25519PublicKey.from_public_bytes(point))
     for change in ({"storage": b64(point)}, {"points": b64(point)}, {"points": b64(b"x" * 32) + b64(point)}):
         with pytest.raises(Malformed, match="keep a secret"):

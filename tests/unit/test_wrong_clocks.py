@@ -132,3 +132,12 @@ def test_a_letter_that_was_sent_by_a_clock_ahead_is_not_waited_for():
     for _ in range(3):
         now = settle(alice, bob, MAIL, Millis(now + DAY_MS))
     assert bob.texts() == {"help"}
+
+
+def test_a_clock_that_falls_behind_our_own_past_is_not_believed_far():
+    """It still looks sound, but we have given stamps that are later."""
+    alice = make("alice")
+
+    behind = alice.engine.now(Millis(NOW - 40 * DAY_MS))
+
+    assert NOW - 2 * DAY_MS < behind <= NOW
