@@ -22,7 +22,7 @@ def as_json(value: object) -> None:
 
 
 def utf8(text: str) -> bool:
-    """Return whether *text* can be written as UTF-8: arguments and paths may hold other bytes.
+    r"""Return whether *text* can be written as UTF-8: arguments and paths may hold other bytes.
 
     >>> utf8("caf\u00e9"), utf8("caf\udce9")
     (True, False)
