@@ -16,6 +16,7 @@ from tests.unit.nodes import NOW, STICK, friends, settle
 from paquebot.errors import Malformed, Refused, TooLarge
 from paquebot.protocol import bundle, cbor, container, journal, messages, schema
 from paquebot.protocol.bundle import (
+    OUTCOMES,
     Bundle,
     Chunk,
     Heard,
@@ -362,7 +363,7 @@ parts = st.one_of(
     st.builds(Update, names, compact, signatures),
     st.builds(Chunk, st.binary(min_size=32, max_size=32), st.binary(max_size=50)),
     st.builds(Tally, numbers, names, ranges),
-    st.builds(Outcome, st.binary(max_size=64), st.text(max_size=40), st.text(max_size=300)),
+    st.builds(Outcome, st.binary(max_size=64), st.sampled_from(OUTCOMES), st.text(max_size=300)),
     st.builds(Want, names, ranges),
 )
 heard = st.dictionaries(numbers, st.binary(min_size=4, max_size=16), max_size=6).map(Heard.of)

@@ -102,7 +102,7 @@ def test_without_backing_off(monkeypatch):
 
 
 def test_acknowledging_before_committing(monkeypatch):
-    def forgetful(self, bundle, sender, link, where, wall):
+    def forgetful(self, bundle, sender, *_, **__):
         """Decide, and forget it: as if the power went after the token was shown."""
         self.addressed(bundle, sender)
         self.heard = None

@@ -55,7 +55,7 @@ def chunked(node: MemoryNode, count: int) -> str:
 @pytest.fixture
 def two() -> list[MemoryNode]:
     """Alice and Bob, who have said all there was to say."""
-    nodes = friends("Alice", "Bob")
+    nodes = friends("Alice", "Bob", now=Millis(NOW - 20 * DAY_MS))
     one, other = nodes
     for day in range(3):
         now = Millis(NOW - (10 - day) * DAY_MS)

@@ -19,7 +19,7 @@ from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effects, HaveBlob, Post, Quarantine, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.identity import PrivateKey
-from paquebot.protocol.limits import AHEAD_MAX_MS, SKEW_MS
+from paquebot.protocol.limits import SKEW_MS
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link, View
@@ -39,8 +39,8 @@ class Engine:
         self._jitter = jitter
 
     def now(self, wall: Millis) -> Millis:
-        """Return the best guess at the time: never far behind the latest stamp we gave or accepted."""
-        return Millis(max(self._view.clock().now(wall), self._view.stamp().at - AHEAD_MAX_MS))
+        """Return the best guess at the time: never before this node was founded, or its keys would not be valid yet."""
+        return max(self._view.clock().now(wall), self._view.founded())
 
     def doubtful(self, wall: Millis) -> bool:
         """Return whether the wall clock contradicts what has certainly passed."""

@@ -263,6 +263,9 @@ class View(Protocol):
     def local(self) -> Local:
         """Return who we are."""
 
+    def founded(self) -> Millis:
+        """Return when this node was made, by its own clock."""
+
     def clock(self) -> Clock:
         """Return what is known of the time besides the wall clock."""
 

@@ -137,6 +137,11 @@ class SqliteView:
         user, trust, name = self._one("SELECT user, trust, name FROM local WHERE node = ?")
         return Local(self._name(user), self._name(self.node), ResourceId(b64(trust)), name)
 
+    def founded(self) -> Millis:
+        """Return when this node was made, by its own clock."""
+        row = self._one("SELECT stamp_at FROM resource WHERE node = ? AND number = 1")
+        return Millis(row[0] if row else 0)
+
     def clock(self) -> Clock:
         """Return what is known of the time besides the wall clock."""
         floor, wall = self._one("SELECT clock_floor, clock_wall FROM local WHERE node = ?")

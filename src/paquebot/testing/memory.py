@@ -135,6 +135,10 @@ class MemoryView:
     def local(self) -> Local:
         return self._local
 
+    def founded(self) -> Millis:
+        first = self._tables.by_number.get(1)
+        return self._tables.rows[first].kept.stamp.at if first else Millis(0)
+
     def clock(self) -> Clock:
         found: Clock = self._tables.facts.get("clock", Clock())
         return found

@@ -278,6 +278,9 @@ class Simulation:
                 return f"{house.name} lacks {author.name}'s line {line.number}"
             if line.mine and line.number not in peer.applied | peer.known:
                 return f"{author.name} does not know that {house.name} has line {line.number}"
+        heard = theirs.peer(author.node)
+        if heard is None or heard.heard < max(peer.acked.last, view.last_of_ours(1, view.tip()[0])):
+            return f"{house.name} has not heard {author.name}'s journal to its end"
         if untold := Ranges.of((1, view.tip()[0])) - peer.acked - peer.known:
             return f"{author.name} has not told {house.name} of its lines {untold}"
         if peer.owed_chunks:
