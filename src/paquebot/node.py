@@ -253,7 +253,8 @@ class Node:
         except Malformed:
             found = {}
         if not found:
-            raise NotFound(f"nothing here has the id {text!r}")
+            hint = "" if len(name) >= 4 else "; give at least 4 characters of it"
+            raise NotFound(f"nothing here has the id {text!r}{hint}")
         if len(found) > 1:
             raise Misused(f"{text!r} may mean {len(found)} resources; give more of the id")
         listed = self.view.listing(next(iter(found)))

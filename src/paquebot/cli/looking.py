@@ -84,6 +84,11 @@ def demo_command(keep: Path | None) -> int:
     """Show two nodes syncing by a stick: one is lost, one comes twice, one is damaged, and all ends well.
 
     Everything is real: separate homes and processes, OpenPGP, files on a folder that stands for the stick.
+
+    \b
+    Examples:
+      paquebot demo
+      paquebot demo --keep /tmp/look
     """
     from paquebot import demo
 

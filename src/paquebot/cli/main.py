@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -137,6 +138,8 @@ def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool) -> 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code that says what happened."""
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by the shell: >&-
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as we run
     try:
         # Not standalone: click would turn our own exit codes and interruptions into its own.
         result: Any = group.main(list(arguments) if arguments is not None else None, standalone_mode=False)
@@ -154,13 +157,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo("stopped; nothing is lost, run it again to go on", err=True)
         code = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _stop_printing()
         code = 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"error: {_shown(f'{where}{error.strerror or error}')}", err=True)
+        _stop_printing()
         code = 1
     sys.exit(code)
+
+
+def _stop_printing() -> None:
+    """Let what is still buffered go nowhere: printing it again at exit would fail again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:

@@ -100,10 +100,13 @@ def add(setting: Setting, name: str, cardfile: BinaryIO, trust: str, wants_json:
         raise Misused("a peer's name has 1 to 100 printable characters")
     with setting.node() as node:
         card = node.read_card(data.decode("utf-8", "replace"))
+        before = node.view.peer(card.node.fingerprint)
         peer = node.add_peer(card, name, trusting=trust == "read")
     if wants_json:
         output.as_json(_as_json(peer))
         return
+    if before and before.name != name:
+        click.echo(f"{printable(before.name)} is now called {printable(name)}.")
     click.echo(f"{printable(name)} is pinned: user {short(peer.user)}, node {short(peer.node)}.")
     if peer.reads:
         click.echo(
@@ -117,7 +120,13 @@ def add(setting: Setting, name: str, cardfile: BinaryIO, trust: str, wants_json:
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_peers(setting: Setting, wants_json: bool) -> None:
-    """List the peers."""
+    """List the peers.
+
+    \b
+    Examples:
+      paquebot peer list
+      paquebot peer list --json
+    """
     with setting.node() as node:
         peers, now = node.view.peers(), node.now()
     if wants_json:
@@ -144,7 +153,12 @@ def list_peers(setting: Setting, wants_json: bool) -> None:
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
-    """Show one peer, with its fingerprints in full to be compared by voice."""
+    """Show one peer, with its fingerprints in full, to be compared with what `paquebot card --json` says there.
+
+    \b
+    Example:
+      paquebot peer show Bob
+    """
     with setting.node() as node:
         peer = node.peer(name)
         keys = node.view.announcement(peer.node)
@@ -165,12 +179,22 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
 
 @peer_command.command("remove")
 @click.argument("name")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def remove(setting: Setting, name: str) -> None:
-    """Forget a peer: nothing more is sent to it or taken from it. What came from it stays."""
+def remove(setting: Setting, name: str, wants_json: bool) -> None:
+    """Forget a peer: nothing more is sent to it or taken from it. What came from it stays.
+
+    \b
+    Example:
+      paquebot peer remove Bob
+    """
     with setting.node() as node:
+        gone = node.peer(name)
         node.remove_peer(name)
-    click.echo(f"{printable(name)} is forgotten.")
+    if wants_json:
+        output.as_json(_as_json(gone))
+    else:
+        click.echo(f"{printable(name)} is forgotten.")
 
 
 def _as_json(peer: Peer) -> dict[str, object]:

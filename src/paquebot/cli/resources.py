@@ -175,7 +175,7 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
     if wants_json:
         output.as_json({**value, "text": text, "peers": reached})
         return
-    for key in ("uri", "author_name", "schema", "title", "filename", "size", "stamp"):
+    for key in ("id", "uri", "author_name", "schema", "title", "filename", "size", "stamp"):
         if value[key] not in ("", None):
             click.echo(f"{key.removesuffix('_name'):<9} {printable(str(value[key]))}")
     if listed.tags:
