@@ -39,6 +39,8 @@ class Found:
     size: int
     stamp: int
     """When it was changed, in even seconds, for FAT knows no others."""
+    written_ns: int
+    """The same as exactly as the file system knows: good for putting files in order, and for nothing else."""
 
     @property
     def where(self) -> str:
@@ -122,7 +124,7 @@ class Folder:
                     if stat.S_ISDIR(state.st_mode):
                         folders.append(name)
                     elif stat.S_ISREG(state.st_mode) and len(files) < FILES_MAX:
-                        files.append(Found((*parts, name), state.st_size, _stamp(state)))
+                        files.append(Found((*parts, name), state.st_size, _stamp(state), state.st_mtime_ns))
         except OSError:
             listing.complete = False
             return folders
@@ -181,7 +183,7 @@ class Folder:
                 with suppress(OSError):
                     state = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
                     if self._is_ours(state):
-                        return Found(parts, state.st_size, _stamp(state))
+                        return Found(parts, state.st_size, _stamp(state), state.st_mtime_ns)
         return None
 
     def alive(self) -> bool:

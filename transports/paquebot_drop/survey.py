@@ -102,6 +102,7 @@ async def _sort(folder: Folder, files: list[Found], survey: Survey) -> list[Foun
                 slips.append(found)
             elif found.parts[0] == ROOT and not found.parts[-1].upper().endswith(".ACK"):
                 survey.strays.append((found, _mark(found, read)))
+    survey.crates.sort(key=lambda crate: (crate.found.written_ns, crate.name))  # a journal is best read from its start
     return slips
 
 
