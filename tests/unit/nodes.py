@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -151,7 +152,9 @@ def make(name: str, *, now: Millis = NOW) -> MemoryNode:
     founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
     store = Store(None)
     store.found(founding.local, lambda: publishing.take_root(store.view, founding, now))
-    return MemoryNode(user, node, store, Engine(store.view, node, entropy, Random(name)), entropy)
+    found = MemoryNode(user, node, store, Engine(store.view, node, entropy, Random(name)), entropy)
+    weakref.finalize(found, store.close)
+    return found
 
 
 def friends(*names: str, now: Millis = NOW) -> list[MemoryNode]:

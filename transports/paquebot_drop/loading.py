@@ -13,6 +13,7 @@ from paquebot_drop.folder import ROOT, Folder, Found, forget, sync, write_all
 from paquebot_drop.ledger import Ledger, Record, Wrote, checkmark
 
 HOUR_MS = 3_600_000
+_NAMES_TRIED = 16
 RESERVE = 1 << 20  # left free for folders, tokens and a file system's own needs
 BUFFER = 1 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -145,15 +146,19 @@ class Loader:
         return dropped
 
     def _begin(self) -> Crate:
-        name = base32(self._dice(16))
-        # Known before it exists: a torn one that was never handed over is ours to delete.
-        self._ledger().set_wrote(name, Wrote(_NOTHING, ()))
-        try:
-            self._crate = Crate(self._folder, name)
-        except OSError:
-            self._ledger().set_wrote(name, None)
-            raise
-        return self._crate
+        for attempt in range(_NAMES_TRIED):
+            name = base32(self._dice(16))
+            # Known before it exists: a torn one that was never handed over is ours to delete.
+            self._ledger().set_wrote(name, Wrote(_NOTHING, ()))
+            try:
+                self._crate = Crate(self._folder, name)
+                return self._crate
+            except OSError as error:
+                self._ledger().set_wrote(name, None)
+                # Something foreign may stand where one of the thirty-two folders should be; the others will do.
+                if error.errno != errno.ENOTDIR or attempt + 1 == _NAMES_TRIED:
+                    raise
+        raise AssertionError("the loop returns or raises")
 
     def _grown(self, entry: Entry, *, pending: bool = False) -> int:
         """How large the open crate (or what of it is unwritten) would be with *entry*."""

@@ -46,15 +46,17 @@ class Store:
         """Open the file so that merely looking leaves no trace on the disk; only one process has it open anyway."""
         if self._path and self._path.exists() and not self._path.with_name("store.db-wal").exists():
             db = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
-            if db.execute("PRAGMA user_version").fetchone()[0] == len(_scripts()):
-                return db, False
+            with _closed_on_error(db):
+                if db.execute("PRAGMA user_version").fetchone()[0] == len(_scripts()):
+                    return db, False
             db.close()
         if self._path and not self._path.exists():
             with suppress(OSError):  # SQLite will say so in its own way; its log gets the mode that the file has
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
-        db.execute("PRAGMA synchronous = FULL")  # what is acknowledged must survive a power cut
-        _migrate(db)
+        with _closed_on_error(db):
+            db.execute("PRAGMA synchronous = FULL")  # what is acknowledged must survive a power cut
+            _migrate(db)
         return db, True
 
     def _write(self) -> sqlite3.Connection:
@@ -191,6 +193,15 @@ class Store:
     def _party(self, name: str) -> int:
         self._db.execute("INSERT OR IGNORE INTO party (name) VALUES (?)", (raw(name),))
         return int(self._db.execute("SELECT id FROM party WHERE name = ?", (raw(name),)).fetchone()[0])
+
+
+@contextmanager
+def _closed_on_error(db: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
 
 
 def _scripts() -> list[str]:
