@@ -80,7 +80,7 @@ class HouseContext:
 
     def get(self, key: str) -> bytes | None:
         """Return a value of the durable state."""
-        return next((value for name, value in self.items(key) if name == key), None)
+        return self._store.view.carried(self._kind, key)
 
     def items(self, prefix: str) -> Iterable[tuple[str, bytes]]:
         """Return the durable state below *prefix*."""

@@ -45,7 +45,6 @@ from paquebot.transport import Transport
 from paquebot.vault import keystore
 from paquebot.vault.sealer import Sealer
 
-KEY_KINDS = ("ed25519", "rsa3072")
 VIA = "drop"
 """The transport that ``--via PATH`` means."""
 
@@ -346,8 +345,7 @@ class Node:
     def _notice_medium(self, carrier: str, medium: str, report: Report) -> None:
         """Say so if we wrote to something else than the last time under that name: it may be an empty mount point."""
         key = f"medium/{carrier}"
-        known = [value.decode() for name, value in self.view.carrier("", key) if name == key]
-        if known and known != [medium]:
+        if self.view.carried("", key) not in (None, medium.encode()):
             report.notes.append(f"{carrier}: this is another medium than the one written to last time")
         self._store.carry("", key, medium.encode())
 

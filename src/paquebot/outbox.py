@@ -90,7 +90,8 @@ class Outbox:
         self._report.problems += reasons.values()
 
     def _outgoing(self, letter: Letter, link: Link) -> Outgoing | None:
-        name = next((peer.name for peer in self._store.view.peers() if peer.node == letter.peer), "a peer")
+        peer = self._store.view.peer(letter.peer)
+        name = peer.name if peer else "a peer"
         try:
             key, tag = self._key(letter, link), self._tags.for_peer(letter.peer)
         except Malformed:

@@ -30,9 +30,6 @@ __all__ = [
 API_VERSION = 0
 """0 until mail, stick and radio have all lived behind this door; then 1, and changed only to break."""
 
-TOKEN_BYTES = 16
-TAG_BYTES = 8
-
 
 def token_hash(token: bytes) -> bytes:
     """Return what may be shown in clear of an acknowledgement *token*: 16 bytes that reveal nothing of it.

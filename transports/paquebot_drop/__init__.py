@@ -62,7 +62,6 @@ class DropTransport:
     settings_type: ClassVar[type] = DropSettings
 
     def __init__(self, settings: DropSettings, context: Context) -> None:
-        self._settings = settings
         self._context = context
         self._path = expanduser(settings.path)
         self._label = settings.label or settings.path

@@ -18,8 +18,6 @@ ResourceId = NewType("ResourceId", str)
 LineId = NewType("LineId", str)
 """Names a journal line: 86 characters, the hash of its text."""
 
-ID_CHARS = 86
-
 
 def b64(data: bytes) -> str:
     """Return *data* as base64url without padding.

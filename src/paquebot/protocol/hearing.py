@@ -42,7 +42,7 @@ from paquebot.protocol.effects import (
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64
 from paquebot.protocol.journal import Entry
-from paquebot.protocol.limits import DAY_MS, REPLIES_MAX, SILENCE_FACTOR
+from paquebot.protocol.limits import REPLIES_MAX
 from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
@@ -95,14 +95,13 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
     yield Seen(bundle.id, peer.node, to.sequence, now)
     received = peer.received | Ranges.of((to.sequence, to.sequence), (1, to.floor - 1))
     newest = restored or to.sequence == received.last
-    patience = max(DAY_MS, SILENCE_FACTOR * hearing.link.latency_ms)
     yield SavePeer(
         replace(
             peer,
             received=received,
             floor=to.floor if newest else max(peer.floor, to.floor),
             seen_at=now,
-            ask_at=Millis(now + patience),
+            ask_at=Millis(now + hearing.link.silence_ms),
             owes_ack=owes_ack,
         )
     )

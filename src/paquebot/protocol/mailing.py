@@ -37,7 +37,6 @@ from paquebot.protocol.limits import (
     BACKOFF_LAST_MS,
     BUNDLE_BYTES_AIM,
     CHUNK_BYTES,
-    DAY_MS,
     ENVELOPE_LIFE_MS,
     HEARD_MAX,
     INLINE_BYTES_MAX,
@@ -47,7 +46,6 @@ from paquebot.protocol.limits import (
     PARTS_MAX,
     REQUESTS_MAX,
     RUNS_MAX,
-    SILENCE_FACTOR,
 )
 from paquebot.protocol.messages import Broadcast, JournalRequest, ResourceRequest, Response
 from paquebot.protocol.ranges import Ranges
@@ -143,7 +141,7 @@ def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Itera
     wants = [each for each in view.incomplete(peer.node, again, REQUESTS_MAX) if _its_turn(view, peer, each, now)]
     owed = [each for each in view.replies(peer.node) if each.number not in answered]
     short = [each for each in owed if _reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
-    longest = max(ENVELOPE_LIFE_MS, SILENCE_FACTOR * link.latency_ms)  # a slower link may have put it off
+    longest = max(ENVELOPE_LIFE_MS, link.silence_ms)  # a slower link may have put it off
     first = Plan(
         replies=tuple(each.number for each in short),
         requests=tuple(entry.resource for entry in view.wanted(peer.node, again, REQUESTS_MAX)),
@@ -272,7 +270,6 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
         for name in (*plan.requests, *(resource for resource, _ in plan.wants)):
             yield Asked(name, now)
     yield SaveTold(replace(told, lines=lines, chunks=chunks))
-    patience = max(DAY_MS, SILENCE_FACTOR * link.latency_ms)
     yield SavePeer(
         replace(
             peer,
@@ -280,7 +277,7 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
             told_number=peer.heard,
             told_done=peer.done,
             owes_ack=False,
-            ask_at=Millis(now + patience) if asked_journal or not peer.ask_at else peer.ask_at,
+            ask_at=Millis(now + link.silence_ms) if asked_journal or not peer.ask_at else peer.ask_at,
         )
     )
 

@@ -12,7 +12,7 @@ from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
-from paquebot.protocol.limits import BUNDLE_BYTES_AIM
+from paquebot.protocol.limits import BUNDLE_BYTES_AIM, DAY_MS, SILENCE_FACTOR
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
@@ -255,6 +255,11 @@ class Link:
     """The largest parcel it takes."""
     bytes_cheap: bool = False
     shows_tokens: bool = False
+
+    @property
+    def silence_ms(self) -> int:
+        """How long a peer may say nothing here before that is long enough to ask."""
+        return max(DAY_MS, SILENCE_FACTOR * self.latency_ms)
 
 
 class View(Protocol):

@@ -139,7 +139,7 @@ class Store:
     def carry(self, transport: str, key: str, value: bytes | None) -> None:
         """Set, or with None remove, a value of a transport's own state. What is there already is not written again."""
         view = self.view
-        if next((old for name, old in view.carrier(transport, key) if name == key), None) == value:
+        if view.carried(transport, key) == value:
             return
         with _translated(), self._transaction():
             self._db.execute(

@@ -658,6 +658,11 @@ class SqliteView:
             for n, digest, size, code, why, who, place, at in rows
         ]
 
+    def carried(self, transport: str, key: str) -> bytes | None:
+        """Return one value of a transport's durable state."""
+        row = self._one("SELECT value FROM carrier WHERE node = ? AND transport = ? AND key = ?", transport, key)
+        return row[0] if row else None
+
     def carrier(self, transport: str, prefix: str) -> Sequence[tuple[str, bytes]]:
         """Return a transport's durable state below *prefix*, in order of keys."""
         rows = self._all(

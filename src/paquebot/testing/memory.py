@@ -396,6 +396,10 @@ class MemoryView:
         """Return everything that was set aside, oldest first."""
         return sorted(self._tables.quarantine.values(), key=lambda each: each.id)
 
+    def carried(self, transport: str, key: str) -> bytes | None:
+        """Return one value of a transport's durable state."""
+        return self._tables.carrier.get((transport, key))
+
     def carrier(self, transport: str, prefix: str) -> Sequence[tuple[str, bytes]]:
         """Return a transport's durable state below *prefix*, in order of keys."""
         found = ((key, value) for (name, key), value in self._tables.carrier.items() if name == transport)
