@@ -9,7 +9,7 @@ import pytest
 from paquebot.errors import Malformed, TooLarge
 from paquebot.protocol import container
 from paquebot.protocol.limits import CONTAINER_BYTES_MAX
-from paquebot.protocol.published import PUBLISHER, URIS
+from paquebot.protocol.published import PUBLISHERS, URIS
 
 HEAD = b'{"sdmp":{"version":"0.12.0","schemas":["message"]}'
 
@@ -136,13 +136,13 @@ def test_every_listed_schema_is_checked_in_order():
 
 
 def test_a_schema_that_is_not_here_yet_is_named_and_not_refused():
-    uri = f"sdmp://{PUBLISHER}/{'B' * 86}"
+    uri = f"sdmp://{PUBLISHERS[0]}/{'B' * 86}"
     found = container.read(container.write(["message", uri], {"message": ""}))
     assert (found.unresolved, found.keeps(uri), found.keeps("receipt")) == (("B" * 86,), True, False)
 
 
 def test_a_schema_that_was_fetched_is_applied():
-    uri = f"sdmp://{PUBLISHER}/{'B' * 86}"
+    uri = f"sdmp://{PUBLISHERS[0]}/{'B' * 86}"
     resolve = {uri: '{"required":["cargo"]}'}.get
     assert container.read(container.write([uri], {"cargo": "rope"}), resolve).unresolved == ()
     with pytest.raises(Malformed):

@@ -9,7 +9,7 @@ import pytest
 from paquebot.errors import Malformed
 from paquebot.protocol import container, schema
 from paquebot.protocol.encoding import b64, digest
-from paquebot.protocol.published import OBJECTS, PUBLISHER, URIS
+from paquebot.protocol.published import OBJECTS, PUBLISHERS, URIS
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.trust import identity_of
 
@@ -211,6 +211,30 @@ OURS = {
             {"groups": [{**GROUP, "points": "A" * 43 + "\n"}]},
         ],
     ),
+    "sealed": (
+        "sealed",
+        {"point": "A" * 43, "readers": ["A" * 64], "body": "AAAA"},
+        [
+            {"point": ...},
+            {"point": "A" * 42},
+            {"readers": []},
+            {"readers": ["A" * 63]},
+            {"readers": ["A" * 64] * 1025},
+            {"body": ...},
+            {"body": "="},
+        ],
+    ),
+    "wrap": (
+        "wrap",
+        {"resource": ID, "point": "A" * 43, "readers": ["A" * 64]},
+        [{"resource": ...}, {"resource": "x"}, {"point": 1}, {"readers": ...}],
+    ),
+    "ending": (
+        "ending",
+        {"node": ID, "line": ID, "number": 3, "successor": ID},
+        [{"node": ...}, {"line": "x"}, {"number": -1}, {"number": 1 << 53}, {"number": True}, {"successor": ""}],
+    ),
+    "rotation": ("rotation", {"from": ID, "to": ID}, [{"from": ...}, {"to": "x"}]),
 }
 
 
@@ -284,26 +308,32 @@ def test_every_core_schema_is_tried_here():
 # Ours, published.
 
 
-def test_the_first_published_object_is_the_publishers_own_identity():
-    identity = identity_of(Resource.read(SignedObject.parse(OBJECTS[0].encode()), schema.published))
-    assert (identity.fingerprint, identity.kind) == (PUBLISHER, "user")
+IDENTITIES = {
+    found.fingerprint: found
+    for text in OBJECTS[: len(PUBLISHERS)]
+    for found in [identity_of(Resource.read(SignedObject.parse(text.encode()), schema.published))]
+}
+
+
+def test_the_first_published_objects_are_the_publishers_own_identities():
+    assert tuple(IDENTITIES) == PUBLISHERS
+    assert {each.kind for each in IDENTITIES.values()} == {"user"}
 
 
 @pytest.mark.parametrize("name", schema.OURS)
 def test_our_schemas_are_signed_by_the_publisher_and_named_by_their_hash(name):
-    key = identity_of(Resource.read(SignedObject.parse(OBJECTS[0].encode()), schema.published)).key
-    found = [Resource.read(SignedObject.parse(text.encode()), schema.published) for text in OBJECTS[1:]]
+    found = [Resource.read(SignedObject.parse(text.encode()), schema.published) for text in OBJECTS[len(PUBLISHERS) :]]
     (resource,) = [each for each in found if each.uri == URIS[name]]
-    resource.signed.verify(key)
-    assert (resource.user, resource.trust, resource.kind) == (PUBLISHER, None, "schema")
+    resource.signed.verify(IDENTITIES[resource.user].key)
+    assert (resource.trust, resource.kind) == (None, "schema")
     assert resource.id == digest(resource.signed.payload)
     assert resource.container.value["schema"] == schema.OURS[name]
     assert json.loads(schema.published(URIS[name]) or "") == schema.OURS[name]
 
 
 def test_nothing_else_is_published_by_the_package():
-    assert len(OBJECTS) == 1 + len(URIS)
-    assert schema.published(f"sdmp://{PUBLISHER}/{ID}") is None
+    assert len(OBJECTS) == len(PUBLISHERS) + len(URIS)
+    assert schema.published(f"sdmp://{PUBLISHERS[0]}/{ID}") is None
     assert schema.published("about") is None
 
 

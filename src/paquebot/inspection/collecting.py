@@ -12,7 +12,7 @@ from paquebot.protocol import container, schema
 from paquebot.protocol.encoding import Fingerprint, unb64
 from paquebot.protocol.identity import PublicKey, public_key, public_key_from_pem
 from paquebot.protocol.limits import CONTAINER_BYTES_MAX
-from paquebot.protocol.published import OBJECTS
+from paquebot.protocol.published import OBJECTS, PUBLISHERS
 from paquebot.protocol.publishing import CARD_BYTES_MAX, CARD_HEAD
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Millis, parse_time
@@ -24,7 +24,7 @@ def collect(files: Sequence[tuple[str, bytes]], keys: Sequence[PublicKey], at: M
     known = Known(at)
     for key in keys:
         known.keys[key.fingerprint] = key, "--key"
-    for name, data in (*files, ("our own schemas", OBJECTS[0].encode())):
+    for name, data in (*files, *(("our own schemas", text.encode()) for text in OBJECTS[: len(PUBLISHERS)])):
         for each in _objects(data):
             try:
                 _learn(known, name, each)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-PUBLISHER = "KgXKeRkoH-X9y5atGLYGZ2uD0-Yq2KhbrXfjyH9CHLSgkY-ourjlL7pdvzJ3LZalPPqXSghxlak7RXuAIgdrIA"
-"""The throw-away identity that published them; its private key is not kept."""
+PUBLISHERS: tuple[str, ...] = (
+    "KgXKeRkoH-X9y5atGLYGZ2uD0-Yq2KhbrXfjyH9CHLSgkY-ourjlL7pdvzJ3LZalPPqXSghxlak7RXuAIgdrIA",
+    "rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw",
+)
+"""The throw-away identities that published them; their private keys are not kept."""
 
 URIS: dict[str, str] = {
     "about": "sdmp://KgXKeRkoH-X9y5atGLYGZ2uD0-Yq2KhbrXfjyH9CHLSgkY-ourjlL7pdvzJ3LZalPPqXSghxlak7RXuAIgdrIA/WpFSc2Tt-qWLwEJ6dWrieylClfz1gAbrPo9S4TmOry3zKBfiFDYGVD3X3NYQtl7DWRNX5jC0doqs8kVC9lWgJw",
     "file": "sdmp://KgXKeRkoH-X9y5atGLYGZ2uD0-Yq2KhbrXfjyH9CHLSgkY-ourjlL7pdvzJ3LZalPPqXSghxlak7RXuAIgdrIA/FXnYRKbut9nqB68LOQMtdTFDpUKqJ_uPy_eLf4p7EUf7hiNd61zOhZgEPuYL_mVnn27cD-p95z0GcAhKEs6nuA",
     "envelope_keys": "sdmp://KgXKeRkoH-X9y5atGLYGZ2uD0-Yq2KhbrXfjyH9CHLSgkY-ourjlL7pdvzJ3LZalPPqXSghxlak7RXuAIgdrIA/xMIGu7egYIwwQup0YI6CAe8VfH6RuBlDcn5Zsd1smQM18E7ec6dkedkXwNKc6H0FWp-qaRp6oCquBKjtMd7xRg",
+    "sealed": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/b-7UMwn7NBZkPxWGrQr5UscJNLk9tQZSLQ_1HB_kZr7iiYklJEb90QUMejW9UQyvwAVv5H_ATQv4zNWIbjfwdg",
+    "wrap": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/1TRtS1Ys23C63bGe9bi5ILNvl7wbyKs0YDXSLITi48npMLuvUknlP23bANX87zFvlCBVcC8NimOG59LbUJFSqw",
+    "ending": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/vysToBWRcuNMRuTBfQsuRGNaJdPD1Ujh_7vyNvBHgGVpzPbWw3DJeZBFpZlNMMtJ00wqqLx534AXiBXWb2NhFw",
+    "rotation": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/-ewqZC7jj-PBRmzI_TyTMgS4M91Uq08cbW3gMEuNScfWDZHKavmWUSZ6v5IqBc1j1CIGbqYrPpas7xqYVo4-vA",
 }
 """By which URI a container names each of our schemas."""
 
@@ -23,6 +30,17 @@ OBJECTS: tuple[str, ...] = (
         "iOiJFZERTQSIsImtpZCI6IktnWEtlUmtvSC1YOXk1YXRHTFlHWjJ1RDAtWXEyS2hiclhmanlIOUNITFNna1ktb3VyamxMN3Bkdnp"
         'KM0xaYWxQUHFYU2doeGxhazdSWHVBSWdkcklBIn0","signature":"h0kZDx_GtgEn2Npz7CRfumsO_bpstJpIfRdeRgEH5Z4Gp'
         'Ik79qYeGoSFd6zJSw-GPLqjaspHCqmA0AvJnvVaDw"}]}}'
+    ),
+    (
+        '{"sdmp":{"version":"0.12.0","schemas":["signature"]},"signature":{"identifier":"2eG97sPwRMV7NyWvTRHZ'
+        'hEU4fFctzeQPdp_E5bfTuwOe0X99XtNbXGpUYcsQEt660IwUeQM9aF2CcOQ6uM0snQ","payload":"eyJzZG1wIjp7InZlcnNpb'
+        "24iOiIwLjEyLjAiLCJzY2hlbWFzIjpbImlkZW50aXR5Il19LCJpZGVudGl0eSI6eyJ0eXBlIjoidXNlciIsImV4cGlyZXMiOiIyM"
+        "TI2LTAxLTAxVDAwOjAwOjAwLjAwMFoiLCJrZXkiOiJNQ293QlFZREsyVndBeUVBd0pDUFFkM0tnZmRTd3dCaUQwQkpqWThLYWpmW"
+        "nJUREFFSkxtM2Z1MmVEbz0iLCJmaW5nZXJwcmludCI6InJmcE9oVnZwZDV5TWlvV2RpcTExcXA0ODh4dzR0eTI1Q0VoS0xuTW52N"
+        'DlsM1ktUTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In19","signatures":[{"protected":"eyJhbGc'
+        "iOiJFZERTQSIsImtpZCI6InJmcE9oVnZwZDV5TWlvV2RpcTExcXA0ODh4dzR0eTI1Q0VoS0xuTW52NDlsM1ktUTZHV2JDaHFHUUc"
+        '4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In0","signature":"biQoYYoMez0DWHeZBcfH8032FgKchyPq_fbJ6IfymOkRR'
+        '2qC48hy_5uUjLA7KqOjnmkykw8764zN2Kei7wwkCg"}]}}'
     ),
     (
         '{"sdmp":{"version":"0.12.0","schemas":["signature"]},"signature":{"identifier":"WpFSc2Tt-qWLwEJ6dWri'
@@ -80,5 +98,59 @@ OBJECTS: tuple[str, ...] = (
         'a1ktb3VyamxMN3BkdnpKM0xaYWxQUHFYU2doeGxhazdSWHVBSWdkcklBIn0","signature":"6cDzJDmAo4itBYzFkSLgVOiRSr'
         'FfWNm5_-8tAAZtS4bHuIsI0xZAiTKNZaexWV-0vT6FG6MAktzlfA9N-1XFBQ"}]}}'
     ),
+    (
+        '{"sdmp":{"version":"0.12.0","schemas":["signature"]},"signature":{"identifier":"b-7UMwn7NBZkPxWGrQr5'
+        'UscJNLk9tQZSLQ_1HB_kZr7iiYklJEb90QUMejW9UQyvwAVv5H_ATQv4zNWIbjfwdg","payload":"eyJzZG1wIjp7InZlcnNpb'
+        "24iOiIwLjEyLjAiLCJzY2hlbWFzIjpbInNjaGVtYSIsInJlc291cmNlIl19LCJzY2hlbWEiOnsicmVxdWlyZWQiOlsic2VhbGVkI"
+        "l0sInByb3BlcnRpZXMiOnsic2VhbGVkIjp7InR5cGUiOiJvYmplY3QiLCJyZXF1aXJlZCI6WyJwb2ludCIsInJlYWRlcnMiLCJib"
+        "2R5Il0sInByb3BlcnRpZXMiOnsicG9pbnQiOnsidHlwZSI6InN0cmluZyIsInBhdHRlcm4iOiJeW0EtWmEtejAtOV8tXXs0M30kI"
+        "n0sInJlYWRlcnMiOnsidHlwZSI6ImFycmF5IiwiaXRlbXMiOnsidHlwZSI6InN0cmluZyIsInBhdHRlcm4iOiJeW0EtWmEtejAtO"
+        "V8tXXs2NH0kIn0sIm1pbkl0ZW1zIjoxLCJtYXhJdGVtcyI6MTAyNH0sImJvZHkiOnsidHlwZSI6InN0cmluZyIsInBhdHRlcm4iO"
+        "iJeW0EtWmEtejAtOV8tXSokIn19fX19LCJyZXNvdXJjZSI6eyJ1c2VyIjoicmZwT2hWdnBkNXlNaW9XZGlxMTFxcDQ4OHh3NHR5M"
+        'jVDRWhLTG5NbnY0OWwzWS1RNkdXYkNocUdRRzhMaFRzNzdSMTlKTS1IVkU4ZHQ0SG9GbU1OWXcifX0","signatures":[{"prot'
+        'ected":"eyJhbGciOiJFZERTQSIsImtpZCI6InJmcE9oVnZwZDV5TWlvV2RpcTExcXA0ODh4dzR0eTI1Q0VoS0xuTW52NDlsM1kt'
+        'UTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In0","signature":"2f4eQyL0uP351CLdHcFWMTWCST3cgZ'
+        'ghVsE1XNp8XLeNP50AWb7NDASHu_jR03RJsuiWJHK4mGC9dcRr4TXlDw"}]}}'
+    ),
+    (
+        '{"sdmp":{"version":"0.12.0","schemas":["signature"]},"signature":{"identifier":"1TRtS1Ys23C63bGe9bi5'
+        'ILNvl7wbyKs0YDXSLITi48npMLuvUknlP23bANX87zFvlCBVcC8NimOG59LbUJFSqw","payload":"eyJzZG1wIjp7InZlcnNpb'
+        "24iOiIwLjEyLjAiLCJzY2hlbWFzIjpbInNjaGVtYSIsInJlc291cmNlIl19LCJzY2hlbWEiOnsicmVxdWlyZWQiOlsid3JhcCJdL"
+        "CJwcm9wZXJ0aWVzIjp7IndyYXAiOnsidHlwZSI6Im9iamVjdCIsInJlcXVpcmVkIjpbInJlc291cmNlIiwicG9pbnQiLCJyZWFkZ"
+        "XJzIl0sInByb3BlcnRpZXMiOnsicmVzb3VyY2UiOnsidHlwZSI6InN0cmluZyIsInBhdHRlcm4iOiJeW0EtWmEtejAtOV8tXXs4N"
+        "n0kIn0sInBvaW50Ijp7InR5cGUiOiJzdHJpbmciLCJwYXR0ZXJuIjoiXltBLVphLXowLTlfLV17NDN9JCJ9LCJyZWFkZXJzIjp7I"
+        "nR5cGUiOiJhcnJheSIsIml0ZW1zIjp7InR5cGUiOiJzdHJpbmciLCJwYXR0ZXJuIjoiXltBLVphLXowLTlfLV17NjR9JCJ9LCJta"
+        "W5JdGVtcyI6MSwibWF4SXRlbXMiOjEwMjR9fX19fSwicmVzb3VyY2UiOnsidXNlciI6InJmcE9oVnZwZDV5TWlvV2RpcTExcXA0O"
+        'Dh4dzR0eTI1Q0VoS0xuTW52NDlsM1ktUTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In19","signatures'
+        '":[{"protected":"eyJhbGciOiJFZERTQSIsImtpZCI6InJmcE9oVnZwZDV5TWlvV2RpcTExcXA0ODh4dzR0eTI1Q0VoS0xuTW5'
+        '2NDlsM1ktUTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In0","signature":"Jzds4qQSVyjZQW4ZYT6Qj'
+        'baQIfT7GxVBzIKkg6Vi8UahVQ819Bmj_aRu9pwty86kf60P6-IBdmSiTs0a0dw1BQ"}]}}'
+    ),
+    (
+        '{"sdmp":{"version":"0.12.0","schemas":["signature"]},"signature":{"identifier":"vysToBWRcuNMRuTBfQsu'
+        'RGNaJdPD1Ujh_7vyNvBHgGVpzPbWw3DJeZBFpZlNMMtJ00wqqLx534AXiBXWb2NhFw","payload":"eyJzZG1wIjp7InZlcnNpb'
+        "24iOiIwLjEyLjAiLCJzY2hlbWFzIjpbInNjaGVtYSIsInJlc291cmNlIl19LCJzY2hlbWEiOnsicmVxdWlyZWQiOlsiZW5kaW5nI"
+        "l0sInByb3BlcnRpZXMiOnsiZW5kaW5nIjp7InR5cGUiOiJvYmplY3QiLCJyZXF1aXJlZCI6WyJub2RlIiwibGluZSIsIm51bWJlc"
+        "iJdLCJwcm9wZXJ0aWVzIjp7Im5vZGUiOnsidHlwZSI6InN0cmluZyIsInBhdHRlcm4iOiJeW0EtWmEtejAtOV8tXXs4Nn0kIn0sI"
+        "mxpbmUiOnsidHlwZSI6InN0cmluZyIsInBhdHRlcm4iOiJeW0EtWmEtejAtOV8tXXs4Nn0kIn0sIm51bWJlciI6eyJ0eXBlIjoia"
+        "W50ZWdlciIsIm1pbmltdW0iOjAsIm1heGltdW0iOjkwMDcxOTkyNTQ3NDA5OTF9LCJzdWNjZXNzb3IiOnsidHlwZSI6InN0cmluZ"
+        "yIsInBhdHRlcm4iOiJeW0EtWmEtejAtOV8tXXs4Nn0kIn19fX19LCJyZXNvdXJjZSI6eyJ1c2VyIjoicmZwT2hWdnBkNXlNaW9XZ"
+        'GlxMTFxcDQ4OHh3NHR5MjVDRWhLTG5NbnY0OWwzWS1RNkdXYkNocUdRRzhMaFRzNzdSMTlKTS1IVkU4ZHQ0SG9GbU1OWXcifX0",'
+        '"signatures":[{"protected":"eyJhbGciOiJFZERTQSIsImtpZCI6InJmcE9oVnZwZDV5TWlvV2RpcTExcXA0ODh4dzR0eTI1'
+        'Q0VoS0xuTW52NDlsM1ktUTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In0","signature":"cXiFGXAT7V'
+        'DeGSxzJniOCs-5o8urFBqX-sgEMlSc1A8BIJpZsze3KqrgNFg20L_N8aFSshcE0UCg4oyHBr2eBQ"}]}}'
+    ),
+    (
+        '{"sdmp":{"version":"0.12.0","schemas":["signature"]},"signature":{"identifier":"-ewqZC7jj-PBRmzI_TyT'
+        'MgS4M91Uq08cbW3gMEuNScfWDZHKavmWUSZ6v5IqBc1j1CIGbqYrPpas7xqYVo4-vA","payload":"eyJzZG1wIjp7InZlcnNpb'
+        "24iOiIwLjEyLjAiLCJzY2hlbWFzIjpbInNjaGVtYSIsInJlc291cmNlIl19LCJzY2hlbWEiOnsicmVxdWlyZWQiOlsicm90YXRpb"
+        "24iXSwicHJvcGVydGllcyI6eyJyb3RhdGlvbiI6eyJ0eXBlIjoib2JqZWN0IiwicmVxdWlyZWQiOlsiZnJvbSIsInRvIl0sInByb"
+        "3BlcnRpZXMiOnsiZnJvbSI6eyJ0eXBlIjoic3RyaW5nIiwicGF0dGVybiI6Il5bQS1aYS16MC05Xy1dezg2fSQifSwidG8iOnsid"
+        "HlwZSI6InN0cmluZyIsInBhdHRlcm4iOiJeW0EtWmEtejAtOV8tXXs4Nn0kIn19fX19LCJyZXNvdXJjZSI6eyJ1c2VyIjoicmZwT"
+        "2hWdnBkNXlNaW9XZGlxMTFxcDQ4OHh3NHR5MjVDRWhLTG5NbnY0OWwzWS1RNkdXYkNocUdRRzhMaFRzNzdSMTlKTS1IVkU4ZHQ0S"
+        'G9GbU1OWXcifX0","signatures":[{"protected":"eyJhbGciOiJFZERTQSIsImtpZCI6InJmcE9oVnZwZDV5TWlvV2RpcTEx'
+        'cXA0ODh4dzR0eTI1Q0VoS0xuTW52NDlsM1ktUTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In0","signat'
+        'ure":"9HuU3Mzcjdd5BePfVP80QaQb5X9BYPpJdVQcj0vBckaDA6njBH0LSU9h9HQkxeOwN4hr17-RWLBZZIsmcvhOBw"}]}}'
+    ),
 )
-"""The publisher's identity and the schemas, as signature objects."""
+"""The publishers' identities and the schemas, as signature objects."""

@@ -31,6 +31,12 @@ _B64_32 = {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}
 _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
 _LINE = {"type": "string", "pattern": "^[A-Za-z0-9_-]{86}@[A-Za-z0-9_-]{86}/[A-Za-z0-9_-]{86}$"}
 _REQUEST_ID = {"type": "string", "minLength": 1, "maxLength": 127}
+_WRAPS = {
+    "type": "array",
+    "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]{64}$"},
+    "minItems": 1,
+    "maxItems": 1024,
+}
 _RIGHTS = ["read_encrypted", "read_resource", "publish_resource", "create_trust", "revoke"]
 
 
@@ -192,6 +198,21 @@ OURS: dict[str, dict[str, Any]] = {
             maxItems=16,
         ),
     ),
+    # For some readers alone: a body under a fresh content key, and that key wrapped to each reader's storage key.
+    "sealed": _under("sealed", ["point", "readers", "body"], point=_B64_32, readers=_WRAPS, body=_B64),
+    # The content key of a sealed resource for readers that came later.
+    "wrap": _under("wrap", ["resource", "point", "readers"], resource=_ID, point=_B64_32, readers=_WRAPS),
+    # Where a node's journal ends: what it says beyond that line does not count. Another node may continue it.
+    "ending": _under(
+        "ending",
+        ["node", "line", "number"],
+        node=_ID,
+        line=_ID,
+        number={"type": "integer", "minimum": 0, "maximum": (1 << 53) - 1},
+        successor=_ID,
+    ),
+    # A user's or node's key gives way to another; signed by the old key first, then by the new one.
+    "rotation": _under("rotation", ["from", "to"], **{"from": _ID}, to=_ID),
 }
 """The schemas that this project adds. Each is published as a resource and named by its URI: see `published`."""
 
