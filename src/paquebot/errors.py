@@ -28,6 +28,7 @@ __all__ = [
     "Refused", "SetApart",
     "StoreCorrupt",
     "StoreError",
+    "StoreOld",
     "StoreTooNew",
     "Stranger",
     "TooLarge",
@@ -193,6 +194,10 @@ class StoreError(PaquebotError):
 
 class StoreTooNew(StoreError):
     """This home was written by a newer paquebot. Upgrade this one; nothing was touched."""
+
+
+class StoreOld(StoreError):
+    """This home was written by an older paquebot; the next command that writes brings it up to date."""
 
 
 class StoreCorrupt(StoreError):

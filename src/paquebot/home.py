@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from paquebot.errors import Busy, Misused, NotInitialised, StoreCorrupt, WrongKey
+from paquebot.errors import Busy, Misused, NotInitialised, StoreCorrupt, StoreOld, WrongKey
 from paquebot.protocol import container, publishing
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import IDENTITY_LIFE_MS
@@ -118,6 +118,28 @@ def opened(home: Path) -> Iterator[Store]:
             yield store
         finally:
             store.close()
+
+
+@contextmanager
+def looked_into(home: Path) -> Iterator[Store]:
+    """Lend *home*'s store to look, also while another paquebot works there. Raise as `opened` does, but `Busy` rarely.
+
+    A store that has to be made ready first is made ready.
+    """
+    check(home)
+    if not (home / KEYS).exists():
+        with opened(home):
+            pass
+    try:
+        store = Store(home, looking=True)
+    except StoreOld:
+        with opened(home):
+            pass
+        store = Store(home, looking=True)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def node_key(home: Path) -> PrivateKey:

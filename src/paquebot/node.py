@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -21,6 +21,7 @@ from paquebot.errors import (
     Malformed,
     Misused,
     NotFound,
+    PaquebotError,
     PluginError,
     Refused,
     StoreError,
@@ -57,18 +58,21 @@ def wall_clock() -> Millis:
 class Node:
     """An open home. Use it as a context manager; while it is open, no other process can open it.
 
-    *clock*, *entropy* and *jitter* are passed in by tests only.
+    With *looking*, it is opened only to look, beside whoever works there: no lock is taken, no key is read, and what
+    is seen is one moment. *clock*, *entropy* and *jitter* are passed in by tests only.
     """
 
     def __init__(
         self,
         home: Path,
         *,
+        looking: bool = False,
         clock: Callable[[], Millis] = wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
         jitter: random.Random | None = None,
     ) -> None:
         self.home = home
+        self._looking = looking
         self.clock = clock
         self._entropy = entropy
         self._jitter = jitter or random.Random()
@@ -91,6 +95,10 @@ class Node:
         homes.create(home, name, key=key, now=Clock().now(clock()), entropy=entropy)
 
     def __enter__(self) -> Self:
+        if self._looking:
+            self._open = ExitStack()
+            self._store = self._open.enter_context(homes.looked_into(self.home))
+            return self
         with ExitStack() as stack:
             self._store = stack.enter_context(homes.opened(self.home))
             self._node_key = homes.node_key(self.home)
@@ -110,7 +118,7 @@ class Node:
 
     def now(self) -> Millis:
         """Return the time as the node reckons it."""
-        return self._engine.now(self.clock())
+        return max(self.view.clock().now(self.clock()), self.view.founded())
 
     def clock_doubtful(self) -> bool:
         """Return whether this machine's clock contradicts what has certainly passed."""
@@ -288,8 +296,12 @@ class Node:
                 yield data
 
     def shown(self, listed: Listed) -> None:
-        """Note that a person has seen *listed*."""
-        self._store.show(listed.id)
+        """Note that a person has seen *listed*; if we only look, then if that can be done just now."""
+        if not self._looking:
+            self._store.show(listed.id)
+        elif not listed.shown:
+            with suppress(PaquebotError, OSError), homes.opened(self.home) as store:
+                store.show(listed.id)
 
     # -- moving ----------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ COMMANDS = {
     "show": "resources",
     "save": "resources",
     "sync": "moving",
-    "status": "moving",
+    "status": "standing",
     "inspect": "looking",
     "demo": "looking",
 }
@@ -76,6 +76,12 @@ class Setting:
         from paquebot.node import Node
 
         return Node(self.home)
+
+    def look(self) -> Node:
+        """Return the home's node, to be opened with ``with`` and only looked at, also while another command runs."""
+        from paquebot.node import Node
+
+        return Node(self.home, looking=True)
 
 
 class Commands(click.Group):

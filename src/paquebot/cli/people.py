@@ -59,7 +59,7 @@ def card_command(setting: Setting, target: Path | None, wants_json: bool) -> Non
     """
     from paquebot.cli.resources import write_file
 
-    with setting.node() as node:
+    with setting.look() as node:
         text, local = node.card(), node.view.local()
     if target is not None:
         write_file(target, [text.encode()])
@@ -127,7 +127,7 @@ def list_peers(setting: Setting, wants_json: bool) -> None:
       paquebot peer list
       paquebot peer list --json
     """
-    with setting.node() as node:
+    with setting.look() as node:
         peers, now = node.view.peers(), node.now()
     if wants_json:
         output.as_json([_as_json(peer) for peer in peers])
@@ -159,7 +159,7 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     Example:
       paquebot peer show Bob
     """
-    with setting.node() as node:
+    with setting.look() as node:
         peer = node.peer(name)
         keys = node.view.announcement(peer.node)
     if wants_json:

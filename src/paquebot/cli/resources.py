@@ -97,7 +97,7 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
       paquebot list
       paquebot list --new --json
     """
-    with setting.node() as node:
+    with setting.look() as node:
         found = list(node.view.listed(None if everything else SHOWN_KINDS, new=new))
         names = _names(node)
         if wants_json:
@@ -165,7 +165,7 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
       paquebot show 3fa29c81b2
       paquebot show sdmp://1Zy3…/5w4I… --json
     """
-    with setting.node() as node:
+    with setting.look() as node:
         listed = node.find(id_)
         text = b"".join(node.content(listed)).decode() if listed.kind != "file" else None
         value = _as_json(listed, _names(node))

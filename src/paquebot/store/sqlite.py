@@ -20,6 +20,7 @@ from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.state import Local
 from paquebot.store.blobs import Blobs
+from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
 
 APPLICATION_ID = 0x50415142  # "PAQB"
@@ -32,18 +33,24 @@ class Store:
     Raise `StoreTooNew`, `StoreCorrupt`, `DiskFull` or `StoreError` from any method.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        """Open the store in *folder*, or a new one in memory (blobs included) with None."""
+    def __init__(self, folder: Path | None, *, looking: bool = False) -> None:
+        """Open the store in *folder*, or a new one in memory (blobs included) with None.
+
+        With *looking*, another process may be writing; nothing can be written, and `StoreOld` may be raised.
+        """
         if sqlite3.sqlite_version_info < SQLITE_MIN:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; paquebot needs 3.37 or newer")
         self.blobs: Blobs | MemoryBlobs = Blobs(folder / "blobs") if folder else MemoryBlobs()
         self._path = folder / "store.db" if folder else None
         self._open: SqliteView | None = None
+        self._looking = looking
         with _translated():
             self._db, self._writable = self._connect()
 
     def _connect(self) -> tuple[sqlite3.Connection, bool]:
-        """Open the file so that merely looking leaves no trace on the disk; only one process has it open anyway."""
+        """Open the file so that merely looking leaves no trace on the disk; no other process writes anyway."""
+        if self._looking and self._path:
+            return look(self._path, len(_scripts())), False
         if self._path and self._path.exists() and not self._path.with_name("store.db-wal").exists():
             db = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
             with _closed_on_error(db):
@@ -61,6 +68,8 @@ class Store:
 
     def _write(self) -> sqlite3.Connection:
         """Return the connection, now one that can write."""
+        if self._looking:
+            raise StoreError("the store was opened only to look")
         if not self._writable:
             self._db.close()
             self._db = sqlite3.connect(self._path or ":memory:", isolation_level=None)

@@ -1,0 +1,36 @@
+"""Opening a store only to look: beside a writer at work, and without leaving a trace."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from paquebot.errors import StoreOld, StoreTooNew
+
+
+def look(path: Path, version: int) -> sqlite3.Connection:
+    """Return a connection to the store in the file *path* that sees one moment of it and changes nothing.
+
+    It takes its turn by SQLite's own locks (the write-ahead log), so a writer neither waits for it nor shows it half
+    a transaction. What SQLite needs beside the file for that is gone when the last connection is closed. Where nobody
+    can write, nobody does, and the file is read as it is.
+
+    Raise `StoreOld` if the file is older than *version*, `StoreTooNew` if it is newer.
+    """
+    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    mode = "mode=rw" if writable else "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+    try:
+        db.execute("PRAGMA query_only = 1")
+        db.execute("BEGIN")
+        found = db.execute("PRAGMA user_version").fetchone()[0]
+        if found > version:
+            raise StoreTooNew("this home was written by a newer paquebot")
+        if found < version:
+            raise StoreOld("this home was written by an older paquebot")
+        db.execute("SELECT 1 FROM local").fetchone()  # from here on everything is seen as it is at this moment
+    except BaseException:
+        db.close()
+        raise
+    return db
