@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger
 from paquebot.protocol import bundle as bundles
+from paquebot.protocol.bundle import To
 from paquebot.protocol.effects import Settle
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement
@@ -62,14 +63,7 @@ class Inbox:
         """Return what to tell the carrier; None if the arrival is to come again."""
         self._report.found += 1
         try:
-            opened = await self._open(arrival.parcel)
-            bundle = bundles.decode(opened.bundle)
-            sender = self._engine.sender(bundle, opened.signers)
-            to = self._engine.addressed(bundle, sender)
-            wall = self._clock()
-            received = self._engine.receive(bundle, sender, link, arrival.where, wall, opened.created)
-            done = self._store.commit(received)
-            self._commit_news(done)
+            to = await self._take_in(arrival.parcel, arrival.where, link)
         except NotYet as early:
             if not self._report.not_yet:
                 self._report.problems.append(Problem(arrival.where, str(early), early.exit_code))
@@ -77,10 +71,24 @@ class Inbox:
             return None
         except Refused as refusal:
             return self._refused(arrival, refusal)
-        self._store.release(arrival.parcel)
+        return Acknowledgement(arrival.key, Verdict.TAKEN, to.token)
+
+    async def again(self, envelope: bytes, where: str, link: Link) -> None:
+        """Judge an envelope anew that was set aside, as if it came now. Raise `Refused` if it is refused again."""
+        await self._take_in(envelope, where, link)
+
+    async def _take_in(self, envelope: bytes, where: str, link: Link) -> To:
+        """Open an envelope and store what follows from it; return how it addressed us. Raise `Refused`."""
+        opened = await self._open(envelope)
+        bundle = bundles.decode(opened.bundle)
+        sender = self._engine.sender(bundle, opened.signers)
+        to = self._engine.addressed(bundle, sender)
+        done = self._store.commit(self._engine.receive(bundle, sender, link, where, self._clock(), opened.created))
+        self._commit_news(done)
+        self._store.release(envelope)
         self._report.opened += 1
         self._report.note(done)
-        return Acknowledgement(arrival.key, Verdict.TAKEN, to.token)
+        return to
 
     def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement:
         """Set it aside, unless it simply is not ours; a stranger's waits until we may know the stranger."""

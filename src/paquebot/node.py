@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from paquebot import config, registry
+from paquebot import aside, config, registry
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
@@ -41,7 +41,7 @@ from paquebot.protocol.resource import FileManifest, Resource
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link, Peer
 from paquebot.report import Problem, Report
-from paquebot.store.view import Listed, SqliteView
+from paquebot.store.view import Listed, Quarantined, SqliteView
 from paquebot.transport import Transport
 from paquebot.vault import keystore
 from paquebot.vault.sealer import Sealer
@@ -302,6 +302,46 @@ class Node:
         elif not listed.shown:
             with suppress(PaquebotError, OSError), homes.opened(self.home) as store:
                 store.show(listed.id)
+
+    # -- what was set aside -------------------------------------------------------------
+
+    def piece(self, number: int) -> Quarantined:
+        """Return what was set aside under that number. Raise `NotFound`."""
+        for piece in self.view.quarantined():
+            if piece.id == number:
+                return piece
+        raise NotFound(f"nothing with the number {number} is set aside")
+
+    def piece_bytes(self, piece: Quarantined) -> bytes:
+        """Return the bytes of what was set aside. Raise `NotFound` if they had to make room for others."""
+        data = self._store.blobs.get(piece.digest) if piece.kept else None
+        if data is None:
+            raise NotFound(f"the bytes of number {piece.id} are not here any more")
+        return data
+
+    async def judge_again(self, piece: Quarantined) -> Report:
+        """Give back what was set aside to be judged as if it came now; if it is refused again, the report says why.
+
+        Raise `NotFound`, or `Misused` if it cannot be judged by itself.
+        """
+        report, data = Report(), self.piece_bytes(piece)
+        release = aside.judging(piece, data)
+        inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report)
+        try:
+            match release:
+                case aside.Envelope():
+                    await inbox.again(data, piece.where, aside.LINK)
+                case aside.Item(signed, sender):
+                    report.note(self._store.commit(self._engine.again(signed, sender, self.clock())))
+                    self._store.release(data)
+        except Refused as refusal:
+            self._store.judged(piece.id, refusal.code, str(refusal))
+            report.findings.append(Problem(f"number {piece.id}", f"{refusal} ({refusal.code})", refusal.exit_code))
+        return report
+
+    def purge(self, pieces: Sequence[Quarantined]) -> None:
+        """Delete the bytes of what was set aside. That it was refused stays known: it is not asked for again."""
+        self._store.purge([piece.id for piece in pieces])
 
     # -- moving ----------------------------------------------------------------------------
 

@@ -58,8 +58,8 @@ class Home:
         return self.run(*arguments, **options).stderr.decode()
 
     def json(self, *arguments: str | Path, **options):
-        words = 2 if arguments[0] == "peer" else 1
-        return json.loads(self.out(*arguments[:words], "--json", *arguments[words:], **options))
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        return json.loads(self.out(*arguments[:end], "--json", *arguments[end:], **options))
 
     def sync(self, stick: Path, code: int = 0) -> dict:
         return self.json("sync", "--via", stick, code=code)

@@ -43,6 +43,7 @@ COMMANDS = {
     "save": "resources",
     "sync": "moving",
     "status": "standing",
+    "quarantine": "quarantine",
     "inspect": "looking",
     "demo": "looking",
 }
@@ -58,6 +59,7 @@ SUMMARIES = {
     "save": "Save files and messages to the disk.",
     "sync": "Take in and hand out over sticks, folders and mailboxes.",
     "status": "Say how far everything has got.",
+    "quarantine": "See, release or purge what was set aside.",
     "inspect": "Say what a file is, and check it.",
     "demo": "Show two nodes syncing by a stick, in ten seconds.",
 }

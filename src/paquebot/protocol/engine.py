@@ -21,8 +21,9 @@ from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import SKEW_MS
 from paquebot.protocol.publishing import Card, Draft
+from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link, View
+from paquebot.protocol.state import Letter, Link, Peer, View
 
 
 class Engine:
@@ -83,13 +84,18 @@ class Engine:
         sealed = bundle.created if sealed is None else sealed
         if abs(bundle.created - sealed) > SKEW_MS:
             raise Refused("the bundle and its seal are dated differently")
+        self._peer(sender)
+        found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
+        yield from hearing.hear(found, bundle, to, wall, sealed)
+
+    def _peer(self, sender: Fingerprint) -> Peer:
+        """Return the peer from whom something is taken. Raise `Stranger` or `SetApart`."""
         peer = self._view.peer(sender)
         if peer is None:
             raise Stranger("the sender is not one of our peers")
         if peer.suspect:
             raise SetApart(f"{peer.name} is set apart since its signed data came in clear; add its card again to go on")
-        found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
-        yield from hearing.hear(found, bundle, to, wall, sealed)
+        return peer
 
     def refuse(self, data: bytes, refusal: Refused, where: str, wall: Millis) -> Effects:
         """Set an envelope aside that could not be opened or read."""
@@ -100,6 +106,11 @@ class Engine:
         """Note chunks, by name and size, whose bytes the store has been given; they may complete others' files."""
         for name, size in blobs:
             yield from admission.blob(self._view, HaveBlob(name, size))
+
+    def again(self, signed: SignedObject, sender: Fingerprint, wall: Millis) -> Effects:
+        """Judge a resource of *sender*'s anew that was set aside, as if it came now. Raise `Refused`."""
+        self._peer(sender)
+        yield from admission.receive(self._view, signed, sender, self.now(wall))
 
     def in_clear(self, data: bytes, where: str, wall: Millis) -> Effects:
         """Something arrived that is no envelope: if a peer signed it, that peer is set apart."""

@@ -31,6 +31,10 @@ HEARD_MAX = 2_048  # envelopes acknowledged at once; the rest when these are set
 REPLIES_MAX = 256  # answers owed to one peer; what it asks beyond that it may ask again
 REQUESTS_MAX = 64  # asked for in one envelope; more when these have come
 HELD_MAX = 10_000  # items waiting for something missing, per peer; then the sender still owes
+ASIDE_BYTES_MAX = 256 * MIB  # of refused bytes kept in all: evidence must not fill the disk
+ASIDE_SENDER_BYTES_MAX = 64 * MIB  # and of one sender's: nobody's rubbish crowds out another's; eight full envelopes
+ASIDE_MAX = 10_000  # refused pieces remembered in all, with or without their bytes
+ASIDE_SENDER_MAX = 2_000
 NEEDS_ASKED_MAX = 16  # of what one item waits for, asked for at once
 
 # Text from people and peers.

@@ -69,6 +69,27 @@ class Blobs:
         return self._folder / text[:2] / text[2:]
 
 
+class MemoryBlobs:
+    """Blobs that live as long as the process, for simulations."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, bytes] = {}
+
+    def put(self, data: bytes) -> bytes:
+        """See `Blobs.put`."""
+        name = sha256(data).digest()
+        self._held[name] = data
+        return name
+
+    def get(self, name: bytes) -> bytes | None:
+        """See `Blobs.get`."""
+        return self._held.get(name)
+
+    def drop(self, name: bytes) -> None:
+        """See `Blobs.drop`."""
+        self._held.pop(name, None)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in *folder* survive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -19,7 +19,8 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.state import Local
-from paquebot.store.blobs import Blobs
+from paquebot.store import aside
+from paquebot.store.blobs import Blobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
 
@@ -140,6 +141,8 @@ class Store:
                         if not isinstance(effect, ask.KeepBlob):
                             done.append(effect)
                         effect = next(source, None)
+                    unneeded = writer.finish()
+                self._drop(unneeded)
             except BaseException:
                 view.forget()
                 raise
@@ -169,14 +172,32 @@ class Store:
             if (digest,) in found:
                 with self._transaction():
                     self._db.execute("DELETE FROM quarantine WHERE node = ? AND digest = ?", (owner[0], digest))
-                if not self._named(digest):
-                    self.blobs.drop(digest)
+                self._drop([digest])
+
+    def purge(self, pieces: Iterable[int]) -> None:
+        """Delete the bytes of pieces that were set aside, by number. That they were refused stays known."""
+        with _translated():
+            with self._transaction():
+                digests = aside.purge(self._db, self.view.node, pieces)
+            self._drop(digests)
+
+    def judged(self, piece: int, code: str, reason: str) -> None:
+        """Note why a piece that was set aside is refused now."""
+        with _translated(), self._transaction():
+            self._db.execute("UPDATE quarantine SET code = ?, reason = ? WHERE id = ?", (code, reason, piece))
+
+    def _drop(self, digests: Iterable[bytes]) -> None:
+        """Delete the blobs of that name that nothing names any more."""
+        for digest in digests:
+            if not self._named(digest):
+                self.blobs.drop(digest)
 
     def _named(self, blob: bytes) -> bool:
         """Whether any node here keeps a chunk or a large payload with those bytes, or has them set aside."""
         sql = (
             "SELECT 1 FROM blob WHERE node IN (SELECT node FROM local) AND hash = ?"
-            " UNION ALL SELECT 1 FROM quarantine WHERE node IN (SELECT node FROM local) AND digest = ?"
+            " UNION ALL SELECT 1 FROM quarantine"
+            " WHERE node IN (SELECT node FROM local) AND digest = ? AND state = 'kept'"
             " UNION ALL SELECT 1 FROM resource WHERE payload_blob = ? LIMIT 1"
         )
         return self._db.execute(sql, (blob, blob, blob)).fetchone() is not None
@@ -244,27 +265,6 @@ def _translated() -> Iterator[None]:
         raise StoreCorrupt(f"the store is damaged: {error}") from error
 
 
-class MemoryBlobs:
-    """Blobs that live as long as the process, for simulations."""
-
-    def __init__(self) -> None:
-        self._held: dict[bytes, bytes] = {}
-
-    def put(self, data: bytes) -> bytes:
-        """See `Blobs.put`."""
-        name = sha256(data).digest()
-        self._held[name] = data
-        return name
-
-    def get(self, name: bytes) -> bytes | None:
-        """See `Blobs.get`."""
-        return self._held.get(name)
-
-    def drop(self, name: bytes) -> None:
-        """See `Blobs.drop`."""
-        self._held.pop(name, None)
-
-
 class _Writer:
     """Carries out effects inside one transaction, one statement or two for each."""
 
@@ -273,6 +273,11 @@ class _Writer:
         self._blobs = blobs
         self._view = view
         self._owner = (view.user, view.node)
+        self._set_aside = False
+
+    def finish(self) -> list[bytes]:
+        """Complete the transaction; return the names of blobs that may be needed no longer."""
+        return aside.make_room(self._db, self._view) if self._set_aside else []
 
     def apply(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 one line for each effect
         """Carry out *effect*."""
@@ -538,18 +543,8 @@ class _Writer:
         )
 
     def _quarantine(self, effect: ask.Quarantine) -> None:
-        self._insert(
-            "quarantine",
-            otherwise="OR IGNORE",
-            digest=self._blobs.put(effect.data),
-            bytes=len(effect.data),
-            code=effect.code,
-            reason=effect.reason,
-            sender=self._party(effect.sender) if effect.sender else 0,
-            place=effect.where,
-            at=effect.at,
-            item=raw(effect.item) if effect.item else b"",
-        )
+        self._set_aside = True
+        aside.set_aside(self._db, self._blobs, self._view, effect)
 
 
 def _runs(ranges: Ranges) -> str:

@@ -64,6 +64,10 @@ class Quarantined:
     sender: Fingerprint | None
     where: str
     at: Millis
+    item: ResourceId | None = None
+    """The resource that it was, if it was one."""
+    kept: bool = True
+    """The bytes are still here; they may have had to make room for others."""
 
 
 class SqliteView:
@@ -649,14 +653,31 @@ class SqliteView:
         return dict(self._all("SELECT kind, count(*) FROM resource WHERE node = ? GROUP BY kind ORDER BY kind"))
 
     def quarantined(self) -> Sequence[Quarantined]:
-        """Return everything that was set aside, oldest first."""
+        """Return everything that was set aside and not purged, oldest first."""
         rows = self._all(
-            "SELECT id, digest, bytes, code, reason, sender, place, at FROM quarantine WHERE node = ? ORDER BY id"
+            "SELECT id, digest, bytes, code, reason, sender, place, at, item, state FROM quarantine"
+            " WHERE node = ? AND state != 'purged' ORDER BY id"
         )
         return [
-            Quarantined(n, digest, size, code, why, self._name(who) if who else None, place, Millis(at))
-            for n, digest, size, code, why, who, place, at in rows
+            Quarantined(
+                number,
+                digest,
+                size,
+                code,
+                reason,
+                self._name(sender) if sender else None,
+                place,
+                Millis(at),
+                ResourceId(b64(item)) if item else None,
+                state == "kept",
+            )
+            for number, digest, size, code, reason, sender, place, at, item, state in rows
         ]
+
+    def tally(self, name: str) -> int:
+        """Return one of the numbers that are only counted."""
+        row = self._one("SELECT count FROM tally WHERE node = ? AND name = ?", name)
+        return int(row[0]) if row else 0
 
     def carried(self, transport: str, key: str) -> bytes | None:
         """Return one value of a transport's durable state."""

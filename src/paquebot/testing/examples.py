@@ -49,6 +49,12 @@ class AnyStore(Protocol):
     def release(self, data: bytes) -> None:
         """Forget that something was set aside."""
 
+    def purge(self, pieces: Iterable[int]) -> None:
+        """Delete the bytes of pieces that were set aside."""
+
+    def judged(self, piece: int, code: str, reason: str) -> None:
+        """Note why a piece is refused now."""
+
     def remove_peer(self, node: Fingerprint) -> None:
         """Forget a peer."""
 

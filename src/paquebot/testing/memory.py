@@ -22,7 +22,7 @@ from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Reply, Told
 from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
-from paquebot.store.sqlite import MemoryBlobs
+from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Listed, Quarantined
 from paquebot.testing.tables import Row, Tables, Writer
 
@@ -110,6 +110,23 @@ class MemoryStore:
             self._tables.mark()
             if digest not in self._tables.sizes:
                 self.blobs.drop(digest)
+
+    def purge(self, pieces: Iterable[int]) -> None:
+        """Delete the bytes of pieces that were set aside, by number."""
+        tables, numbers = self._tables, set(pieces)
+        for name, row in [each for each in tables.quarantine.items() if each[1].id in numbers]:
+            tables.put(tables.quarantine, name, replace(row, kept=False))
+            tables.put(tables.purged, name, True)
+            if name not in tables.sizes:
+                self.blobs.drop(name)
+        tables.mark()
+
+    def judged(self, piece: int, code: str, reason: str) -> None:
+        """Note why a piece that was set aside is refused now."""
+        tables = self._tables
+        name, row = next(each for each in tables.quarantine.items() if each[1].id == piece)
+        tables.put(tables.quarantine, name, replace(row, code=code, reason=reason))
+        tables.mark()
 
     def show(self, resource: ResourceId) -> None:
         """Note that a person has seen *resource*."""
@@ -394,7 +411,8 @@ class MemoryView:
 
     def quarantined(self) -> Sequence[Quarantined]:
         """Return everything that was set aside, oldest first."""
-        return sorted(self._tables.quarantine.values(), key=lambda each: each.id)
+        tables = self._tables
+        return sorted((row for name, row in tables.quarantine.items() if name not in tables.purged), key=lambda r: r.id)
 
     def carried(self, transport: str, key: str) -> bytes | None:
         """Return one value of a transport's durable state."""

@@ -40,6 +40,7 @@ from paquebot.protocol.effects import (
     Tell,
     Want,
 )
+from paquebot.protocol.encoding import ResourceId, b64
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
@@ -448,6 +449,21 @@ class StoreContract:
         assert store.view.quarantined() == []
         assert store.blobs.get(aside) is None
         assert store.view.blob(chunk) == b"chunk"
+
+    def test_what_is_purged_loses_its_bytes_and_stays_refused(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        item, chunk = ResourceId(b64(bytes(64))), sha256(b"chunk").digest()
+        store.commit([Quarantine(b"bad", "malformed", "bad", PEER, "here", NOW, item), KeepBlob(chunk, b"chunk")])
+        store.commit([Quarantine(b"chunk", "malformed", "also a chunk", PEER, "here", NOW)])
+        bad, also = store.view.quarantined()
+        assert (bad.item, bad.kept) == (item, True)
+        store.judged(also.id, "expired", "too old now")
+        assert [each.code for each in store.view.quarantined()] == ["malformed", "expired"]
+        store.purge([bad.id, also.id])
+        store.commit([Quarantine(b"bad", "malformed", "bad", PEER, "here", NOW, item)])
+        assert store.view.quarantined() == []
+        assert store.view.fate(item) == ("rejected", "malformed")
+        assert (store.blobs.get(bad.digest), store.view.blob(chunk)) == (None, b"chunk")
 
     def test_clock_and_stamp_are_remembered(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

@@ -14,7 +14,7 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
 from paquebot.protocol.journal import Line
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
-from paquebot.store.sqlite import MemoryBlobs
+from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Quarantined
 
 Table = dict[Any, Any]
@@ -61,6 +61,8 @@ class Tables:
         self.replies: dict[int, Reply] = {}
         self.seen: dict[bytes, tuple[Fingerprint, int, Millis]] = {}
         self.quarantine: dict[bytes, Quarantined] = {}
+        self.purged: dict[bytes, bool] = {}
+        """Of what was set aside: what a person needs no longer."""
         self.refused: dict[ResourceId, str] = {}
         """The code of the latest refusal of a resource."""
         self.outcomes: dict[Fingerprint, tuple[tuple[ResourceId, str, str], ...]] = {}
@@ -232,13 +234,13 @@ class Writer:
 
     def _quarantine(self, effect: ask.Quarantine) -> None:
         t, name = self._tables, sha256(effect.data).digest()
-        self._blobs.put(effect.data)
         if name in t.quarantine:
             return
+        self._blobs.put(effect.data)
         if effect.item:
             t.put(t.refused, effect.item, effect.code)
         number = t.facts.get("quarantined", 0) + 1
         t.put(t.facts, "quarantined", number)
         size, sender = len(effect.data), effect.sender
-        row = Quarantined(number, name, size, effect.code, effect.reason, sender, effect.where, effect.at)
+        row = Quarantined(number, name, size, effect.code, effect.reason, sender, effect.where, effect.at, effect.item)
         t.put(t.quarantine, name, row)
