@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
+import stat
 import tomllib
 import types
 import typing
@@ -18,7 +20,8 @@ from typing import Any
 from paquebot.errors import ConfigError
 
 FILE_NAME = "config.toml"
-BYTES_MAX = 256 * 1024
+BYTES_MAX = 64 * 1024
+LINE_BYTES_MAX = 1024  # Python's reader takes minutes for one key of a hundred thousand dots
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +34,81 @@ class Carrier:
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """The ``[secrets]`` table: where the passphrase of the keys comes from when nobody is there to type it."""
+
+    credential: str = "paquebot"
+    """The name of a file in systemd's $CREDENTIALS_DIRECTORY."""
+    command: str = ""
+    """A command that prints it; words as in a shell, but no shell runs it."""
+    key_file: str = ""
+    """A file that holds it: mode 0600, in a directory of mode 0700."""
+    keyring: bool = False
+    """Ask the desktop's keyring; needs ``pip install 'paquebot[keyring]'``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the file says."""
 
     path: Path
     carriers: tuple[Carrier, ...] = ()
+    secrets: Secrets = Secrets()
 
 
 def read(path: Path) -> Config:
     """Return the configuration in *path*; an empty one if there is no file. Raise `ConfigError`."""
     try:
-        text = path.read_bytes()
+        text = _content(path)
     except FileNotFoundError:
         return Config(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     if len(text) > BYTES_MAX:
         raise ConfigError(f"{path} is larger than any configuration")
+    if max(map(len, text.split(b"\n"))) > LINE_BYTES_MAX:
+        raise ConfigError(f"{path} has a line longer than {LINE_BYTES_MAX} bytes; break it up")
     try:
         value = tomllib.loads(text.decode())
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport"])
+    _known(path, "", value, ["transport", "secrets"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
-    return Config(path, tuple(_carrier(path, name, table) for name, table in tables.items()))
+    carriers = tuple(_carrier(path, name, table) for name, table in tables.items())
+    return Config(path, carriers, _secrets(path, value.get("secrets", {})))
+
+
+def _content(path: Path) -> bytes:
+    """Return the file's bytes. Raise `ConfigError` if others may write it: it names programs that run as us."""
+    ours = (os.geteuid(), 0)
+    if path.is_symlink() and path.lstat().st_uid not in ours:
+        raise ConfigError(f"{path} is a symbolic link of another user; remove it")
+    with open(path, "rb", opener=lambda name, _: os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+        found, folder = os.fstat(file.fileno()), os.stat(path.parent)
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError(f"{path} cannot be read: it is not a plain file")
+        if found.st_uid not in ours:
+            raise ConfigError(f"{path} belongs to another user; run: chown {os.geteuid()} {path}")
+        if found.st_mode & 0o022:
+            raise ConfigError(f"others may write to {path}; run: chmod go-w {path}")
+        if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
+            raise ConfigError(f"others may replace what lies in {path.parent}; run: chmod go-w {path.parent}")
+        return file.read(BYTES_MAX + 1)
+
+
+def _secrets(path: Path, table: object) -> Secrets:
+    where = f"{path}: [secrets]"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} is not a table")
+    if passphrase := next((key for key in table if "pass" in key), None):
+        raise ConfigError(f"{where}: no passphrase belongs into this file ({passphrase}); use command or key_file")
+    found = settings(where, Secrets, table)
+    assert isinstance(found, Secrets)
+    return found
 
 
 def _carrier(path: Path, name: str, table: object) -> Carrier:

@@ -14,6 +14,7 @@ __all__ = [
     "ConfigError",
     "DiskFull",
     "Expired",
+    "KeysLocked",
     "Malformed",
     "Misused",
     "NotForUs",
@@ -35,6 +36,7 @@ __all__ = [
     "Transient",
     "TransportError",
     "WrongKey",
+    "WrongPassphrase",
 ]  # fmt: skip
 
 
@@ -72,6 +74,14 @@ class WrongKey(PaquebotError):
     """A key file is missing, unreadable, too open to others, or does not belong to this home."""
 
     exit_code = 12
+
+
+class WrongPassphrase(WrongKey):
+    """The passphrase does not open it. Nothing was changed."""
+
+
+class KeysLocked(WrongKey):
+    """A passphrase is needed, and nobody is here to type it. Nothing was changed."""
 
 
 class BadCard(PaquebotError):

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from paquebot.errors import Busy, Misused, NotInitialised, StoreCorrupt, StoreOld, WrongKey
-from paquebot.protocol import container, publishing
+from paquebot import keychain
+from paquebot.errors import Busy, Misused, NotInitialised, StoreCorrupt, StoreOld
+from paquebot.keychain import NODE_KEY, USER_KEY, Keychain
+from paquebot.passphrase import Passphrases
+from paquebot.protocol import publishing
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import IDENTITY_LIFE_MS
-from paquebot.protocol.stamp import Millis, format_time
+from paquebot.protocol.stamp import Millis
 from paquebot.store import Store
 from paquebot.store.blobs import sync_folder
-from paquebot.vault import files, keystore
+from paquebot.vault import keystore
 
 KEYS = "keys"
 STORE = "store.db"
-ENVELOPE_KEYS = "envelope.json"
-NODE_KEY = "node.json"
-USER_KEY = "user.json"
 _DRAFT = "keys.new"  # a home in the making: nobody has heard of these keys
 
 
-def create(home: Path, name: str, *, key: str, now: Millis, entropy: Callable[[int], bytes]) -> None:
-    """Make a new user with one node in *home*. Raise `Misused` if there is one, `StoreCorrupt`, `DiskFull`."""
+def create(
+    home: Path,
+    name: str,
+    *,
+    key: str,
+    now: Millis,
+    entropy: Callable[[int], bytes],
+    passphrase: bytes | None = None,
+) -> None:
+    """Make a new user with one node in *home*, its keys locked by *passphrase* if there is one.
+
+    Raise `Misused` if there is a node already or the passphrase is too short, `StoreCorrupt`, `DiskFull`.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(home):
         _finish(home)
@@ -41,10 +50,7 @@ def create(home: Path, name: str, *, key: str, now: Millis, entropy: Callable[[i
         secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS))
         founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
         draft = home / _DRAFT
-        draft.mkdir(mode=0o700)
-        _write_key(draft / USER_KEY, user, now)
-        _write_key(draft / NODE_KEY, node, now)
-        files.KeyFile(draft / ENVELOPE_KEYS).save(secrets)
+        keychain.create(draft, user, node, secrets, now=now, entropy=entropy, passphrase=passphrase)
         store = Store(home)
         try:
             store.found(founding.local, lambda: publishing.take_root(store.view, founding, now))
@@ -142,26 +148,28 @@ def looked_into(home: Path) -> Iterator[Store]:
         store.close()
 
 
-def node_key(home: Path) -> PrivateKey:
+def keys(home: Path, passphrases: Passphrases | None = None) -> Keychain:
+    """Return the home's keychain; without *passphrases*, only unattended sources can unlock it."""
+    return Keychain(home / KEYS, passphrases or Passphrases(home))
+
+
+def node_key(home: Path, chain: Keychain | None = None) -> PrivateKey:
     """Return the SDMP key of the home's node. Raise `WrongKey`."""
-    path = home / KEYS / NODE_KEY
-    try:
-        value = json.loads(files.read_secret(path))["private_key"]["key"]
-    except (ValueError, KeyError, TypeError):
-        raise WrongKey(f"{path} is not a key file of ours") from None
-    return PrivateKey.from_pem(str(value))
+    return (chain or keys(home)).private_key(NODE_KEY)
 
 
-def envelope_keys(home: Path) -> keystore.Secrets:
+def user_key(home: Path, chain: Keychain | None = None) -> PrivateKey:
+    """Return the SDMP key of the home's user. Raise `NotFound` if it was taken away, or `WrongKey`."""
+    return (chain or keys(home)).private_key(USER_KEY)
+
+
+def envelope_keys(home: Path, chain: Keychain | None = None) -> keystore.Secrets:
     """Return the envelope keys of the home's node. Raise `WrongKey`."""
-    return files.KeyFile(home / KEYS / ENVELOPE_KEYS).load()
+    return (chain or keys(home)).envelope_keys()
 
 
-def _write_key(path: Path, key: PrivateKey, now: Millis) -> None:
-    """Store a private key in SDMP's own form, readable by its owner alone."""
-    body: dict[str, Any] = {
-        "expires": format_time(Millis(now + IDENTITY_LIFE_MS)),
-        "key": key.pem(),
-        "fingerprint": key.fingerprint,
-    }
-    files.write_secret(path, container.write(["private_key"], {"private_key": body}))
+def save_envelope_keys(
+    home: Path, secrets: keystore.Secrets, entropy: Callable[[int], bytes], chain: Keychain | None = None
+) -> None:
+    """Replace the envelope keys durably, locked as they were. Raise `WrongKey` or `DiskFull`."""
+    (chain or keys(home)).save_envelope_keys(secrets, entropy)

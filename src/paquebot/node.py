@@ -29,11 +29,14 @@ from paquebot.errors import (
     WrongKey,
 )
 from paquebot.inbox import Inbox
+from paquebot.keychain import NODE_KEY
 from paquebot.outbox import Outbox
+from paquebot.passphrase import Passphrases
 from paquebot.protocol import publishing
 from paquebot.protocol.effects import Effect, Effects, Keep
 from paquebot.protocol.encoding import ResourceId, unb64
 from paquebot.protocol.engine import Engine
+from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import CHUNK_BYTES, CHUNKS_PER_MANIFEST_MAX, FILE_BYTES_MAX, FILENAME_MAX
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.ranges import Ranges
@@ -70,14 +73,17 @@ class Node:
         clock: Callable[[], Millis] = wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
         jitter: random.Random | None = None,
+        passphrases: Passphrases | None = None,
     ) -> None:
         self.home = home
         self._looking = looking
         self.clock = clock
+        self.keys = homes.keys(home, passphrases)
         self._entropy = entropy
         self._jitter = jitter or random.Random()
         self._sealer_made: Sealer | None = None
         self._secrets_read: keystore.Secrets | None = None
+        self._key_read: PrivateKey | None = None
 
     # -- opening --------------------------------------------------------------------
 
@@ -90,9 +96,10 @@ class Node:
         key: str = "ed25519",
         clock: Callable[[], Millis] = wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
+        passphrase: bytes | None = None,
     ) -> None:
         """Make a new user with one node in *home*. Raise `Misused` if there is one, `WrongKey` or `DiskFull`."""
-        homes.create(home, name, key=key, now=Clock().now(clock()), entropy=entropy)
+        homes.create(home, name, key=key, now=Clock().now(clock()), entropy=entropy, passphrase=passphrase)
 
     def __enter__(self) -> Self:
         if self._looking:
@@ -101,11 +108,10 @@ class Node:
             return self
         with ExitStack() as stack:
             self._store = stack.enter_context(homes.opened(self.home))
-            self._node_key = homes.node_key(self.home)
-            if self._node_key.fingerprint != self._store.view.local().node:
-                raise WrongKey("the node key in keys/node.json belongs to another home")
+            if not self.keys.locked(NODE_KEY):
+                assert self._node_key  # what can be checked without asking a person is checked at once
             self._open = stack.pop_all()
-        self._engine = Engine(self._store.view, self._node_key, self._entropy, self._jitter)
+        self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -124,13 +130,22 @@ class Node:
         """Return whether this machine's clock contradicts what has certainly passed."""
         return self.view.clock().doubtful(self.clock())
 
+    @property
+    def _node_key(self) -> PrivateKey:
+        if self._key_read is None:
+            key = homes.node_key(self.home, self.keys)
+            if key.fingerprint != self.view.local().node:
+                raise WrongKey("the node key in keys/node.json belongs to another home")
+            self._key_read = key
+        return self._key_read
+
     def _secrets(self) -> keystore.Secrets:
         if self._secrets_read is None:
             self._secrets_read = self._read_secrets()
         return self._secrets_read
 
     def _read_secrets(self) -> keystore.Secrets:
-        secrets = homes.envelope_keys(self.home)
+        secrets = homes.envelope_keys(self.home, self.keys)
         announced = self.view.announcement(self.view.local().node)
         if announced is None or keystore.signing_point(secrets.signing) != announced.signing:
             raise WrongKey("the envelope keys in keys/envelope.json belong to another home")
@@ -366,6 +381,9 @@ class Node:
         self, carriers: Sequence[config.Carrier], progress: Callable[[int], None] = lambda _: None
     ) -> Report:
         """Take in and hand out over *carriers*, one after another; trouble with one does not stop the others."""
+        self.keys.unlock()  # before anything is begun
+        if self.view.peers():
+            self._secrets()
         report = Report()
         tags = Tags(self._store, self._secrets)
         for carrier in carriers:

@@ -62,7 +62,7 @@ def test_an_enormous_file_is_not_read_as_toml(tmp_path):
 
 def test_a_deep_one_is_refused_politely(tmp_path):
     path = tmp_path / "config.toml"
-    path.write_bytes(b"a = " + b"[" * 100_000)
+    path.write_bytes(b"a = " + b"[\n" * 30_000)
 
     with pytest.raises(ConfigError, match="not TOML"):
         config.read(path)

@@ -20,6 +20,7 @@ from paquebot.version import __version__
 
 if TYPE_CHECKING:
     from paquebot.node import Node
+    from paquebot.passphrase import Passphrases
 
 EXIT_CODES = """
 \b
@@ -44,6 +45,7 @@ COMMANDS = {
     "sync": "moving",
     "status": "standing",
     "quarantine": "quarantine",
+    "key": "secrets",
     "inspect": "looking",
     "demo": "looking",
 }
@@ -60,6 +62,7 @@ SUMMARIES = {
     "sync": "Take in and hand out over sticks, folders and mailboxes.",
     "status": "Say how far everything has got.",
     "quarantine": "See, release or purge what was set aside.",
+    "key": "List this node's secrets, and lock them by a passphrase.",
     "inspect": "Say what a file is, and check it.",
     "demo": "Show two nodes syncing by a stick, in ten seconds.",
 }
@@ -72,12 +75,20 @@ class Setting:
     home: Path
     verbose: bool
     plain: bool
+    passphrase_fd: int | None = None
 
     def node(self) -> Node:
         """Return the home's node, to be opened with ``with``."""
         from paquebot.node import Node
 
-        return Node(self.home)
+        return Node(self.home, passphrases=self.passphrases())
+
+    def passphrases(self, *, export_fd: int | None = None) -> Passphrases:
+        """Return where this home's passphrases come from; at last, whoever sits at the terminal."""
+        from paquebot.cli.output import ask_hidden
+        from paquebot.passphrase import Passphrases
+
+        return Passphrases(self.home, self.passphrase_fd, export_fd, ask_hidden)
 
     def look(self) -> Node:
         """Return the home's node, to be opened with ``with`` and only looked at, also while another command runs."""
@@ -127,9 +138,15 @@ def default_home() -> Path:
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say in one line what was done.")
 @click.option("--plain", is_flag=True, envvar="NO_COLOR", help="No colours, no symbols: words only.")
+@click.option(
+    "--passphrase-fd",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Read the keys' passphrase from this file descriptor: one line.",
+)
 @click.version_option(__version__, prog_name="paquebot")
 @click.pass_context
-def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool) -> None:
+def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool, passphrase_fd: int | None) -> None:
     """Sync signed journals by mailbox, USB stick or radio.
 
     \b
@@ -140,7 +157,7 @@ def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool) -> 
               paquebot sync --via /media/stick
     See it:   paquebot demo
     """
-    ctx.obj = Setting(home or default_home(), verbose, plain)
+    ctx.obj = Setting(home or default_home(), verbose, plain, passphrase_fd)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

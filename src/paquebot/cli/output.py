@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -111,6 +112,19 @@ def progress(what: str) -> Iterator[Callable[[int], None]]:
     yield advance
     if shown:
         click.echo("\r" + " " * (len(what) + 16) + "\r", nl=False, err=True)
+
+
+def ask_hidden(prompt: str) -> str | None:
+    """Ask whoever sits at the terminal, without showing what is typed; None if nobody can be asked."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return None
+    import getpass
+
+    return getpass.getpass(printable(prompt, 4_096))
 
 
 def iso(at: Millis) -> str | None:

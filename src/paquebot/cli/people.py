@@ -10,6 +10,7 @@ import click
 
 from paquebot.cli import output
 from paquebot.cli.main import Setting
+from paquebot.cli.secrets import new_passphrase, no_words
 from paquebot.display import printable
 from paquebot.errors import Misused
 from paquebot.protocol.encoding import short
@@ -22,20 +23,25 @@ from paquebot.protocol.state import Peer
 @click.option(
     "--key", type=click.Choice(["ed25519", "rsa3072"]), default="ed25519", help="RSA is for strict SDMP peers."
 )
+@click.option("--passphrase", is_flag=True, help="Lock the keys by a passphrase; it is asked for, or read by --new-fd.")
+@click.option("--new-fd", type=click.IntRange(min=0), metavar="N", help="Read the new passphrase from this descriptor.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.argument("words", nargs=-1, metavar=" ", callback=no_words, expose_value=False)
 @click.pass_obj
-def init_command(setting: Setting, name: str, key: str, wants_json: bool) -> None:
+def init_command(setting: Setting, name: str, key: str, passphrase: bool, new_fd: int | None, wants_json: bool) -> None:
     """Make a new user and node in the home directory.
 
     \b
     Examples:
       paquebot init --name Alice
+      paquebot init --name Alice --passphrase
       paquebot --home /srv/clinic init --name "Clinic North" --key rsa3072
     """
     from paquebot.node import Node
 
-    Node.create(setting.home, name, key=key)
-    with setting.node() as node:
+    lock = new_passphrase(new_fd) if passphrase or new_fd is not None else None
+    Node.create(setting.home, name, key=key, passphrase=lock)
+    with setting.look() as node:
         local = node.view.local()
     if wants_json:
         output.as_json({"home": str(setting.home), "name": local.name, "user": local.user, "node": local.node})

@@ -7,6 +7,7 @@ import click
 from paquebot import status
 from paquebot.cli import output
 from paquebot.cli.main import Setting
+from paquebot.cli.secrets import warnings
 from paquebot.display import printable
 from paquebot.protocol.encoding import short
 from paquebot.protocol.stamp import Millis
@@ -51,6 +52,8 @@ def status_command(setting: Setting, wants_json: bool) -> None:
     )
     if found.clock_doubtful:
         click.echo(f"This machine's clock is wrong; going by the latest time seen: {output.moment(found.now)}")
+    for warning in warnings(setting):
+        click.echo(f"Keys: {warning}")
     for peer in found.peers:
         _say_peer(peer, found.now, plain=setting.plain)
     for number, what, more in (

@@ -29,15 +29,26 @@ from paquebot.protocol.state import Letter, Link, Peer, View
 class Engine:
     """One node's mind. It looks through *view* and never touches it.
 
-    *key* is the node's SDMP key. *entropy* is for secrets, *jitter* for spread; they are never mixed. Every *wall*
-    is what the wall clock shows, in Unix milliseconds; the engine reckons the time from it.
+    *key* is the node's SDMP key, or gives it when it is needed: it may be locked. *entropy* is for secrets, *jitter*
+    for spread; they are never mixed. Every *wall* is what the wall clock shows, in Unix milliseconds; the engine
+    reckons the time from it.
     """
 
-    def __init__(self, view: View, key: PrivateKey, entropy: Callable[[int], bytes], jitter: mailing.Jitter) -> None:
+    def __init__(
+        self,
+        view: View,
+        key: PrivateKey | Callable[[], PrivateKey],
+        entropy: Callable[[int], bytes],
+        jitter: mailing.Jitter,
+    ) -> None:
         self._view = view
-        self._key = key
+        self._given_key = key
         self._entropy = entropy
         self._jitter = jitter
+
+    @property
+    def _key(self) -> PrivateKey:
+        return self._given_key if isinstance(self._given_key, PrivateKey) else self._given_key()
 
     def now(self, wall: Millis) -> Millis:
         """Return the best guess at the time: never before this node was founded, or its keys would not be valid yet."""

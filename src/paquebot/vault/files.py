@@ -14,7 +14,7 @@ from paquebot.errors import DiskFull, WrongKey
 from paquebot.protocol.limits import MIB
 from paquebot.vault.keystore import Secrets, decode, encode
 
-__all__ = ["KeyFile", "read_secret", "write_secret"]
+__all__ = ["KeyFile", "read_secret", "remove_secret", "write_secret"]
 
 SECRET_BYTES_MAX = MIB  # a node's keys have 5 kB; whatever is larger is no key file
 _OTHERS = 0o077
@@ -70,6 +70,16 @@ def write_secret(path: Path, content: bytes) -> None:
     with _private_directory(path.parent) as directory:
         try:
             _replace(directory, path.name, content)
+        except OSError as problem:
+            raise _unusable(path, problem) from None
+
+
+def remove_secret(path: Path) -> None:
+    """Remove the private file *path* durably; it may be gone already. Raise `WrongKey` if its directory is not ours."""
+    with _private_directory(path.parent) as directory:
+        try:
+            _discard(directory, path.name)
+            os.fsync(directory)
         except OSError as problem:
             raise _unusable(path, problem) from None
 

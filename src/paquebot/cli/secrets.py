@@ -1,0 +1,153 @@
+"""`key`: which secrets lie in this home, and the passphrase that locks them."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from paquebot import home as homes
+from paquebot.cli import output
+from paquebot.cli.main import Setting
+from paquebot.display import printable
+from paquebot.errors import Misused
+from paquebot.keychain import USER_KEY
+from paquebot.passphrase import Passphrases, read_line
+from paquebot.vault import locking
+
+PROTECTION = {
+    "passphrase": "the passphrase",
+    "own passphrase": "a passphrase of its own",
+    "nothing": "nothing but the disk",
+    "absent": "not in this home",
+}
+"""How it is said what protects a secret."""
+
+
+def new_passphrase(fd: int | None) -> bytes:
+    """Return a new passphrase, from a file descriptor or typed twice. Raise `Misused`."""
+    if fd is not None:
+        given = locking.normal(read_line(fd))
+    else:
+        typed = output.ask_hidden("New passphrase: ")
+        if typed is None:
+            raise Misused("nobody is here to type a passphrase; give it by --new-fd N, e.g. --new-fd 9 9<FILE")
+        given = locking.normal(typed.encode("utf-8", "surrogateescape"))
+        locking.check_new(given)
+        again = output.ask_hidden("The same again: ") or "\n"
+        if locking.normal(again.encode("utf-8", "surrogateescape")) != given:
+            raise Misused("the two are not the same; nothing was changed")
+    locking.check_new(given)
+    return given
+
+
+def no_words(_: click.Context, _option: click.Parameter, words: tuple[str, ...]) -> None:
+    """Refuse arguments where somebody may have typed a passphrase, without repeating them."""
+    if words:
+        raise Misused("no passphrase belongs onto the command line, where other programs can read it; it is asked for")
+
+
+@click.group("key")
+def key_command() -> None:
+    """List this node's secrets, and lock them by a passphrase.
+
+    What a passphrase locks is the keys. What was published and received lies in the home unlocked: use disk encryption
+    against whoever takes the machine.
+
+    \b
+    Where the passphrase comes from, in this order:
+      systemd       LoadCredential=paquebot:FILE in the service
+      a command     [secrets] command = "pass show paquebot"      in config.toml
+      a descriptor  paquebot --passphrase-fd 9 sync 9<FILE
+      a key file    [secrets] key_file = "/etc/paquebot/pass"     mode 0600, in a directory of mode 0700
+      the keyring   [secrets] keyring = true                      pip install 'paquebot[keyring]'
+      you           asked on the terminal, once at most
+    Never from the command line or the environment, which other programs can read.
+    """
+
+
+@key_command.command("list")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_keys(setting: Setting, wants_json: bool) -> None:
+    """List which secrets lie where, what protects each, and since when. Shows none of them, and asks for nothing.
+
+    \b
+    Examples:
+      paquebot key list
+      paquebot key list --json
+    """
+    homes.check(setting.home)
+    found = homes.keys(setting.home).secrets()
+    if wants_json:
+        value = [
+            {"secret": each.what, "path": str(each.path), "protected": each.locked, "changed": output.iso(each.changed)}
+            for each in found
+        ]
+        output.as_json(value)
+        return
+    rows = [
+        (
+            each.what,
+            PROTECTION.get(each.locked, each.locked),
+            output.moment(each.changed)[:10] if each.changed else "",
+            str(each.path),
+        )
+        for each in found
+    ]
+    output.table(("SECRET", "PROTECTED BY", "SINCE", "FILE"), rows)
+
+
+@key_command.command("passphrase")
+@click.option("--remove", is_flag=True, help="Leave the keys unlocked.")
+@click.option(
+    "--user", is_flag=True, help="Give the user key a passphrase of its own; with --remove: the home's again."
+)
+@click.option("--new-fd", type=click.IntRange(min=0), metavar="N", help="Read the new passphrase from this descriptor.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.argument("words", nargs=-1, metavar=" ", callback=no_words, expose_value=False)
+@click.pass_obj
+def passphrase_command(setting: Setting, remove: bool, user: bool, new_fd: int | None, wants_json: bool) -> None:
+    """Set, change or remove the passphrase that locks this node's keys.
+
+    May be cut off at any moment: run it again. Whoever has an old copy of the keys folder can still open that copy
+    with the old passphrase, so a passphrase that others know calls for new keys.
+
+    \b
+    Examples:
+      paquebot key passphrase                         asks for the old one and, twice, for the new one
+      paquebot key passphrase --user                  a second one for the user key, which is seldom needed
+      paquebot key passphrase --new-fd 9 9</root/pass
+      paquebot key passphrase --remove
+    """
+    if remove and new_fd is not None:
+        raise Misused("either --remove or a new passphrase")
+    homes.check(setting.home)
+    with homes.locked(setting.home):
+        chain = homes.keys(setting.home, setting.passphrases())
+        if user:
+            chain.read(USER_KEY)
+            chain.set_user_passphrase(None if remove else new_passphrase(new_fd), os.urandom)
+        elif remove:
+            chain.remove_passphrase()
+        else:
+            chain.unlock()
+            chain.set_passphrase(new_passphrase(new_fd), os.urandom)
+        found = chain.secrets()
+    if wants_json:
+        output.as_json({each.what: each.locked for each in found})
+        return
+    for each in found:
+        how = PROTECTION.get(each.locked, each.locked)
+        click.echo(f"{each.what}: {how if each.locked == 'absent' else f'protected by {how}'}")
+
+
+def warnings(setting: Setting) -> list[str]:
+    """Return what a person should know of the secrets in a home, for `status`; usually nothing."""
+    found = homes.keys(setting.home, Passphrases(setting.home)).secrets()
+    said = [f"{each.what}: {printable(each.locked)}" for each in found if each.locked.startswith("unreadable")]
+    locked = [each for each in found if each.locked == "passphrase"]
+    bare = [each.what for each in found if each.locked == "nothing"]
+    if locked and bare:
+        said.append(f"not locked by the passphrase: {', '.join(bare)}; run: paquebot key passphrase")
+    return said
