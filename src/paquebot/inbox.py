@@ -45,7 +45,7 @@ class Inbox:
                     answer = await self._arrival(item, link)
                     answers += [answer] if answer else []
                 case TokenShown(token):
-                    self._commit_news(self._store.commit(self._engine.token(token)))
+                    self._commit_news(self._store.commit(self._engine.token(token, self._clock())))
                 case Handover():
                     self._news(item, link)
                 case Finding():

@@ -32,7 +32,7 @@ from paquebot.inbox import Inbox
 from paquebot.keychain import NODE_KEY
 from paquebot.outbox import Outbox
 from paquebot.passphrase import Passphrases
-from paquebot.protocol import publishing
+from paquebot.protocol import noting, publishing
 from paquebot.protocol.effects import Effect, Effects, Keep
 from paquebot.protocol.encoding import ResourceId, unb64
 from paquebot.protocol.engine import Engine
@@ -232,7 +232,7 @@ class Node:
         return self._published(self._with_blobs(blobs, [draft]))
 
     def _with_blobs(self, blobs: Iterable[tuple[bytes, int]], drafts: Sequence[Draft]) -> Effects:
-        yield from self._engine.have_blobs(blobs)
+        yield from self._engine.have_blobs(blobs, self.clock())
         yield from self._engine.publish(drafts, self.clock())
 
     def _stage(
@@ -387,6 +387,7 @@ class Node:
         report = Report()
         tags = Tags(self._store, self._secrets)
         for carrier in carriers:
+            before = len(report.problems)
             try:
                 await self._visit(carrier, tags, report, progress)
             except (TransportError, ConfigError, PluginError) as error:
@@ -394,6 +395,7 @@ class Node:
             except DiskFull as error:
                 report.problems.append(Problem("this home", str(error), error.exit_code))
                 break
+            self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         return report
 
@@ -414,7 +416,7 @@ class Node:
 
     def _notice_medium(self, carrier: str, medium: str, report: Report) -> None:
         """Say so if we wrote to something else than the last time under that name: it may be an empty mount point."""
-        key = f"medium/{carrier}"
+        key = f"medium/{printable(carrier, 4_096)}"
         if self.view.carried("", key) not in (None, medium.encode()):
             report.notes.append(f"{carrier}: this is another medium than the one written to last time")
         self._store.carry("", key, medium.encode())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from paquebot.protocol import clear
 from paquebot.protocol.effects import Effect, Keep, Quarantine, Tell
+from paquebot.protocol.events import SHOWN_KINDS
 
 
 @dataclass(slots=True)
@@ -62,6 +63,10 @@ class Report:
                 case Keep(kept) if kept.sender is not None and kept.kind in SHOWN_KINDS:
                     self.new += 1
 
+    def said(self, after: int) -> str:
+        """Return in one text what went wrong after the first *after* problems; empty if nothing did."""
+        return "; ".join(dict.fromkeys(problem.what for problem in self.problems[after:]))
+
     @property
     def exit_code(self) -> int:
         """0 if all went well; else the code of the worst that happened."""
@@ -102,10 +107,6 @@ class Report:
                 {"where": each.where, "what": each.what, "exit_code": each.exit_code} for each in self.problems
             ],
         }
-
-
-SHOWN_KINDS = ("message", "file")
-"""The kinds of resources that are there for people."""
 
 
 def _sum(what: str, parts: Mapping[str, int]) -> str:

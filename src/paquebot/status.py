@@ -9,10 +9,10 @@ from typing import Any
 
 from paquebot.protocol import admission, mailing
 from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis, format_time
 from paquebot.protocol.state import OwnLine, Peer
-from paquebot.report import SHOWN_KINDS
 from paquebot.store.view import Listed, SqliteView
 
 

@@ -46,6 +46,7 @@ COMMANDS = {
     "status": "standing",
     "quarantine": "quarantine",
     "key": "secrets",
+    "log": "history",
     "inspect": "looking",
     "demo": "looking",
 }
@@ -63,6 +64,7 @@ SUMMARIES = {
     "status": "Say how far everything has got.",
     "quarantine": "See, release or purge what was set aside.",
     "key": "List this node's secrets, and lock them by a passphrase.",
+    "log": "Say what happened, and when.",
     "inspect": "Say what a file is, and check it.",
     "demo": "Show two nodes syncing by a stick, in ten seconds.",
 }

@@ -16,8 +16,8 @@ from paquebot.display import printable
 from paquebot.errors import Misused
 from paquebot.node import Node
 from paquebot.protocol.encoding import short
+from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.publishing import Draft
-from paquebot.report import SHOWN_KINDS
 from paquebot.status import reached_by
 from paquebot.store.view import Listed
 

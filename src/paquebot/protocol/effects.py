@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.events import Kind
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
@@ -212,6 +213,33 @@ class SaveOutcomes:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Add an event to what happened. `noting` derives most of them; the store gives the number."""
+
+    kind: Kind
+    at: Millis
+    resource: ResourceId | None = None
+    peer: Fingerprint | None = None
+    detail: str = ""
+    """May quote others: the store keeps one printable line of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetEvents:
+    """Forget what happened up to a number: it is old, and whoever had to hear of it has."""
+
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Set, or with None remove, a small fact that survives the run, under a name of our own."""
+
+    key: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Say what became of one received item. Exactly one for each; the store only passes it on."""
 
@@ -246,6 +274,9 @@ Effect: TypeAlias = (
     | Seen
     | Quarantine
     | SaveOutcomes
+    | Note
+    | ForgetEvents
+    | Remember
     | Tell
 )
 

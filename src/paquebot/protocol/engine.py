@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from paquebot.errors import NotForUs, Refused, SetApart, Stranger
-from paquebot.protocol import admission, clear, hearing, mailing, publishing
+from paquebot.protocol import admission, clear, hearing, mailing, noting, publishing
 from paquebot.protocol.bundle import Bundle, To, node_tag
-from paquebot.protocol.effects import Effects, HaveBlob, Post, Quarantine, SetClock, Tell
+from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import SKEW_MS
@@ -24,6 +24,9 @@ from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link, Peer, View
+
+UNASKED = Millis(0)
+"""No clock was asked: what is known of the time besides must do."""
 
 
 class Engine:
@@ -58,14 +61,18 @@ class Engine:
         """Return whether the wall clock contradicts what has certainly passed."""
         return self._view.clock().doubtful(wall)
 
+    def _noted(self, effects: Iterable[Effect], wall: Millis) -> Effects:
+        """Yield *effects*, and with them the events that they are."""
+        yield from noting.noted(self._view, effects, self.now(wall))
+
     def publish(self, drafts: Sequence[Draft], wall: Millis) -> Effects:
         """Publish *drafts*, in order."""
-        yield from publishing.publish(self._view, self._key, drafts, self.now(wall))
+        yield from self._noted(publishing.publish(self._view, self._key, drafts, self.now(wall)), wall)
 
     def add_peer(self, card: Card, name: str, wall: Millis, *, trusting: bool = True) -> Effects:
         """Pin the node of a verified *card* under *name*. Raise `Misused` or `Refused`."""
         now = self.now(wall)
-        yield from publishing.add_peer(self._view, self._key, card, name, trusting=trusting, now=now)
+        yield from self._noted(publishing.add_peer(self._view, self._key, card, name, trusting=trusting, now=now), wall)
 
     def sender(self, bundle: Bundle, signers: Sequence[str]) -> Fingerprint:
         """Return which of *signers*, who announce one key, the header names. Raise `Refused` if it names none."""
@@ -97,7 +104,7 @@ class Engine:
             raise Refused("the bundle and its seal are dated differently")
         self._peer(sender)
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
-        yield from hearing.hear(found, bundle, to, wall, sealed)
+        yield from self._noted(hearing.hear(found, bundle, to, wall, sealed), wall)
 
     def _peer(self, sender: Fingerprint) -> Peer:
         """Return the peer from whom something is taken. Raise `Stranger` or `SetApart`."""
@@ -110,28 +117,28 @@ class Engine:
 
     def refuse(self, data: bytes, refusal: Refused, where: str, wall: Millis) -> Effects:
         """Set an envelope aside that could not be opened or read."""
-        yield Quarantine(data, refusal.code, str(refusal), None, where, self.now(wall))
-        yield Tell("rejected", where, refusal.code)
+        aside = Quarantine(data, refusal.code, str(refusal), None, where, self.now(wall))
+        yield from self._noted([aside, Tell("rejected", where, refusal.code)], wall)
 
-    def have_blobs(self, blobs: Iterable[tuple[bytes, int]]) -> Effects:
+    def have_blobs(self, blobs: Iterable[tuple[bytes, int]], wall: Millis = UNASKED) -> Effects:
         """Note chunks, by name and size, whose bytes the store has been given; they may complete others' files."""
         for name, size in blobs:
-            yield from admission.blob(self._view, HaveBlob(name, size))
+            yield from self._noted(admission.blob(self._view, HaveBlob(name, size)), wall)
 
     def again(self, signed: SignedObject, sender: Fingerprint, wall: Millis) -> Effects:
         """Judge a resource of *sender*'s anew that was set aside, as if it came now. Raise `Refused`."""
         self._peer(sender)
-        yield from admission.receive(self._view, signed, sender, self.now(wall))
+        yield from self._noted(admission.receive(self._view, signed, sender, self.now(wall)), wall)
 
     def in_clear(self, data: bytes, where: str, wall: Millis) -> Effects:
         """Something arrived that is no envelope: if a peer signed it, that peer is set apart."""
-        yield from clear.judge(self._view, data, where, self.now(wall))
+        yield from self._noted(clear.judge(self._view, data, where, self.now(wall)), wall)
 
-    def token(self, token: bytes) -> Effects:
+    def token(self, token: bytes, wall: Millis = UNASKED) -> Effects:
         """A carrier shows *token*: if it belongs to one of our letters, that letter arrived."""
         letter = self._view.letter_with(token)
         if letter is not None:
-            yield from mailing.arrived(self._view, letter)
+            yield from self._noted(mailing.arrived(self._view, letter), wall)
 
     def handed(self, letter: bytes, link: Link, where: str, wall: Millis) -> Effects:
         """A carrier has taken a letter."""
@@ -147,6 +154,9 @@ class Engine:
 
     def poll(self, link: Link, wall: Millis) -> Effects:
         """Plan what is due on *link*, and look again at what was waiting for its time."""
+        yield from self._noted(self._polled(link, wall), wall)
+
+    def _polled(self, link: Link, wall: Millis) -> Effects:
         clock = self._view.clock()
         noted = clock.noted(wall, self._view.stamp().at)
         if noted != clock:

@@ -37,6 +37,10 @@ ASIDE_MAX = 10_000  # refused pieces remembered in all, with or without their by
 ASIDE_SENDER_MAX = 2_000
 NEEDS_ASKED_MAX = 16  # of what one item waits for, asked for at once
 
+EVENTS_MAX = 10_000  # of what happened, kept for `log`; a busy year
+EVENTS_AGE_MS = 400 * DAY_MS  # a year and what a person needs to ask about it
+EVENT_DETAIL_MAX = 300  # characters
+
 # Text from people and peers.
 NAME_MAX = 100
 TITLE_MAX = 300

@@ -231,6 +231,8 @@ class OwnLine:
     """Size of the signature object's payload."""
     chunks: Ranges
     """Our numbers of its chunks, if it is a large file."""
+    kind: str = ""
+    """The name of the schema that says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,9 @@ class View(Protocol):
     def resource(self, resource: ResourceId) -> SignedObject | None:
         """Return a resource that is held."""
 
+    def sender(self, resource: ResourceId) -> Fingerprint | None:
+        """Return the peer that gave us *resource*; None if it was published here, or is not held."""
+
     def identity(self, name: Fingerprint) -> Identity | None:
         """Return the identity of a user or node, if it is held."""
 
@@ -330,6 +335,12 @@ class View(Protocol):
 
     def fate(self, resource: ResourceId) -> tuple[str, str] | None:
         """Return (outcome, detail) of a resource that arrived and was not admitted; None if there is none."""
+
+    def outcomes(self, peer: Fingerprint) -> Sequence[tuple[ResourceId, str, str]]:
+        """Return what *peer* says became of our resources that it did not simply apply."""
+
+    def remembered(self, key: str) -> bytes | None:
+        """Return a small fact that was set under *key*; None if there is none."""
 
     def waiting_for(self, name: str) -> Sequence[Held]:
         """Return the held items that name this resource or identity as missing."""

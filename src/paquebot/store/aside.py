@@ -11,6 +11,7 @@ from typing import Protocol
 from paquebot.protocol.effects import Quarantine
 from paquebot.protocol.encoding import raw
 from paquebot.protocol.limits import ASIDE_BYTES_MAX, ASIDE_MAX, ASIDE_SENDER_BYTES_MAX, ASIDE_SENDER_MAX
+from paquebot.store import noting
 from paquebot.store.view import SqliteView
 
 FORGOTTEN = "set aside and forgotten"
@@ -38,9 +39,9 @@ def set_aside(db: sqlite3.Connection, blobs: BlobSink, view: SqliteView, effect:
             blobs.put(effect.data),
             len(effect.data),
             effect.code,
-            effect.reason,
+            noting.text(effect.reason),
             view.party(effect.sender, create=True) if effect.sender else 0,
-            effect.where,
+            noting.text(effect.where),
             effect.at,
             raw(effect.item) if effect.item else b"",
         ),

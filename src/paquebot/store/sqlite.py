@@ -19,7 +19,7 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.state import Local
-from paquebot.store import aside
+from paquebot.store import aside, noting
 from paquebot.store.blobs import Blobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
@@ -317,7 +317,7 @@ class _Writer:
             case ask.Post():
                 self._post(effect)
             case ask.Handed(letter, at, where):
-                self._update("letter SET handed_at = ?, place = ?", "id = ?", at, where, letter)
+                self._update("letter SET handed_at = ?, place = ?", "id = ?", at, noting.text(where), letter)
             case ask.Settle(letter):
                 self._delete("letter", "id", letter)
             case ask.AddReply():
@@ -335,8 +335,8 @@ class _Writer:
                 self._update("local SET clock_floor = ?, clock_wall = ?", "", clock.floor, wall)
             case ask.SetStamp(stamp):
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
-            case ask.Tell():
-                pass
+            case ask.Note() | ask.ForgetEvents() | ask.Remember() | ask.Tell():
+                noting.apply(self._db, self._view, effect)
             case _:
                 assert_never(effect)
 

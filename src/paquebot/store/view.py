@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import journal, schema
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
+from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.ranges import Ranges
@@ -18,6 +19,7 @@ from paquebot.protocol.resource import Resource, Signature, SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Plan, Reply, Told
 from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
+from paquebot.store import noting
 
 
 class BlobSource(Protocol):
@@ -168,7 +170,7 @@ class SqliteView:
     def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
         """Return our lines from *first* to *last*."""
         rows = self._all(
-            "SELECT line.number, line.id, line.publisher, line.resource, payload_bytes, chunk_first, chunk_total"
+            "SELECT line.number, line.id, line.publisher, line.resource, payload_bytes, chunk_first, chunk_total, kind"
             " FROM line JOIN resource ON resource.node = line.node AND resource.number = line.number"
             " WHERE line.node = ? AND journal = ? AND line.number BETWEEN ? AND ? ORDER BY line.number",
             self.node,
@@ -183,8 +185,9 @@ class SqliteView:
                 publisher == self.user,
                 size,
                 Ranges.of((chunk, chunk + total - 1)),
+                kind,
             )
-            for number, name, publisher, resource, size, chunk, total in rows
+            for number, name, publisher, resource, size, chunk, total, kind in rows
         ]
 
     def last_of_ours(self, first: int, last: int) -> int:
@@ -421,6 +424,11 @@ class SqliteView:
         )
         return ResourceId(b64(row[0])) if row else None
 
+    def sender(self, resource: ResourceId) -> Fingerprint | None:
+        """Return the peer that gave us *resource*; None if it was published here, or is not held."""
+        row = self._one("SELECT sender FROM resource WHERE node = ? AND id = ?", raw(resource))
+        return self._name(row[0]) if row and row[0] else None
+
     def identity(self, name: Fingerprint) -> Identity | None:
         """Return the identity of a user or node, if it is held."""
         proof = self._introduced("identity", name)
@@ -652,6 +660,12 @@ class SqliteView:
         """Return how many resources of each kind there are."""
         return dict(self._all("SELECT kind, count(*) FROM resource WHERE node = ? GROUP BY kind ORDER BY kind"))
 
+    def events(
+        self, after: int = 0, limit: int = -1, kinds: Sequence[str] | None = None, *, latest: bool = False
+    ) -> Sequence[Event]:
+        """Return what happened after number *after*, in order: the first *limit* of it, or the *latest*."""
+        return noting.events(self._all, self._name, after, limit, kinds, latest=latest)
+
     def quarantined(self) -> Sequence[Quarantined]:
         """Return everything that was set aside and not purged, oldest first."""
         rows = self._all(
@@ -678,6 +692,10 @@ class SqliteView:
         """Return one of the numbers that are only counted."""
         row = self._one("SELECT count FROM tally WHERE node = ? AND name = ?", name)
         return int(row[0]) if row else 0
+
+    def remembered(self, key: str) -> bytes | None:
+        """Return a small fact that was set under *key*; None if there is none."""
+        return self.carried("", key)
 
     def carried(self, transport: str, key: str) -> bytes | None:
         """Return one value of a transport's durable state."""

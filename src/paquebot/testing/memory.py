@@ -15,6 +15,7 @@ from paquebot.protocol import effects as ask
 from paquebot.protocol import journal, schema
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
+from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.ranges import Ranges
@@ -176,7 +177,9 @@ class MemoryView:
             row = tables.rows[line.entry.resource]
             mine = line.entry.publisher == self._local.user
             size = len(row.kept.signed.payload)
-            found.append(OwnLine(number, line.id, line.entry, mine, size, self.chunks_of(line.entry.resource)))
+            found.append(
+                OwnLine(number, line.id, line.entry, mine, size, self.chunks_of(line.entry.resource), row.kept.kind)
+            )
         return found
 
     def last_of_ours(self, first: int, last: int) -> int:
@@ -261,6 +264,10 @@ class MemoryView:
     def _read(self, name: ResourceId) -> Resource | None:
         signed = self.resource(name)
         return Resource.read(signed, self.schema) if signed else None
+
+    def sender(self, resource: ResourceId) -> Fingerprint | None:
+        row = self._tables.rows.get(resource)
+        return row.kept.sender if row else None
 
     def identity(self, name: Fingerprint) -> Identity | None:
         proof = self._tables.introduced.get(("identity", name))
@@ -413,6 +420,17 @@ class MemoryView:
         """Return everything that was set aside, oldest first."""
         tables = self._tables
         return sorted((row for name, row in tables.quarantine.items() if name not in tables.purged), key=lambda r: r.id)
+
+    def events(
+        self, after: int = 0, limit: int = -1, kinds: Sequence[str] | None = None, *, latest: bool = False
+    ) -> Sequence[Event]:
+        """Return what happened after number *after*, in order: the first *limit* of it, or the *latest*."""
+        found = [each for each in self._tables.events.values() if each.number > after]
+        found = [each for each in found if kinds is None or each.kind in kinds]
+        return found if limit < 0 else found[max(0, len(found) - limit) :] if latest else found[:limit]
+
+    def remembered(self, key: str) -> bytes | None:
+        return self.carried("", key)
 
     def carried(self, transport: str, key: str) -> bytes | None:
         """Return one value of a transport's durable state."""

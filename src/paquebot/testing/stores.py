@@ -28,9 +28,11 @@ from paquebot.protocol.effects import (
     Hold,
     Keep,
     KeepBlob,
+    Note,
     Post,
     Quarantine,
     Release,
+    Remember,
     SavePeer,
     SaveTold,
     Seen,
@@ -41,14 +43,16 @@ from paquebot.protocol.effects import (
     Want,
 )
 from paquebot.protocol.encoding import ResourceId, b64
+from paquebot.protocol.events import Kind
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Reply, Told
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, founding, letter, peer, resource
+from paquebot.testing.store_events import EventPromises
 
 
-class StoreContract:
+class StoreContract(EventPromises):
     """Every promise of a store. Override `open`, and `reopen` if it keeps anything."""
 
     def open(self, folder: Path) -> AnyStore:
@@ -95,6 +99,8 @@ class StoreContract:
             view.seen(b"b" * 16),
             view.entries(PEER, 1, 99),
             view.has_blob(sha256(b"blob").digest()),
+            view.events(),
+            view.remembered("fact"),
         ]
 
     def some(self, store: AnyStore) -> list[Effect]:
@@ -115,6 +121,8 @@ class StoreContract:
             Seen(b"b" * 16, PEER, 5, NOW),
             SetClock(Clock(Millis(NOW + 9), Millis(3))),
             SetStamp(Stamp(Millis(NOW + 9), 2)),
+            Note(Kind.ARRIVED, NOW, resource("kept").id, PEER, "detail"),
+            Remember("fact", b"1"),
             Tell("applied", "x"),
         ]
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, assert_never
 
+from paquebot.display import printable
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import effects as ask
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
+from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Line
+from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 from paquebot.store.blobs import MemoryBlobs
@@ -68,6 +71,7 @@ class Tables:
         self.outcomes: dict[Fingerprint, tuple[tuple[ResourceId, str, str], ...]] = {}
         """By peer: what became of ours there."""
         self.carrier: dict[tuple[str, str], bytes] = {}
+        self.events: dict[int, Event] = {}
         self._undo: list[Callable[[], object]] = []
 
     def put(self, table: Table, key: Hashable, value: object) -> None:
@@ -167,10 +171,28 @@ class Writer:
                 self._quarantine(effect)
             case ask.SaveOutcomes(who, outcomes):
                 t.put(t.outcomes, who, outcomes)
-            case ask.Tell():
-                pass
+            case ask.Note() | ask.ForgetEvents() | ask.Remember() | ask.Tell():
+                self._happened(effect)
             case _:
                 assert_never(effect)
+
+    def _happened(self, effect: ask.Note | ask.ForgetEvents | ask.Remember | ask.Tell) -> None:
+        t = self._tables
+        match effect:
+            case ask.Note(kind, at, resource, peer, detail):
+                number = t.facts.get("events", 0) + 1
+                t.put(t.facts, "events", number)
+                event = Event(number, at, kind, resource, peer, printable(detail, EVENT_DETAIL_MAX))
+                t.put(t.events, number, event)
+            case ask.ForgetEvents(through):
+                for number in [each for each in t.events if each <= through]:
+                    t.drop(t.events, number)
+            case ask.Remember(key, None):
+                t.drop(t.carrier, ("", key))
+            case ask.Remember(key, value):
+                t.put(t.carrier, ("", key), value)
+            case ask.Tell():
+                pass
 
     def _add_reply(self, reply: Reply) -> None:
         number = self._tables.facts.get("replies", 0) + 1

@@ -27,6 +27,19 @@
 
 -- Events and hooks: -------------------------------------------------------------------------------------------
 
+-- What happened, noted with its cause. The number is a cursor; a resource or peer that there is none of is empty.
+CREATE TABLE event (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    resource BLOB NOT NULL,
+    peer INTEGER NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX event_node ON event (node, number);
+
 
 
 

@@ -1,0 +1,124 @@
+"""Which events follow from what the engine asks for: noted in the same transaction as their cause.
+
+Whoever decides something that cannot be told from its other effects yields a `Note` for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from paquebot.display import printable
+from paquebot.protocol.effects import (
+    AddChunks,
+    Effect,
+    Effects,
+    HaveBlob,
+    Keep,
+    KeepBlob,
+    Note,
+    Quarantine,
+    Remember,
+    SaveOutcomes,
+    SavePeer,
+)
+from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.events import SHOWN_KINDS, Kind
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import Resource
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Peer, View
+
+UNWELCOME = ("rejected", "declined")
+"""What a peer may say became of something of ours that it will not have."""
+
+
+def silent_key(peer: Fingerprint) -> str:
+    """Return under which key it is remembered that *peer*'s silence was noted."""
+    return f"silent/{peer}"
+
+
+def noted(view: View, effects: Iterable[Effect], now: Millis) -> Effects:
+    """Yield *effects*, each followed by the notes of what it made happen."""
+    for effect in effects:
+        match effect:
+            case Keep():
+                yield effect
+                yield from _kept(view, effect, now)
+            case AddChunks(resource):
+                before = view.complete(resource)
+                yield effect
+                yield from () if before else _completed(view, [resource], now)
+            case KeepBlob(name) | HaveBlob(name):
+                lacking = view.files_with(name)
+                yield effect
+                yield from _completed(view, lacking, now)
+            case SavePeer(peer):
+                old = view.peer(peer.node)
+                yield effect
+                yield from _saved(view, old, peer, now)
+            case SaveOutcomes(who, outcomes):
+                known = set(view.outcomes(who))
+                yield effect
+                for resource, code, detail in outcomes:
+                    if code in UNWELCOME and (resource, code, detail) not in known:
+                        yield Note(Kind.REFUSED, now, resource, who, f"{code}: {detail}" if detail else code)
+            case Quarantine():
+                yield effect
+                said = f"{effect.where}: {effect.reason} ({effect.code})"
+                yield Note(Kind.SET_ASIDE, now, effect.item, effect.sender, said)
+            case _:
+                yield effect
+
+
+def _kept(view: View, effect: Keep, now: Millis) -> Effects:
+    kept = effect.kept
+    if kept.kind not in SHOWN_KINDS:
+        return
+    if kept.sender is None:
+        yield Note(Kind.PUBLISHED, now, kept.signed.id)
+    elif view.complete(kept.signed.id):
+        yield Note(Kind.ARRIVED, now, kept.signed.id, kept.sender)
+
+
+def _completed(view: View, files: Iterable[ResourceId], now: Millis) -> Effects:
+    """Note the arrival of those of *files*, which lacked chunks before, that lack none now."""
+    for name in files:
+        signed, sender = view.resource(name), view.sender(name)
+        if signed and sender and view.complete(name) and Resource.read(signed, view.schema).kind in SHOWN_KINDS:
+            yield Note(Kind.ARRIVED, now, name, sender)
+
+
+def _saved(view: View, old: Peer | None, peer: Peer, now: Millis) -> Effects:
+    if old is None:
+        yield Note(Kind.PEER_ADDED, now, None, peer.node, peer.name)
+        return
+    if peer.suspect and not old.suspect:
+        yield Note(Kind.SET_APART, now, None, peer.node, "its signed data came in clear")
+    if peer.seen_at > old.seen_at and view.remembered(silent_key(peer.node)) is not None:
+        yield Remember(silent_key(peer.node), None)
+        yield Note(Kind.HEARD_AGAIN, now, None, peer.node)
+    if lines := peer.acked - old.acked:
+        yield Note(Kind.ACKNOWLEDGED, now, None, peer.node, f"our lines up to {lines.last}")
+    if applied := peer.applied - old.applied:
+        for name in _shown(view, applied):
+            yield Note(Kind.APPLIED, now, name, peer.node)
+
+
+def _shown(view: View, lines: Ranges) -> Iterable[ResourceId]:
+    """What our own person published in our *lines*."""
+    for run in lines.runs:
+        for line in view.own_lines(*run):
+            if line.mine and line.kind in SHOWN_KINDS:
+                yield line.entry.resource
+
+
+def worked(view: View, carrier: str, trouble: str, now: Millis) -> Effects:
+    """Note that *carrier* failed for the reason *trouble*, or works again if that is empty; each is said once."""
+    key = f"failing/{printable(carrier)}"
+    failing = view.remembered(key) is not None
+    if trouble and not failing:
+        yield Remember(key, b"")
+        yield Note(Kind.FAILURE, now, detail=f"{carrier}: {trouble}")
+    elif failing and not trouble:
+        yield Remember(key, None)
+        yield Note(Kind.RECOVERED, now, detail=carrier)
