@@ -11,6 +11,7 @@ __all__ = [
     "BadCard", "BadSignature",
     "BrokenChain",
     "Busy",
+    "ClosedToUs",
     "ConfigError",
     "DiskFull",
     "Expired",
@@ -56,6 +57,10 @@ class NotFound(Misused):
     """Nothing here has that name or id."""
 
     exit_code = 1
+
+
+class ClosedToUs(NotFound):
+    """It was locked to others' keys. Ask its author to publish it for you too."""
 
 
 class NotInitialised(PaquebotError):

@@ -7,6 +7,8 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -16,6 +18,7 @@ from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
 from paquebot.errors import (
     BadCard,
+    ClosedToUs,
     ConfigError,
     DiskFull,
     Malformed,
@@ -32,18 +35,20 @@ from paquebot.inbox import Inbox
 from paquebot.keychain import NODE_KEY
 from paquebot.outbox import Outbox
 from paquebot.passphrase import Passphrases
-from paquebot.protocol import noting, publishing
+from paquebot.private import Privacy
+from paquebot.protocol import noting, privacy, publishing
 from paquebot.protocol.effects import Effect, Effects, Keep
-from paquebot.protocol.encoding import ResourceId, unb64
+from paquebot.protocol.encoding import Fingerprint, ResourceId, short, unb64
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
-from paquebot.protocol.limits import CHUNK_BYTES, CHUNKS_PER_MANIFEST_MAX, FILE_BYTES_MAX, FILENAME_MAX
+from paquebot.protocol.privacy import Private
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, Resource
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link, Peer
 from paquebot.report import Problem, Report
+from paquebot.staging import stage
 from paquebot.store.view import Listed, Quarantined, SqliteView
 from paquebot.transport import Transport
 from paquebot.vault import keystore
@@ -139,6 +144,10 @@ class Node:
             self._key_read = key
         return self._key_read
 
+    @cached_property
+    def _private(self) -> Privacy:
+        return Privacy(self.view, self._secrets, self._entropy)
+
     def _secrets(self) -> keystore.Secrets:
         if self._secrets_read is None:
             self._secrets_read = self._read_secrets()
@@ -194,9 +203,32 @@ class Node:
 
     # -- publishing ----------------------------------------------------------------------
 
-    def publish(self, drafts: Sequence[Draft]) -> list[str]:
-        """Publish *drafts*; return their URIs. Raise `DiskFull`."""
-        return self._published(self._engine.publish(drafts, self.clock()))
+    def readers(self, names: Sequence[str]) -> Private | None:
+        """Return the users that *names* call, as readers of something private; None if there are no names.
+
+        Raise `NotFound`, or `Misused` if one of them could not read it.
+        """
+        if not names:
+            return None
+        users = [self._reader(name) for name in names]
+        privacy.readers(self.view, users, self.now())
+        return Private(users=tuple(users))
+
+    def _reader(self, name: str) -> Fingerprint:
+        local = self.view.local()
+        if name == local.name and all(peer.name != name for peer in self.view.peers()):
+            return local.user
+        peer = self.peer(name)
+        if peer.suspect:
+            raise Misused(f"{name} is set apart: nothing is sent there")
+        if not privacy.may_be_reader(self.view, peer.user):
+            raise Misused(f"{name} may not read what you publish (added with --trust none)")
+        return peer.user
+
+    def publish(self, drafts: Sequence[Draft], *, private: Private | None = None) -> list[str]:
+        """Publish *drafts*, for all peers who may read or *private* readers; return their URIs. Raise `DiskFull`."""
+        drafts = [replace(each, private=private) for each in drafts] if private else drafts
+        return self._published(self._engine.publish(drafts, self.clock(), self._private.seal))
 
     def _published(self, effects: Effects) -> list[str]:
         done: Iterable[Effect] = self._store.commit(effects)
@@ -208,14 +240,17 @@ class Node:
         *,
         title: str = "",
         tags: tuple[str, ...] = (),
+        private: Private | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> list[str]:
         """Publish files; return their URIs, in order. Either all are published or none is. Raise `Misused`."""
         drafts, blobs = [], []
+        template = Draft(schemas=("file",), fields={}, title=title, tags=tags, private=private)
         for path in paths:
             try:
                 with path.open("rb") as stream:
-                    draft, chunks = self._stage(stream, path.name, title=title, tags=tags, progress=progress)
+                    named = replace(template, filename=path.name)
+                    draft, chunks = stage(self._store, self._entropy, stream, named, progress)
             except OSError as error:
                 raise Misused(f"{path} cannot be read: {error.strerror}") from error
             except Misused as error:
@@ -225,44 +260,22 @@ class Node:
         return self._published(self._with_blobs(blobs, drafts))
 
     def publish_stream(
-        self, stream: BinaryIO, filename: str, *, title: str = "", tags: tuple[str, ...] = ()
+        self,
+        stream: BinaryIO,
+        filename: str,
+        *,
+        title: str = "",
+        tags: tuple[str, ...] = (),
+        private: Private | None = None,
     ) -> list[str]:
         """Publish what can be read from *stream* as a file. Raise `Misused`."""
-        draft, blobs = self._stage(stream, filename, title=title, tags=tags, progress=lambda _: None)
+        named = Draft(schemas=("file",), fields={}, filename=filename, title=title, tags=tags, private=private)
+        draft, blobs = stage(self._store, self._entropy, stream, named)
         return self._published(self._with_blobs(blobs, [draft]))
 
     def _with_blobs(self, blobs: Iterable[tuple[bytes, int]], drafts: Sequence[Draft]) -> Effects:
         yield from self._engine.have_blobs(blobs, self.clock())
-        yield from self._engine.publish(drafts, self.clock())
-
-    def _stage(
-        self, stream: BinaryIO, filename: str, *, title: str, tags: tuple[str, ...], progress: Callable[[int], None]
-    ) -> tuple[Draft, list[tuple[bytes, int]]]:
-        """Read a file into the store, chunk by chunk; nothing is published yet."""
-        filename = os.fsencode(filename).decode("utf-8", "replace")  # a name on the disk may be any bytes
-        if len(filename) > FILENAME_MAX:
-            raise Misused(f"a file's name has at most {FILENAME_MAX} characters")
-        first = _read_exactly(stream, CHUNK_BYTES)
-        if publishing.inlined(len(first)):
-            progress(len(first))
-            return Draft.file(FileManifest(len(first), first), filename, title=title, tags=tags), []
-        names: list[tuple[bytes, int]] = []
-        chunk, size = first, 0
-        while chunk:
-            names.append((self._store.blobs.put(chunk), len(chunk)))
-            size += len(chunk)
-            progress(len(chunk))
-            if size > FILE_BYTES_MAX:
-                raise Misused("the file is larger than 64 TiB")
-            chunk = _read_exactly(stream, CHUNK_BYTES)
-        hashes, depth = [name for name, _ in names], 1
-        if len(hashes) > CHUNKS_PER_MANIFEST_MAX:
-            per_block, depth = CHUNK_BYTES // 32, 2
-            blocks = [b"".join(hashes[i : i + per_block]) for i in range(0, len(hashes), per_block)]
-            hashes = [self._store.blobs.put(block) for block in blocks]
-            names += ((name, len(block)) for name, block in zip(hashes, blocks, strict=True))
-        manifest = FileManifest(size, None, CHUNK_BYTES, depth, tuple(hashes))
-        return Draft.file(manifest, filename, title=title, tags=tags), names
+        yield from self._engine.publish(drafts, self.clock(), self._private.seal)
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -292,23 +305,41 @@ class Node:
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
         resource = self.resource(listed.id)
+        if resource.kind in privacy.CLOSED_KINDS:
+            yield from self._private_content(listed, resource)
+            return
         manifest = resource.manifest if listed.kind == "file" else None
         if manifest is None:
             yield resource.signed.payload if resource.text is None else resource.text.encode()
         elif manifest.data is not None:
             yield manifest.data
         else:
-            if listed.lacking:
-                have, file = listed.chunk_total - listed.lacking, printable(listed.filename or "a file")
-                raise NotFound(f"{file} is incomplete: {have} of {listed.chunk_total} chunks are here")
-            numbers = self.view.chunks_of(listed.id)
-            skip = len(manifest.hashes) if manifest.depth == 2 else 0
-            for number in numbers - Ranges.of((0, numbers.runs[0][0] + skip - 1)):
-                name = self.view.chunk(number)
-                data = self.view.blob(name) if name else None
-                if data is None:
-                    raise StoreError("a chunk of this file is missing or damaged on the disk")
-                yield data
+            yield from self._chunks(listed, manifest)
+
+    def _private_content(self, listed: Listed, resource: Resource) -> Iterator[bytes]:
+        if self.view.opened(listed.id) is None:
+            raise ClosedToUs(f"{short(listed.id)} is private, and not for us")
+        inner = self._private.inner(listed.id)
+        manifest = resource.manifest
+        if inner.chunk_key is not None and manifest is not None:
+            yield from self._private.pieces(inner, self._chunks(listed, manifest), manifest.chunk_count)
+        elif inner.data is not None:
+            yield inner.data
+        else:
+            yield (inner.text or "").encode()
+
+    def _chunks(self, listed: Listed, manifest: FileManifest) -> Iterator[bytes]:
+        if listed.lacking:
+            have, file = listed.chunk_total - listed.lacking, printable(listed.filename or "a file")
+            raise NotFound(f"{file} is incomplete: {have} of {listed.chunk_total} chunks are here")
+        numbers = self.view.chunks_of(listed.id)
+        skip = len(manifest.hashes) if manifest.depth == 2 else 0
+        for number in numbers - Ranges.of((0, numbers.runs[0][0] + skip - 1)):
+            name = self.view.chunk(number)
+            data = self.view.blob(name) if name else None
+            if data is None:
+                raise StoreError("a chunk of this file is missing or damaged on the disk")
+            yield data
 
     def shown(self, listed: Listed) -> None:
         """Note that a person has seen *listed*; if we only look, then if that can be done just now."""
@@ -385,6 +416,7 @@ class Node:
         if self.view.peers():
             self._secrets()
         report = Report()
+        self._tend_private(report)
         tags = Tags(self._store, self._secrets)
         for carrier in carriers:
             before = len(report.problems)
@@ -398,6 +430,12 @@ class Node:
             self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         return report
+
+    def _tend_private(self, report: Report) -> None:
+        """Open what is for us, and give keys to nodes that came later. What was cut short is done the next time."""
+        opened = noting.noted(self.view, self._private.open_new(), self.now())
+        report.note(self._store.commit(opened))
+        self._store.commit(self._private.wrap_missing(self._engine, self.clock()))
 
     async def _visit(
         self, carrier: config.Carrier, tags: Tags, report: Report, progress: Callable[[int], None]
@@ -427,6 +465,7 @@ class Node:
         """Take in, then hand out, over one open transport."""
         inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report)
         await inbox.drain(transport, link(transport))
+        self._tend_private(report)
         if transport.capability.writable:
             outbox = Outbox(self._store, self._engine, self._sealer, tags, self.clock, report, progress)
             await outbox.flush(transport, lambda: link(transport))
@@ -436,15 +475,6 @@ def link(transport: Transport) -> Link:
     """Return what the engine needs to know of an open transport."""
     can = transport.capability
     return Link(can.medium, can.latency_ms, can.bytes_max, can.bytes_cheap, can.shows_tokens)
-
-
-def _read_exactly(stream: BinaryIO, count: int) -> bytes:
-    """Read *count* bytes, fewer only at the end: pipes give what they have."""
-    parts = []
-    while count and (data := stream.read(count)):
-        parts.append(data)
-        count -= len(data)
-    return b"".join(parts)
 
 
 def _spans(name: str) -> Iterator[tuple[bytes, bytes]]:

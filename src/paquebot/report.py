@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from paquebot.protocol import clear
-from paquebot.protocol.effects import Effect, Keep, Quarantine, Tell
+from paquebot.protocol.effects import Effect, Keep, NoteOpened, Quarantine, Tell
 from paquebot.protocol.events import SHOWN_KINDS
 
 
@@ -60,6 +60,8 @@ class Report:
                     self.set_aside += 1
                     code = 16 if effect.code == clear.CODE else 3
                     self.findings.append(Problem(effect.where, f"{effect.reason} ({effect.code})", code))
+                case NoteOpened(kind=kind) if kind in SHOWN_KINDS:
+                    self.new += 1
                 case Keep(kept) if kept.sender is not None and kept.kind in SHOWN_KINDS:
                     self.new += 1
 

@@ -15,12 +15,15 @@ from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.errors import Misused
 from paquebot.node import Node
+from paquebot.protocol import privacy
 from paquebot.protocol.encoding import short
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.publishing import Draft
 from paquebot.status import reached_by
 from paquebot.store.view import Listed
 
+CLOSED = (privacy.SEALED, privacy.ENCRYPTED)
+"""Kinds of private resources that could not be opened here."""
 Text = TypeVar("Text", str, "str | None", tuple[str, ...])
 
 
@@ -38,6 +41,7 @@ def _text(_: click.Context, option: click.Parameter, value: Text) -> Text:
 @click.option("--title", default="", callback=_text, help="A title.")
 @click.option("--tag", "tags", multiple=True, callback=_text, help="A tag; may be given more than once.")
 @click.option("--filename", default="stdin", help="What to call what comes from standard input.")
+@click.option("--to", "to", multiple=True, metavar="NAME", callback=_text, help="For NAME alone; may be repeated.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def publish_command(
@@ -47,10 +51,13 @@ def publish_command(
     title: str,
     tags: tuple[str, ...],
     filename: str,
+    to: tuple[str, ...],
     wants_json: bool,
 ) -> None:
     """Publish files, standard input (-) or a message, to all peers who may read. Prints one URI a line.
 
+    With --to it is private: text, title, tags and file names can be read by those peers' nodes and our own alone.
+    Others carry it and see only who wrote it, when, about how large it is, and how many nodes can open it.
     Nothing leaves this machine before the next `paquebot sync`.
 
     \b
@@ -58,19 +65,21 @@ def publish_command(
       paquebot publish report.pdf photos/*.jpg --tag field
       paquebot publish --message "All well, water low" --title "Day 12"
       tar c logs | paquebot publish - --filename logs.tar
+      paquebot publish --to Bob --to Carol --message "Only for you two"
     """
     if (message is None) == (not files):
         raise Misused("give either files or --message TEXT")
     _check_words(title, tags)
     with setting.node() as node:
+        private = node.readers(to)
         if message is not None:
-            uris = node.publish([Draft.message(message, title=title, tags=tags)])
+            uris = node.publish([Draft.message(message, title=title, tags=tags)], private=private)
         elif files == (Path("-"),):
             stream = sys.stdin.buffer
-            uris = node.publish_stream(stream, filename, title=title, tags=tags)
+            uris = node.publish_stream(stream, filename, title=title, tags=tags, private=private)
         else:
             with output.progress("reading") as progress:
-                uris = node.publish_files(files, title=title, tags=tags, progress=progress)
+                uris = node.publish_files(files, title=title, tags=tags, private=private, progress=progress)
     if wants_json:
         output.as_json([{"uri": uri, "id": short(uri.rpartition("/")[2])} for uri in uris])
     else:
@@ -101,7 +110,7 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
         found = list(node.view.listed(None if everything else SHOWN_KINDS, new=new))
         names = _names(node)
         if wants_json:
-            output.as_json([_as_json(each, names) for each in found])
+            output.as_json([_as_json(each, node, names) for each in found])
             return
         rows = [
             (
@@ -111,7 +120,7 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
                 each.kind,
                 each.title or each.filename or _excerpt(node, each),
                 output.size(each.size),
-                "" if not each.lacking else f"{each.chunk_total - each.lacking} of {each.chunk_total} chunks",
+                _remark(node, each),
             )
             for each in found
         ]
@@ -121,8 +130,33 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
         click.echo("Nothing new." if new else "Nothing here yet.", err=True)
 
 
+def _remark(node: Node, listed: Listed) -> str:
+    private = (
+        "private, not for us" if listed.kind in CLOSED else "private" if _readers(node, listed) is not None else ""
+    )
+    chunks = f"{listed.chunk_total - listed.lacking} of {listed.chunk_total} chunks" if listed.lacking else ""
+    return ", ".join(filter(None, (private, chunks)))
+
+
+def _readers(node: Node, listed: Listed) -> list[str] | None:
+    """Whom a private thing is for, besides its author, as far as known; None if it is not private, or closed to us."""
+    users, names = node.view.opened(listed.id), _names(node)
+    return None if users is None else [names.get(user, short(user)) for user in users if user != listed.user]
+
+
+def _for(node: Node, listed: Listed) -> str:
+    """Say for whom a private thing is."""
+    local = node.view.local()
+    if listed.kind in CLOSED:
+        return "not for us"
+    names = [name for name in _readers(node, listed) or [] if name != local.name]
+    us = ["you"] if listed.user != local.user else [] if names else ["you alone"]
+    named = [*us, *names]
+    return f"for {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
+
+
 def _excerpt(node: Node, listed: Listed) -> str:
-    if listed.kind != "message":
+    if listed.kind != "message" or node.view.opened(listed.id) is not None:  # a list needs no keys
         return ""
     text = b"".join(node.content(listed)).decode()
     first = text.strip().split("\n", 1)[0]
@@ -134,7 +168,8 @@ def _names(node: Node) -> dict[str, str]:
     return {**{peer.user: peer.name for peer in node.view.peers()}, local.user: local.name}
 
 
-def _as_json(listed: Listed, names: dict[str, str]) -> dict[str, object]:
+def _as_json(listed: Listed, node: Node, names: dict[str, str]) -> dict[str, object]:
+    readers = _readers(node, listed)
     return {
         "id": short(listed.id),
         "uri": listed.uri,
@@ -149,6 +184,8 @@ def _as_json(listed: Listed, names: dict[str, str]) -> dict[str, object]:
         "received": output.iso(listed.received),
         "new": not listed.shown,
         "complete": not listed.lacking,
+        "private": listed.kind in CLOSED or readers is not None,
+        "readers": readers,
         "chunks": {"held": listed.chunk_total - listed.lacking, "of": listed.chunk_total},
     }
 
@@ -167,8 +204,9 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
     """
     with setting.look() as node:
         listed = node.find(id_)
-        text = b"".join(node.content(listed)).decode() if listed.kind != "file" else None
-        value = _as_json(listed, _names(node))
+        text = b"".join(node.content(listed)).decode() if listed.kind not in ("file", *CLOSED) else None
+        value = _as_json(listed, node, _names(node))
+        private = _for(node, listed) if value["private"] else ""
         reached = {name: reach.value for name, reach in reached_by(node.view, listed).items()}
         if text is not None:  # a file is done with when it is saved, not when somebody has looked at its name
             node.shown(listed)
@@ -180,6 +218,8 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
             click.echo(f"{key.removesuffix('_name'):<9} {printable(str(value[key]))}")
     if listed.tags:
         click.echo(f"{'tags':<9} {printable(', '.join(listed.tags))}")
+    if private:
+        click.echo(f"{'private':<9} {printable(private)}")
     if listed.lacking:
         click.echo(f"{'chunks':<9} {listed.chunk_total - listed.lacking} of {listed.chunk_total} are here")
     for name, reach in reached.items():

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from paquebot.errors import NotPermitted, Refused
-from paquebot.protocol import journal
+from paquebot.protocol import journal, privacy
 from paquebot.protocol.effects import (
     AddChunks,
     Effect,
@@ -222,6 +222,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
 
 def _check(resource: Resource) -> None:
     """Read what is read again later, so that nothing unreadable is kept. Raise `Malformed`."""
+    privacy.check(resource)
     if resource.container.keeps("trust"):
         trust_of(resource)
     if resource.container.keeps(URIS["envelope_keys"]):

@@ -240,6 +240,40 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteOpened:
+    """A private resource that is held was opened: what lists show of it, and for whom it is."""
+
+    resource: ResourceId
+    kind: str
+    title: str = ""
+    filename: str = ""
+    tags: tuple[str, ...] = ()
+    size: int = 0
+    """Bytes of the message or file inside."""
+    parent: ResourceId | None = None
+    readers: tuple[Fingerprint, ...] = ()
+    """The users it is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteClosed:
+    """A private resource that is held was tried, and is not for us."""
+
+    resource: ResourceId
+    of: ResourceId | None = None
+    """If it only brings a key: the resource to which."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteReaders:
+    """A private resource of ours is for these users, and these nodes have been given a key to it."""
+
+    resource: ResourceId
+    users: tuple[Fingerprint, ...]
+    nodes: tuple[Fingerprint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Say what became of one received item. Exactly one for each; the store only passes it on."""
 
@@ -277,6 +311,9 @@ Effect: TypeAlias = (
     | Note
     | ForgetEvents
     | Remember
+    | NoteOpened
+    | NoteClosed
+    | NoteReaders
     | Tell
 )
 

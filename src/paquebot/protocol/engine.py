@@ -20,6 +20,7 @@ from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantin
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import SKEW_MS
+from paquebot.protocol.privacy import Seal
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
@@ -65,9 +66,9 @@ class Engine:
         """Yield *effects*, and with them the events that they are."""
         yield from noting.noted(self._view, effects, self.now(wall))
 
-    def publish(self, drafts: Sequence[Draft], wall: Millis) -> Effects:
-        """Publish *drafts*, in order."""
-        yield from self._noted(publishing.publish(self._view, self._key, drafts, self.now(wall)), wall)
+    def publish(self, drafts: Sequence[Draft], wall: Millis, seal: Seal | None = None) -> Effects:
+        """Publish *drafts*, in order; *seal* locks those that are private. Raise `Misused`."""
+        yield from self._noted(publishing.publish(self._view, self._key, drafts, self.now(wall), seal), wall)
 
     def add_peer(self, card: Card, name: str, wall: Millis, *, trusting: bool = True) -> Effects:
         """Pin the node of a verified *card* under *name*. Raise `Misused` or `Refused`."""

@@ -16,6 +16,7 @@ from paquebot.protocol.effects import (
     Keep,
     KeepBlob,
     Note,
+    NoteOpened,
     Quarantine,
     Remember,
     SaveOutcomes,
@@ -44,6 +45,10 @@ def noted(view: View, effects: Iterable[Effect], now: Millis) -> Effects:
             case Keep():
                 yield effect
                 yield from _kept(view, effect, now)
+            case NoteOpened(resource, kind):
+                again = view.opened(resource) is not None
+                yield effect
+                yield from () if again else _opened(view, resource, kind, now)
             case AddChunks(resource):
                 before = view.complete(resource)
                 yield effect
@@ -80,11 +85,24 @@ def _kept(view: View, effect: Keep, now: Millis) -> Effects:
         yield Note(Kind.ARRIVED, now, kept.signed.id, kept.sender)
 
 
+def _opened(view: View, name: ResourceId, kind: str, now: Millis) -> Effects:
+    """Note what a private resource turned out to be."""
+    sender = view.sender(name)
+    if kind not in SHOWN_KINDS:
+        return
+    if sender is None:
+        yield Note(Kind.PUBLISHED, now, name)
+    elif view.complete(name):
+        yield Note(Kind.ARRIVED, now, name, sender)
+
+
 def _completed(view: View, files: Iterable[ResourceId], now: Millis) -> Effects:
     """Note the arrival of those of *files*, which lacked chunks before, that lack none now."""
     for name in files:
         signed, sender = view.resource(name), view.sender(name)
-        if signed and sender and view.complete(name) and Resource.read(signed, view.schema).kind in SHOWN_KINDS:
+        if not signed or not sender or not view.complete(name):
+            continue
+        if Resource.read(signed, view.schema).kind in SHOWN_KINDS or view.opened(name) is not None:
             yield Note(Kind.ARRIVED, now, name, sender)
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paquebot.errors import Malformed, Misused, NotPermitted
-from paquebot.protocol import admission, journal, schema
+from paquebot.protocol import admission, journal, privacy, schema
 from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.limits import IDENTITY_LIFE_MS, INLINE_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_MAX
+from paquebot.protocol.privacy import Private
 from paquebot.protocol.published import URIS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import About, FileManifest, Resource, SignedObject, compose
@@ -43,6 +44,8 @@ class Draft:
     title: str = ""
     filename: str = ""
     tags: tuple[str, ...] = ()
+    private: Private | None = None
+    """For whom it is; None for everybody who reads us."""
 
     @classmethod
     def message(cls, text: str, *, title: str = "", tags: tuple[str, ...] = ()) -> Draft:
@@ -97,8 +100,10 @@ def take_root(view: View, founding: Founding, now: Millis) -> Effects:
         yield from admission.keep(view, Resource.read(signed, view.schema), sender=None, now=now)
 
 
-def publish(view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis) -> Effects:
-    """Publish *drafts*, in order. Raise `Expired` if our own identity has."""
+def publish(
+    view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis, seal: privacy.Seal | None = None
+) -> Effects:
+    """Publish *drafts*, in order; *seal* locks private ones. Raise `Expired` if our own identity has, or `Misused`."""
     if any(len(str(draft.fields.get("message", "")).encode()) > MESSAGE_BYTES_MAX for draft in drafts):
         raise Misused("a message is longer than 1 MiB; publish it as a file")
     local = view.local()
@@ -109,10 +114,17 @@ def publish(view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis) -
     for draft in drafts:
         stamp = view.stamp().after(now)
         about = About(stamp=stamp, title=draft.title, filename=draft.filename, tags=draft.tags)
-        payload = compose(draft.schemas, draft.fields, user=local.user, trust=local.trust, about=about)
+        inner = None
+        if draft.private is None:
+            payload = compose(draft.schemas, draft.fields, user=local.user, trust=local.trust, about=about)
+        else:
+            assert seal is not None, "whoever publishes private things can lock them"
+            payload, inner = privacy.compose_private(view, draft.schemas, draft.fields, draft.private, about, seal, now)
         resource = Resource.read(SignedObject.sign(payload, key), view.schema)
         yield SetStamp(stamp)
         yield from admission.keep(view, resource, sender=None, now=now)
+        if inner is not None:
+            yield from privacy.opened(view, resource.id, resource.user, inner)
         if chunks := view.chunks_of(resource.id):
             yield from _owe(view, chunks)
 
@@ -123,9 +135,12 @@ def _owe(view: View, chunks: Ranges) -> Effects:
             yield SavePeer(replace(peer, owed_chunks=peer.owed_chunks | chunks))
 
 
-def inlined(size: int) -> bool:
-    """Return whether a file of *size* bytes travels inside its resource rather than as chunks."""
-    return size <= INLINE_BYTES_MAX
+def inlined(size: int, *, private: bool = False) -> bool:
+    """Return whether a file of *size* bytes travels inside its resource rather than as chunks.
+
+    What is private is written in base64 twice.
+    """
+    return size <= (INLINE_BYTES_MAX * 3 // 4 if private else INLINE_BYTES_MAX)
 
 
 @dataclass(frozen=True, slots=True)

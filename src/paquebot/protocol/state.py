@@ -330,6 +330,24 @@ class View(Protocol):
     def announcement(self, node: Fingerprint) -> Announcement | None:
         """Return the latest envelope keys that a node announced."""
 
+    def announcers(self, user: Fingerprint) -> Sequence[Fingerprint]:
+        """Return the nodes that announced envelope keys on behalf of *user*."""
+
+    def unopened(self) -> Sequence[ResourceId]:
+        """Return the private resources, and keys to some, that are held and were not tried yet, oldest first."""
+
+    def opened(self, resource: ResourceId) -> tuple[Fingerprint, ...] | None:
+        """Return the users for whom an opened private resource is, as far as known; None if it is none."""
+
+    def keys_to(self, resource: ResourceId) -> Sequence[ResourceId]:
+        """Return the ``wrap`` resources for *resource* that were tried already."""
+
+    def audiences(self) -> Sequence[Fingerprint]:
+        """Return the users for whom something private of ours is."""
+
+    def unreadable(self, user: Fingerprint, node: Fingerprint, limit: int) -> Sequence[ResourceId]:
+        """Return opened private resources of ours for *user* to which *node* has no key, oldest first."""
+
     def schema(self, uri: str) -> str | None:
         """Return the text of the JSON Schema published under *uri*."""
 

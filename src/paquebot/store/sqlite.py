@@ -18,8 +18,9 @@ from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Local
-from paquebot.store import aside, noting
+from paquebot.store import aside, noting, private
 from paquebot.store.blobs import Blobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
@@ -295,9 +296,7 @@ class _Writer:
             case ask.Unwant(resource):
                 self._delete("wanted", "resource", raw(resource))
             case ask.Asked(resource, at):
-                name = raw(resource)
-                self._update("wanted SET asked = ?", "resource = ?", at, name)
-                self._update("resource SET asked = ?", "id = ?", at, name)
+                self._asked(raw(resource), at)
             case ask.AddChunks():
                 self._add_chunks(effect)
             case ask.KeepBlob(name, data):
@@ -337,6 +336,8 @@ class _Writer:
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
             case ask.Note() | ask.ForgetEvents() | ask.Remember() | ask.Tell():
                 noting.apply(self._db, self._view, effect)
+            case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
+                private.note(self._db, self._view, effect)
             case _:
                 assert_never(effect)
 
@@ -529,6 +530,10 @@ class _Writer:
         self._delete("outcome", "peer", peer)
         for resource, code, detail in effect.outcomes:
             self._insert("outcome", peer=peer, resource=raw(resource), code=code, detail=detail)
+
+    def _asked(self, name: bytes, at: Millis) -> None:
+        self._update("wanted SET asked = ?", "resource = ?", at, name)
+        self._update("resource SET asked = ?", "id = ?", at, name)
 
     def _add_reply(self, effect: ask.AddReply) -> None:
         reply = effect.reply

@@ -20,6 +20,7 @@ from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Plan, Reply, Told
 from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
 from paquebot.store import noting
+from paquebot.store.private import PrivateView
 
 
 class BlobSource(Protocol):
@@ -72,7 +73,7 @@ class Quarantined:
     """The bytes are still here; they may have had to make room for others."""
 
 
-class SqliteView:
+class SqliteView(PrivateView):
     """What one local node knows. Peers and names are cached: one process writes at a time."""
 
     def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:

@@ -18,6 +18,7 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
+from paquebot.protocol.privacy import CLOSED_KINDS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
@@ -289,6 +290,31 @@ class MemoryView:
         if name and found:
             self._announcements[name] = announcement_of(found)
         return self._announcements.get(name) if name else None
+
+    def announcers(self, user: Fingerprint) -> Sequence[Fingerprint]:
+        t = self._tables
+        return sorted(
+            name for (kind, name), proof in t.introduced.items() if kind == "keys" and t.rows[proof].kept.user == user
+        )
+
+    def unopened(self) -> Sequence[ResourceId]:
+        rows = [row for name, row in self._tables.rows.items() if name not in self._tables.closed]
+        closed = [row for row in rows if row.kept.kind in CLOSED_KINDS]
+        return [row.kept.signed.id for row in sorted(closed, key=lambda row: row.number)]
+
+    def opened(self, resource: ResourceId) -> tuple[Fingerprint, ...] | None:
+        return self._tables.opened.get(resource)
+
+    def keys_to(self, resource: ResourceId) -> Sequence[ResourceId]:
+        return sorted((name for name, of in self._tables.closed.items() if of == resource), key=raw)
+
+    def audiences(self) -> Sequence[Fingerprint]:
+        return sorted({user for user, _ in self._tables.audience})
+
+    def unreadable(self, user: Fingerprint, node: Fingerprint, limit: int) -> Sequence[ResourceId]:
+        t = self._tables
+        names = [name for who, name in t.audience if who == user and name in t.rows and (node, name) not in t.readable]
+        return sorted(names, key=lambda name: t.rows[name].number)[:limit]
 
     def schema(self, uri: str) -> str | None:
         return schema.published(uri)

@@ -70,6 +70,14 @@ class Tables:
         """The code of the latest refusal of a resource."""
         self.outcomes: dict[Fingerprint, tuple[tuple[ResourceId, str, str], ...]] = {}
         """By peer: what became of ours there."""
+        self.opened: dict[ResourceId, tuple[Fingerprint, ...]] = {}
+        """Private resources that were opened, with the users they are for."""
+        self.closed: dict[ResourceId, ResourceId | None] = {}
+        """Those that were tried and are not for us; of a key, which resource it is for."""
+        self.audience: dict[tuple[Fingerprint, ResourceId], bool] = {}
+        """The users for whom a private resource of ours is."""
+        self.readable: dict[tuple[Fingerprint, ResourceId], bool] = {}
+        """The nodes that have a key to it."""
         self.carrier: dict[tuple[str, str], bytes] = {}
         self.events: dict[int, Event] = {}
         self._undo: list[Callable[[], object]] = []
@@ -146,8 +154,7 @@ class Writer:
             case ask.Asked(resource, at):
                 self._asked(resource, at)
             case ask.Hold(held):
-                t.add(t.held, held.signed.id, held)
-                t.drop(t.wanted, held.signed.id)
+                self._hold(held)
             case ask.Release(resource):
                 t.drop(t.held, resource)
             case ask.KeepBlob(name, data):
@@ -173,8 +180,27 @@ class Writer:
                 t.put(t.outcomes, who, outcomes)
             case ask.Note() | ask.ForgetEvents() | ask.Remember() | ask.Tell():
                 self._happened(effect)
+            case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
+                self._private(effect)
             case _:
                 assert_never(effect)
+
+    def _private(self, effect: ask.NoteOpened | ask.NoteClosed | ask.NoteReaders) -> None:
+        t, name = self._tables, effect.resource
+        match effect:
+            case ask.NoteOpened():
+                row = t.rows[name]
+                t.put(t.opened, name, effect.readers)
+                t.drop(t.closed, name)
+                shown = {key: getattr(effect, key) for key in ("kind", "title", "filename", "tags", "size")}
+                t.put(t.rows, name, replace(row, kept=replace(row.kept, **shown)))
+            case ask.NoteClosed(_, of):
+                t.put(t.closed, name, t.closed.get(name, of))
+            case ask.NoteReaders(_, users, nodes):
+                for user in users:
+                    t.put(t.audience, (user, name), True)
+                for node in nodes:
+                    t.put(t.readable, (node, name), True)
 
     def _happened(self, effect: ask.Note | ask.ForgetEvents | ask.Remember | ask.Tell) -> None:
         t = self._tables
@@ -193,6 +219,10 @@ class Writer:
                 t.put(t.carrier, ("", key), value)
             case ask.Tell():
                 pass
+
+    def _hold(self, held: Held) -> None:
+        self._tables.add(self._tables.held, held.signed.id, held)
+        self._tables.drop(self._tables.wanted, held.signed.id)
 
     def _add_reply(self, reply: Reply) -> None:
         number = self._tables.facts.get("replies", 0) + 1

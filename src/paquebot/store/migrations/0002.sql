@@ -7,6 +7,44 @@
 
 -- Private resources: ------------------------------------------------------------------------------------------
 
+-- What was opened; its row in `resource` shows from then on what lies inside.
+CREATE TABLE opened (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    readers TEXT NOT NULL,
+    parent BLOB NOT NULL,
+    PRIMARY KEY (node, resource)
+) STRICT, WITHOUT ROWID;
+
+-- What was tried and did not open; for a `wrap`, also which resource it is a key to.
+CREATE TABLE closed (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    of BLOB NOT NULL,
+    PRIMARY KEY (node, resource)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX closed_of ON closed (node, of, resource);
+
+-- For which users a private resource of our own user is, and which nodes have a key to it.
+CREATE TABLE audience (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    reader INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    PRIMARY KEY (node, reader, resource)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE readable (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    reader INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    PRIMARY KEY (node, reader, resource)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX resource_closed ON resource (node, number) WHERE kind IN ('sealed', 'encrypted', 'wrap');
+
 
 
 

@@ -1,0 +1,280 @@
+"""Private resources: who may read one, what lies inside, and who needs a further key to it.
+
+Outside, a private resource shows its author, its stamp, its size and how many nodes can open it. Everything else lies
+in its body: an SDMP container of its own (message, file, or any schema), with what we add about it, and for whom it
+is. Locking is the vault's work; here is what is decided about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paquebot.errors import Malformed, Misused, Refused
+from paquebot.protocol import container
+from paquebot.protocol.container import Container, Resolve
+from paquebot.protocol.effects import Effects, NoteOpened, NoteReaders
+from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, unb64
+from paquebot.protocol.limits import READERS_MAX
+from paquebot.protocol.published import URIS
+from paquebot.protocol.resource import About, FileManifest, Resource, compose
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import View
+from paquebot.protocol.trust import READ_ENCRYPTED
+
+SEALED = "sealed"
+ENCRYPTED = "encrypted"
+"""SDMP's own form, for readers whose identities are RSA keys."""
+WRAP = "wrap"
+CLOSED_KINDS = (SEALED, ENCRYPTED, WRAP)
+"""The kinds of resources that have something in them for somebody."""
+
+Seal = Callable[[bytes, Fingerprint, Sequence[Fingerprint]], tuple[str, dict[str, Any]]]
+"""Locks an inner container, for a resource of a user, to nodes; returns the schema and its object."""
+
+
+# -- who ----------------------------------------------------------------------------
+
+
+def nodes_of(view: View, user: Fingerprint, now: Millis) -> tuple[Fingerprint, ...]:
+    """Return the nodes of *user* that may read what is private to *user*, and whose keys are known."""
+    return tuple(node for node in view.announcers(user) if _reads(view, user, node, now))
+
+
+def _reads(view: View, user: Fingerprint, node: Fingerprint, now: Millis) -> bool:
+    """Whether the trust by which *node* announced its keys, or another that it uses, lets it read."""
+    if any(peer.node == node and peer.suspect for peer in view.peers()):
+        return False
+    name = view.announced(node)
+    signed = view.resource(name) if name else None
+    authority = Resource.read(signed, view.schema).trust if signed else None
+    trust = view.trust(authority) if authority else None
+    identity = view.identity(node)
+    if trust is None or identity is None:
+        return False
+    try:
+        trust.check(READ_ENCRYPTED, user, node, now)
+        identity.check_time(now)
+    except Refused:
+        return False
+    return True
+
+
+def may_be_reader(view: View, user: Fingerprint) -> bool:
+    """Return whether anything private of ours may go to *user*: ourselves, and peers in good standing."""
+    return user == view.local().user or any(
+        peer.user == user and peer.reads and not peer.suspect for peer in view.peers()
+    )
+
+
+def readers(view: View, users: Sequence[Fingerprint], now: Millis) -> tuple[Fingerprint, ...]:
+    """Return the nodes that get a key to what is private to *users* and us.
+
+    Raise `Misused` if one of the users has no node that could read it, or if there are too many.
+    """
+    found: dict[Fingerprint, None] = {}
+    for user in dict.fromkeys((view.local().user, *users)):
+        nodes = nodes_of(view, user, now)
+        if not nodes:
+            name = next((peer.name for peer in view.peers() if peer.user == user), user[:12])
+            raise Misused(f"no node of {name} can read private things: none holds read_encrypted and a known key")
+        found |= dict.fromkeys(nodes)
+    if len(found) > READERS_MAX:
+        raise Misused(f"{len(found)} nodes would read this; {READERS_MAX} are the most")
+    return tuple(found)
+
+
+# -- what lies inside -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What lies inside a private resource."""
+
+    container: Container
+    about: About | None
+    readers: tuple[Fingerprint, ...]
+    """The users it is for, as the author says; empty if the author does not."""
+    nodes: tuple[Fingerprint, ...]
+    """The nodes that got a key with it."""
+
+    @property
+    def kind(self) -> str:
+        """The name of the schema that says what it is."""
+        names = {uri: name for name, uri in URIS.items()}
+        first = next((name for name in self.container.schemas if name != URIS["about"]), "")
+        return names.get(first, first)
+
+    @property
+    def text(self) -> str | None:
+        """The message it is, if it is one."""
+        return str(self.container.value["message"]) if self.container.keeps("message") else None
+
+    @property
+    def data(self) -> bytes | None:
+        """The bytes of the file it is, if it is one that is not in chunks. Raise `Malformed`."""
+        file = self._file
+        return FileManifest.parse(file).data if file and "key" not in file else None
+
+    @property
+    def chunk_key(self) -> bytes | None:
+        """The key of the chunks of the file it is, if they are in chunks. Raise `Malformed`."""
+        file = self._file
+        if not file or "key" not in file:
+            return None
+        key = unb64(file["key"]) if isinstance(file["key"], str) else b""
+        if len(key) != 32:
+            raise Malformed("the key of a private file's chunks is none")
+        return key
+
+    @property
+    def size(self) -> int:
+        """Bytes of the message or file."""
+        return int(self._file["size"]) if self._file else len((self.text or "").encode())
+
+    @property
+    def _file(self) -> dict[str, Any] | None:
+        return self.container.value["file"] if self.container.keeps(URIS["file"]) else None
+
+
+def write_inner(
+    schemas: Sequence[str],
+    fields: dict[str, Any],
+    about: About,
+    users: Sequence[Fingerprint],
+    nodes: Sequence[Fingerprint],
+) -> bytes:
+    """Return the bytes of an inner container, with blanks behind it so that its length tells little (Padmé)."""
+    names = [*(URIS.get(name, name) for name in schemas), URIS["about"]]
+    inner = {**fields, "about": about.fields(), "private": {"readers": list(users), "nodes": list(nodes)}}
+    data = container.write(names, inner)
+    return data.ljust(padded(max(len(data), 256)))
+
+
+def padded(size: int) -> int:
+    """Return the least Padmé size (Nikitin et al. 2019) of at least *size* bytes: at most 12 % more.
+
+    >>> padded(256), padded(1000), padded(45_000)
+    (256, 1024, 45056)
+    """
+    exponent = size.bit_length() - 1
+    step = 1 << max(0, exponent - exponent.bit_length())
+    return -(-size // step) * step
+
+
+def read_inner(data: bytes, resolve: Resolve) -> Inner:
+    """Return what the bytes of an inner container say. Raise `Malformed` or `TooLarge`.
+
+    SDMP fills what it encrypts up with NUL bytes.
+    """
+    found = container.read(data.rstrip(b"\0"), resolve)
+    value = found.value
+    about = About.parse(value["about"]) if found.keeps(URIS["about"]) else None
+    private = value.get("private", {})
+    if not isinstance(private, dict):
+        raise Malformed("a private resource does not say for whom it is")
+    inner = Inner(found, about, _names(private.get("readers", [])), _names(private.get("nodes", [])))
+    if not found.unresolved:
+        _ = inner.data, inner.chunk_key  # what is unreadable is not opened
+    return inner
+
+
+def _names(value: Any) -> tuple[Fingerprint, ...]:
+    if not isinstance(value, list) or len(value) > READERS_MAX or not all(isinstance(each, str) for each in value):
+        raise Malformed("a private resource does not say for whom it is")
+    for each in value:
+        raw(each)
+    return tuple(Fingerprint(each) for each in value)
+
+
+# -- publishing -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """For whom a draft is, if not for everybody who reads us."""
+
+    users: tuple[Fingerprint, ...]
+    """Besides us."""
+    chunks: FileManifest | None = None
+    """The sealed chunks of a large file; the draft itself then holds their key."""
+
+
+def compose_private(
+    view: View,
+    schemas: Sequence[str],
+    fields: dict[str, Any],
+    private: Private,
+    about: About,
+    seal: Seal,
+    now: Millis,
+) -> tuple[bytes, Inner]:
+    """Return the payload of a new private resource, and what lies inside it. Raise `Misused`."""
+    local = view.local()
+    users = tuple(dict.fromkeys((*private.users, local.user)))
+    nodes = readers(view, users, now)
+    data = write_inner(schemas, fields, about, users, nodes)
+    inner = read_inner(data, view.schema)
+    schema, closed = seal(data, local.user, nodes)
+    outer, names = {schema: closed}, [schema]
+    if private.chunks is not None:
+        outer["file"] = private.chunks.fields()
+        names.append("file")
+    bare = About(stamp=about.stamp)
+    return compose(names, outer, user=local.user, trust=local.trust, about=bare), inner
+
+
+def opened(view: View, name: ResourceId, user: Fingerprint, inner: Inner) -> Effects:
+    """Note that the resource *name* of *user* holds *inner*."""
+    about = inner.about
+    yield NoteOpened(
+        name,
+        inner.kind,
+        title=about.title if about else "",
+        filename=about.filename if about else "",
+        tags=about.tags if about else (),
+        size=inner.size,
+        parent=about.parent if about else None,
+        readers=inner.readers,
+    )
+    if user == view.local().user:
+        yield NoteReaders(name, inner.readers, inner.nodes)
+
+
+# -- later readers ------------------------------------------------------------------------
+
+
+def lacking_keys(view: View, now: Millis, limit: int) -> Iterator[tuple[ResourceId, tuple[Fingerprint, ...]]]:
+    """Yield our private resources that some node of a reader cannot open yet, with those nodes; at most *limit*."""
+    missing: dict[ResourceId, list[Fingerprint]] = {}
+    for user in view.audiences():
+        if not may_be_reader(view, user):
+            continue
+        for node in nodes_of(view, user, now):
+            for name in view.unreadable(user, node, limit):
+                missing.setdefault(name, []).append(node)
+    for name, nodes in sorted(missing.items())[:limit]:
+        yield name, tuple(nodes)
+
+
+def read_wrap(resource: Resource) -> tuple[ResourceId, bytes, tuple[bytes, ...]]:
+    """Return (resource, point, entries) of a ``wrap``. Raise `Malformed`."""
+    value = resource.container.value["wrap"]
+    name = ResourceId(value["resource"])
+    raw(name)
+    return name, unb64(value["point"]), tuple(unb64(each) for each in value["readers"])
+
+
+def read_sealed(resource: Resource) -> tuple[bytes, tuple[bytes, ...], bytes]:
+    """Return (point, entries, body) of a ``sealed`` resource. Raise `Malformed`."""
+    value = resource.container.value["sealed"]
+    return unb64(value["point"]), tuple(unb64(each) for each in value["readers"]), unb64(value["body"])
+
+
+def check(resource: Resource) -> None:
+    """Read what is read again later, so that nothing unreadable is kept. Raise `Malformed`."""
+    if resource.container.keeps(URIS["sealed"]):
+        read_sealed(resource)
+    if resource.container.keeps(URIS["wrap"]):
+        read_wrap(resource)

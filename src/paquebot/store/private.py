@@ -1,0 +1,113 @@
+"""Private resources in the store: what was opened, what was tried in vain, and who has a key to what is ours."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from paquebot.protocol.effects import NoteClosed, NoteOpened, NoteReaders
+from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
+
+
+class PrivateView:
+    """The part of the view that looks at private resources."""
+
+    node: int
+    user: int
+
+    def party(self, name: str, *, create: bool = False) -> int:
+        """Return the number of a user or node."""
+        raise NotImplementedError
+
+    def _name(self, number: int) -> Fingerprint:
+        raise NotImplementedError
+
+    def _one(self, sql: str, *values: object) -> Any:
+        raise NotImplementedError
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        raise NotImplementedError
+
+    def announcers(self, user: Fingerprint) -> Sequence[Fingerprint]:
+        """Return the nodes that announced envelope keys on behalf of *user*."""
+        rows = self._all(
+            "SELECT introduced.name FROM introduced JOIN resource ON resource.node = introduced.node"
+            " AND resource.id = introduced.resource"
+            " WHERE introduced.node = ? AND introduced.kind = 'keys' AND resource.author = ? ORDER BY introduced.name",
+            self.party(user),
+        )
+        return [self._name(row[0]) for row in rows]
+
+    def unopened(self) -> Sequence[ResourceId]:
+        """Return the private resources, and keys to some, that are held and were not tried yet, oldest first."""
+        rows = self._all(
+            "SELECT id FROM resource WHERE node = ? AND kind IN ('sealed', 'encrypted', 'wrap') AND NOT EXISTS ("
+            "SELECT 1 FROM closed WHERE closed.node = resource.node AND closed.resource = id) ORDER BY number"
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
+    def opened(self, resource: ResourceId) -> tuple[Fingerprint, ...] | None:
+        """Return the users for whom an opened private resource is, as far as known; None if it is none."""
+        row = self._one("SELECT readers FROM opened WHERE node = ? AND resource = ?", raw(resource))
+        return tuple(self._name(number) for number in json.loads(row[0])) if row else None
+
+    def keys_to(self, resource: ResourceId) -> Sequence[ResourceId]:
+        """Return the ``wrap`` resources for *resource* that were tried already."""
+        rows = self._all("SELECT resource FROM closed WHERE node = ? AND of = ? ORDER BY resource", raw(resource))
+        return [ResourceId(b64(row[0])) for row in rows]
+
+    def audiences(self) -> Sequence[Fingerprint]:
+        """Return the users for whom something private of ours is."""
+        rows = self._all("SELECT DISTINCT reader FROM audience WHERE node = ? ORDER BY reader")
+        return [self._name(row[0]) for row in rows]
+
+    def unreadable(self, user: Fingerprint, node: Fingerprint, limit: int) -> Sequence[ResourceId]:
+        """Return opened private resources of ours for *user* to which *node* has no key, oldest first."""
+        rows = self._all(
+            "SELECT audience.resource FROM audience JOIN resource ON resource.node = audience.node"
+            " AND resource.id = audience.resource WHERE audience.node = ? AND audience.reader = ? AND NOT EXISTS ("
+            "SELECT 1 FROM readable WHERE readable.node = audience.node AND readable.reader = ?"
+            " AND readable.resource = audience.resource) ORDER BY resource.number LIMIT ?",
+            self.party(user),
+            self.party(node),
+            limit,
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
+
+def note(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened | NoteClosed | NoteReaders) -> None:
+    """Carry out an effect that is about private resources."""
+    name = raw(effect.resource)
+    match effect:
+        case NoteOpened():
+            _note_opened(db, view, effect)
+        case NoteClosed(_, of):
+            row = (view.user, view.node, name, raw(of) if of else b"")
+            db.execute("INSERT OR IGNORE INTO closed (user, node, resource, of) VALUES (?, ?, ?, ?)", row)
+        case NoteReaders(_, users, nodes):
+            _note_names(db, view, "audience", name, users)
+            _note_names(db, view, "readable", name, nodes)
+
+
+def _note_opened(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened) -> None:
+    name, parent = raw(effect.resource), raw(effect.parent) if effect.parent else b""
+    readers = json.dumps([view.party(each, create=True) for each in effect.readers])
+    db.execute(
+        "INSERT OR REPLACE INTO opened (user, node, resource, readers, parent) VALUES (?, ?, ?, ?, ?)",
+        (view.user, view.node, name, readers, parent),
+    )
+    db.execute("DELETE FROM closed WHERE node = ? AND resource = ?", (view.node, name))
+    db.execute(
+        "UPDATE resource SET kind = ?, title = ?, filename = ?, tags = ?, size = ? WHERE node = ? AND id = ?",
+        (effect.kind, effect.title, effect.filename, json.dumps(effect.tags), effect.size, view.node, name),
+    )
+
+
+def _note_names(db: sqlite3.Connection, view: PrivateView, table: str, resource: bytes, names: Iterable[str]) -> None:
+    for name in names:
+        db.execute(
+            f"INSERT OR IGNORE INTO {table} (user, node, reader, resource) VALUES (?, ?, ?, ?)",  # noqa: S608 our own names
+            (view.user, view.node, view.party(name, create=True), resource),
+        )

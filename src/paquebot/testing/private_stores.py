@@ -1,0 +1,87 @@
+"""The store contract's part on private resources."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from paquebot.protocol.effects import Effect, Keep, KnowAnnouncement, NoteClosed, NoteOpened, NoteReaders
+from paquebot.testing.examples import OTHER, PEER, WRITER, AnyStore, Cut, cut, resource
+
+
+class PrivatePromises:
+    """What a store remembers of private resources: to be inherited beside `StoreContract`, after it."""
+
+    def begin(self, folder: Path) -> AnyStore:
+        """See `StoreContract.begin`."""
+        raise NotImplementedError
+
+    def keep(self, store: AnyStore, name: str) -> Keep:
+        """See `StoreContract.keep`."""
+        raise NotImplementedError
+
+    def keep_closed(self, store: AnyStore, name: str, kind: str = "sealed") -> Keep:
+        """Return the effect that keeps a private resource."""
+        effect = self.keep(store, name)
+        return replace(effect, kept=replace(effect.kept, kind=kind, title=""))
+
+    def test_what_was_not_tried_yet_is_named_until_it_was(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        for name, kind in (("a", "sealed"), ("b", "message"), ("c", "wrap"), ("d", "encrypted"), ("e", "sealed")):
+            store.commit([self.keep_closed(store, name, kind)])
+        names = [resource(each).id for each in "acde"]
+        assert list(store.view.unopened()) == names
+        store.commit([NoteClosed(names[1], names[0]), NoteOpened(names[2], "file"), NoteClosed(names[3])])
+        assert list(store.view.unopened()) == names[:1]
+        assert list(store.view.keys_to(names[0])) == [names[1]]
+        assert list(store.view.keys_to(names[3])) == []
+
+    def test_what_was_opened_is_listed_as_what_it_is(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit([self.keep_closed(store, "a")])
+        name = resource("a").id
+        assert store.view.opened(name) is None
+        assert list(store.view.listed(["message", "file"])) == []
+        store.commit([NoteClosed(name)])
+        for _ in range(2):
+            store.commit([NoteOpened(name, "file", "title", "name.txt", ("x", "y"), 7, None, (WRITER, OTHER))])
+        (listed,) = store.view.listed(["message", "file"])
+        assert (listed.kind, listed.title, listed.filename) == ("file", "title", "name.txt")
+        assert (listed.tags, listed.size) == (("x", "y"), 7)
+        assert store.view.opened(name) == (WRITER, OTHER)
+        assert list(store.view.unopened()) == []
+
+    def test_it_knows_which_node_has_no_key_yet(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        names = []
+        for each in "abc":
+            store.commit([self.keep_closed(store, each)])
+            names.append(resource(each).id)
+        store.commit([NoteReaders(name, (WRITER,), (PEER,)) for name in names[:2]])
+        store.commit([NoteReaders(names[2], (OTHER,), ())])
+        assert sorted(store.view.audiences()) == sorted([WRITER, OTHER])
+        assert list(store.view.unreadable(WRITER, PEER, 9)) == []
+        assert list(store.view.unreadable(WRITER, OTHER, 9)) == names[:2]
+        assert list(store.view.unreadable(WRITER, OTHER, 1)) == names[:1]
+        store.commit([NoteReaders(names[0], (), (OTHER,)), NoteReaders(names[0], (), (OTHER,))])
+        assert list(store.view.unreadable(WRITER, OTHER, 9)) == names[1:2]
+        assert list(store.view.unreadable(OTHER, PEER, 9)) == names[2:]
+
+    def test_the_nodes_that_announced_keys_for_a_user(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit([self.keep(store, "keys")])
+        store.commit([KnowAnnouncement(PEER, resource("keys").id)])
+        assert list(store.view.announcers(WRITER)) == [PEER]
+        assert list(store.view.announcers(store.view.local().user)) == [store.view.local().node]
+        assert list(store.view.announcers(OTHER)) == []
+
+    def test_what_is_noted_is_noted_whole_or_not_at_all(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit([self.keep_closed(store, "a")])
+        name = resource("a").id
+        effects: list[Effect] = [NoteOpened(name, "file", "t", readers=(OTHER,)), NoteReaders(name, (OTHER,), (PEER,))]
+        with suppress(Cut):
+            store.commit(cut(*effects, NoteClosed(name)))
+        assert list(store.view.unopened()) == [name]
+        assert (store.view.opened(name), list(store.view.audiences())) == (None, [])
