@@ -6,11 +6,11 @@ from contextlib import closing
 
 from paquebot.store import Store
 from paquebot.testing.memory import MemoryStore
+from paquebot.testing.pasts import PastContract
 from paquebot.testing.private_stores import PrivatePromises
-from paquebot.testing.stores import StoreContract
 
 
-class Sqlite(StoreContract, PrivatePromises):
+class Sqlite(PastContract, PrivatePromises):
     def setup_method(self):
         self.opened = []
 
@@ -45,7 +45,7 @@ class TestStoreInMemory(Sqlite):
         return self.remember(Store(None))
 
 
-class TestMemoryStore(StoreContract, PrivatePromises):
+class TestMemoryStore(PastContract, PrivatePromises):
     def open(self, folder):
         return MemoryStore()
 

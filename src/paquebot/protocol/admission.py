@@ -98,7 +98,7 @@ def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...]
         _check_point(view, resource)
     if resource.about is not None:
         missing += [name for name in resource.about.needs if not view.has(name)]
-        if resource.about.stamp.at > now + AHEAD_MAX_MS:
+        if resource.about.stamp.at > now + AHEAD_MAX_MS and not _is_own(view, resource):
             return tuple(missing), Millis(resource.about.stamp.at - AHEAD_MAX_MS)
     return tuple(missing), None
 
@@ -192,8 +192,7 @@ def _again(view: View, held: Held, now: Millis) -> Deciding:
 def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Millis) -> Effects:
     """Store a resource that was found good, add its line to our journal, and draw the consequences."""
     _check(resource)
-    number, tip = view.tip()
-    (line,) = journal.extend(tip, number, [Entry(resource.user, resource.id)])
+    line = _own_line(view, resource)
     manifest = resource.manifest
     about = resource.about
     kept = Kept(
@@ -206,10 +205,10 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         tags=about.tags if about else (),
         size=manifest.size if manifest else len((resource.text or "").encode()),
         received=now,
-        sender=sender,
+        sender=None if _is_own(view, resource) else sender,
     )
     yield Keep(kept, line, *(_chunks(manifest) if manifest else ()))
-    if about and view.stamp() < about.stamp and about.stamp.at <= now + AHEAD_MAX_MS:
+    if about and view.stamp() < about.stamp and (_is_own(view, resource) or about.stamp.at <= now + AHEAD_MAX_MS):
         yield SetStamp(about.stamp)
     if resource.container.keeps("identity"):
         yield from _introduce(view, resource)
@@ -218,6 +217,31 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
     if manifest and manifest.depth == 2:
         yield from _open_blocks(view, resource.id, manifest)
     yield from _now_held(view, resource.id)
+    if sender is not None and resource.user == view.local().user and manifest and manifest.data is None:
+        yield from _owe(view, line.number, view.chunks_of(resource.id))
+
+
+def _is_own(view: View, resource: Resource) -> bool:
+    """Whether this very node published it: it comes back to a home that was restored from a backup."""
+    return resource.signed.signer == view.local().node
+
+
+def _own_line(view: View, resource: Resource) -> journal.Line:
+    """The line of our journal that names the resource: the next one, or the one that was recalled before it."""
+    me = view.local().node
+    number = next((number for who, number in view.naming(resource.id) if who == me), 0)
+    name = view.line_id(me, number) if number else None
+    if name is not None:
+        return journal.Line(number, name, Entry(resource.user, resource.id))
+    number, tip = view.tip()
+    return journal.extend(tip, number, [Entry(resource.user, resource.id)])[0]
+
+
+def _owe(view: View, line: int, chunks: Ranges) -> Effects:
+    """Our user's file came back, or from another of the user's nodes: peers may lack its chunks."""
+    for peer in view.peers():
+        if peer.reads and line not in peer.applied:
+            yield SavePeer(replace(peer, owed_chunks=peer.owed_chunks | chunks))
 
 
 def _check(resource: Resource) -> None:

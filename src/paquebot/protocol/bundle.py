@@ -30,6 +30,8 @@ ID_BYTES = 16
 NODE_BYTES = 16
 TOKEN_BYTES = 16
 CHECK_BYTES = 4
+MARK_BYTES = 8
+MARKS_MAX = 64
 NUMBER_MAX = (1 << 53) - 1  # whole in every language and every database, with room to add two
 
 OUTCOMES = ("applied", "duplicate", "superseded", "held", "deferred", "rejected", "declined")
@@ -164,13 +166,34 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Part 16: give me the lines of my own journal that follow the last of these that you know."""
+
+    marks: tuple[tuple[int, bytes], ...]
+    """(number, first 8 bytes of the line's name): the latest line, and ever fewer earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Part 17: lines of the recipient's own journal, and what the recipient itself once signed about them."""
+
+    since: LineId
+    entries: tuple[tuple[Fingerprint, ResourceId], ...]
+    first: int
+    """The line after which the signed ones begin; the last is the last here."""
+    identifier: str
+    """Of the response in which they were signed; empty for a broadcast."""
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A part of a type that this version does not know. Skipped."""
 
     kind: int
 
 
-Part: TypeAlias = Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Answer | Unknown
+Part: TypeAlias = Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Answer | Recall | Recalled | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +260,11 @@ def _part(part: Part, signers: _Signers) -> Value:
         case Answer(identifier, status, place, by):
             at = 0 if place is None else place + 1
             return [7, identifier, status, at, signers.index(by.signer, by.algorithm), by.value]
+        case Recall(marks):
+            return [16, [[number, name] for number, name in marks]]
+        case Recalled(since, lines, first, identifier, by):
+            named: list[Value] = [[signers.index(publisher), raw(resource)] for publisher, resource in lines]
+            return [17, raw(since), named, first, identifier, signers.index(by.signer, by.algorithm), by.value]
         case Unknown():
             raise AssertionError("unknown parts are not written")
 
@@ -323,8 +351,29 @@ def _read_part(value: Value, signers: _Signer) -> Part:
                 raise Malformed("an answer is not of the right form")
             at = _number(place)
             return Answer(identifier, status, at - 1 if at else None, _signature(by, signature, signers))
+        case 16:
+            pairs = [_fields(each, 2) for each in _array(_fields(value, 2)[1], MARKS_MAX)]
+            return Recall(tuple((_number(number), _sized(name, MARK_BYTES)) for number, name in pairs))
+        case 17:
+            return _recalled(value, signers)
         case kind:
             return Unknown(kind)
+
+
+def _recalled(value: Value, signers: _Signer) -> Recalled:
+    _, since, lines, first, identifier, by, signature = _fields(value, 7)
+    if not isinstance(identifier, str) or len(identifier) >= 128:
+        raise Malformed("an answer is not of the right form")
+    pairs = [_fields(each, 2) for each in _array(lines, LINES_MAX)]
+    if not pairs:
+        raise Malformed("an answer gives no lines back")
+    return Recalled(
+        LineId(b64(_sized(since, 64))),
+        tuple((_signer(who, signers)[0], ResourceId(b64(_sized(name, 64)))) for who, name in pairs),
+        _number(first),
+        identifier,
+        _signature(by, signature, signers),
+    )
 
 
 def _compact(value: Value, signers: _Signer) -> CompactEntry:

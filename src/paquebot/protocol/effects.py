@@ -13,6 +13,7 @@ from typing import TypeAlias
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import Kind
 from paquebot.protocol.journal import Entry, Line
+from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 
@@ -88,6 +89,50 @@ class AddLines:
 
     journal: Fingerprint
     lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveProof:
+    """Keep a proof of another's lines; it replaces the one up to line *instead*, if there is that one."""
+
+    proof: Proof
+    instead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """Replace our own journal's lines after line *since*. Resources go with the lines that name them."""
+
+    since: int
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SavePast:
+    """Remember what we have said."""
+
+    past: Past
+
+
+@dataclass(frozen=True, slots=True)
+class SaveLapse:
+    """Note that a peer knows a line of ours that we do not; it replaces what was noted of that peer."""
+
+    lapse: Lapse
+
+
+@dataclass(frozen=True, slots=True)
+class EndLapse:
+    """What *peer* knows of our journal, we know again."""
+
+    peer: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFork:
+    """Keep the evidence of a contradiction; the first one of a journal stays."""
+
+    fork: Fork
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +338,12 @@ Effect: TypeAlias = (
     | KnowIdentity
     | KnowAnnouncement
     | AddLines
+    | SaveProof
+    | Rejoin
+    | SavePast
+    | SaveLapse
+    | EndLapse
+    | SaveFork
     | Want
     | Unwant
     | Asked

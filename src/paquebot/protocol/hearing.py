@@ -8,14 +8,17 @@ from hashlib import sha256
 from typing import assert_never
 
 from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused
-from paquebot.protocol import admission, clear, journal, mailing, messages
+from paquebot.protocol import admission, clear, journal, mailing, messages, recovery
 from paquebot.protocol.bundle import (
+    NUMBER_MAX,
     Answer,
     Bundle,
     Chunk,
     Outcome,
     Part,
     Rebuilt,
+    Recall,
+    Recalled,
     Reference,
     Tally,
     To,
@@ -95,9 +98,12 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
     yield Seen(bundle.id, peer.node, to.sequence, now)
     received = peer.received | Ranges.of((to.sequence, to.sequence), (1, to.floor - 1))
     newest = restored or to.sequence == received.last
+    # Whoever was restored goes on above the numbers that the other has seen.
+    sequence = max(peer.sequence, min(to.heard.numbers.last, NUMBER_MAX // 2))
     yield SavePeer(
         replace(
             peer,
+            sequence=sequence,
             received=received,
             floor=to.floor if newest else max(peer.floor, to.floor),
             seen_at=now,
@@ -182,6 +188,12 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
             yield from _tally(hearing, part)
         case WantChunks(resource, places):
             yield from _wanted(hearing, resource, places)
+        case Recall():
+            yield from recovery.recall(view, hearing.sender, part)
+        case Recalled():
+            us = view.identity(view.local().node)
+            assert us is not None, "our own identity is in our journal"
+            yield from recovery.recalled(view, hearing.sender, part, us.key)
         case Answer():
             yield from _answer(hearing, parts, part)
         case Outcome() | Unknown():
@@ -199,13 +211,13 @@ def _container(hearing: Hearing, signed: SignedObject) -> Effects:
     _verify(hearing, signed)
     match message:
         case Broadcast():
-            yield from _lines(hearing, message)
+            yield from _lines(hearing, message, signed)
         case JournalRequest():
             yield from _journal_request(hearing, message)
         case ResourceRequest():
             yield from _resource_request(hearing, message)
         case Response():
-            yield from _response(hearing, message)
+            yield from _response(hearing, message, signed)
         case Receipt(resource):
             yield from _receipt(hearing, resource)
         case _:
@@ -229,8 +241,9 @@ def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
         yield from _ask(hearing)
         return
     broadcast = Broadcast(update.since, tuple(entries))
-    _verify(hearing, SignedObject.build(messages.write(broadcast), update.signature))
-    yield from _lines(hearing, broadcast)
+    signed = SignedObject.build(messages.write(broadcast), update.signature)
+    _verify(hearing, signed)
+    yield from _lines(hearing, broadcast, signed)
 
 
 def _expand(view: View, parts: Sequence[Part], update: Update) -> list[Entry] | None:
@@ -253,8 +266,8 @@ def _expand(view: View, parts: Sequence[Part], update: Update) -> list[Entry] | 
     return entries
 
 
-def _lines(hearing: Hearing, broadcast: Broadcast) -> Effects:
-    """Extend our copy of the sender's journal."""
+def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within: Response | None = None) -> Effects:
+    """Extend our copy of the sender's journal by what it *signed*: *broadcast*, alone or *within* a response."""
     view, peer = hearing.view, hearing.peer
     since = view.line_number(peer.node, broadcast.since)
     if since is None:
@@ -264,6 +277,8 @@ def _lines(hearing: Hearing, broadcast: Broadcast) -> Effects:
     lines = journal.extend(broadcast.since, since, broadcast.entries)
     overlap = [line for line in lines if line.number <= peer.heard]
     if overlap and view.line_id(peer.node, overlap[-1].number) != overlap[-1].id:
+        number = next(line.number for line in overlap if view.line_id(peer.node, line.number) != line.id)
+        yield from recovery.contradicted(view, peer.node, number, signed, hearing.now)
         raise BrokenChain("its journal contradicts what it said before: two nodes use one key, or it was restored")
     new = lines[len(overlap) :]
     if not new:
@@ -292,6 +307,9 @@ def _lines(hearing: Hearing, broadcast: Broadcast) -> Effects:
             known=peer.known | Ranges.numbers(known),
         )
     )
+    message = within or broadcast
+    if messages.write(message) == signed.payload:  # else it could not be shown again from what is stored
+        yield from recovery.prove(view, peer.node, since, message, signed.signatures[0])
     yield Tell("applied", "journal")
 
 
@@ -311,7 +329,10 @@ def _tally(hearing: Hearing, tally: Tally) -> Effects:
     view, peer = hearing.view, hearing.peer
     me = view.local().node
     if view.line_id(me, tally.number) != tally.line:
-        return  # it knows lines of ours that we do not: one of us was restored
+        yield from recovery.noticed(view, peer.node, tally, hearing.now)
+        return
+    if hearing.newest:
+        yield from recovery.agreed(view, peer.node)
     if hearing.newest and tally.number < peer.acked.prefix:
         yield from _forgot(hearing, tally.number)
         peer = hearing.peer
@@ -409,12 +430,12 @@ def _answer(hearing: Hearing, parts: Sequence[Part], answer: Answer) -> Effects:
         yield Tell("applied", "response", answer.status)
 
 
-def _response(hearing: Hearing, response: Response) -> Effects:
+def _response(hearing: Hearing, response: Response, signed: SignedObject) -> Effects:
     match response.data:
         case SignedObject():
             yield from admission.receive(hearing.view, response.data, hearing.sender, hearing.now)
         case Broadcast():
-            yield from _lines(hearing, response.data)
+            yield from _lines(hearing, response.data, signed, response)
         case None:
             yield Tell("applied", "response", response.status)
 

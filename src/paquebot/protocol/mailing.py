@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import messages
+from paquebot.protocol import messages, recovery
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
@@ -51,7 +51,7 @@ from paquebot.protocol.messages import Broadcast, JournalRequest, ResourceReques
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link, OwnLine, Peer, Plan, Reply, Told, View
+from paquebot.protocol.state import RECALLED, Letter, Link, OwnLine, Peer, Plan, Reply, Told, View
 
 Entropy = Callable[[int], bytes]
 
@@ -91,7 +91,9 @@ def _due(moment: Millis, now: Millis, longest: int) -> bool:
 
 
 def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) -> Effects:
-    """Plan the letters that are due on *link* now."""
+    """Plan the letters that are due on *link* now. A node whose journal contradicts itself has no more to say."""
+    if view.past().branch:
+        return
     for peer in view.peers():
         if peer.suspect:
             continue
@@ -139,7 +141,8 @@ def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Itera
     again = Millis(now - max(ASK_AGAIN_MS, 2 * link.latency_ms))
     answered = {number for each in letters if each.medium == link.medium for number in each.plan.replies}
     wants = [each for each in view.incomplete(peer.node, again, REQUESTS_MAX) if _its_turn(view, peer, each, now)]
-    owed = [each for each in view.replies(peer.node) if each.number not in answered]
+    silent = recovery.holds_back(view, link, now)
+    owed = [each for each in view.replies(peer.node) if each.number not in answered and not (silent and each.tells)]
     short = [each for each in owed if _reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
     longest = max(ENVELOPE_LIFE_MS, link.silence_ms)  # a slower link may have put it off
     first = Plan(
@@ -147,8 +150,10 @@ def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Itera
         requests=tuple(entry.resource for entry in view.wanted(peer.node, again, REQUESTS_MAX)),
         wants=tuple((each, _capped(view.lacking(each))) for each in wants),
         ask_journal=bool(peer.ask_at) and _due(peer.ask_at, now, longest),
+        recall=recovery.due(view, peer, again),
     )
-    lines = list(_line_plans(view, peer, told, _room(link)))
+    tip = view.past().said if silent else view.tip()[0]
+    lines = list(_line_plans(view, peer, told, tip, _room(link)))
     chunks = (peer.owed_chunks if link.bytes_cheap else peer.asked_chunks) - told.chunks
     news = (peer.heard, peer.done) != (peer.told_number, peer.told_done) or peer.owes_ack
     if lines:
@@ -182,6 +187,8 @@ def _reply_plans(view: View, replies: Sequence[Reply]) -> Iterator[Plan]:
 
 
 def _reply_cost(view: View, reply: Reply) -> int:
+    if reply.status == RECALLED:
+        return recovery.cost(view, reply)
     if reply.since is not None:
         return KIB + 640 * min(reply.limit, view.tip()[0] - reply.since)
     signed = view.resource(reply.resource) if reply.resource else None
@@ -206,11 +213,11 @@ def _capped(ranges: Ranges) -> Ranges:
     return Ranges(ranges.runs[:RUNS_MAX])
 
 
-def _line_plans(view: View, peer: Peer, told: Told, room: int) -> Iterator[Plan]:
-    """Our lines that *peer* lacks, cut to envelopes, with the bodies that ride along."""
+def _line_plans(view: View, peer: Peer, told: Told, tip: int, room: int) -> Iterator[Plan]:
+    """Our lines up to line *tip* that *peer* lacks, cut to envelopes, with the bodies that ride along."""
     if not peer.reads:
         return
-    needed = Ranges.of((1, view.tip()[0])) - peer.acked - told.lines
+    needed = Ranges.of((1, tip)) - peer.acked - told.lines
     # Others' things that it holds anyway are not worth a letter; ours are, so that it knows our journal whole.
     worth = max([(needed - peer.known).last, *(view.last_of_ours(*run) for run in (needed & peer.known).runs)])
     for first, last in (needed & Ranges.of((1, worth))).runs:
@@ -269,6 +276,9 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
         asked_journal |= plan.ask_journal
         for name in (*plan.requests, *(resource for resource, _ in plan.wants)):
             yield Asked(name, now)
+        if plan.recall:
+            yield from recovery.asked(view, peer.node, now)
+    yield from recovery.saying(view, peer, plans)
     yield SaveTold(replace(told, lines=lines, chunks=chunks))
     yield SavePeer(
         replace(
@@ -297,6 +307,8 @@ def lost(view: View, letter: Letter) -> Effects:
     yield SaveTold(replace(told, lines=told.lines - letter.plan.lines, chunks=told.chunks - letter.plan.chunks))
     for name in (*letter.plan.requests, *(resource for resource, _ in letter.plan.wants)):
         yield Asked(name, Millis(0))
+    if letter.plan.recall:
+        yield from recovery.asked(view, letter.peer, Millis(0))
     peer = view.peer(letter.peer)
     if peer is not None:
         ask_at = letter.created if letter.plan.ask_journal else peer.ask_at
@@ -346,7 +358,7 @@ def settle_moot(view: View, node: Fingerprint) -> Effects:
     peer, settled = view.peer(node), False
     for letter in view.letters(node):
         plan = letter.plan
-        moot = (plan.lines or plan.chunks) and not (plan.requests or plan.wants or plan.replies or plan.ask_journal)
+        moot = (plan.lines or plan.chunks) and not plan.asks
         if moot and peer and not plan.lines - peer.acked and not plan.chunks & peer.owed_chunks:
             yield Settle(letter.id)
             settled = True
@@ -364,6 +376,8 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     for first, last in letter.plan.lines.runs:
         parts.append(_update(view, key, peer, first, last, places))
     parts += (Verbatim(SignedObject.sign(messages.write(each), key).encode()) for each in _asked(view, peer, letter))
+    if letter.plan.recall:
+        parts.append(recovery.marks(view))
     for reply in view.replies(peer.node):
         if reply.number in letter.plan.replies:
             parts += _answer(view, key, reply, len(parts))
@@ -465,6 +479,9 @@ def _asked(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]
 
 def _answer(view: View, key: PrivateKey, reply: Reply, place: int) -> Iterator[Part]:
     """A response, and before it, as part number *place*, the resource it gives."""
+    if reply.status == RECALLED:
+        yield from recovery.answer(view, reply)
+        return
     if reply.since is not None:
         me = view.local().node
         since = view.line_id(me, reply.since)

@@ -13,6 +13,7 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.limits import BUNDLE_BYTES_AIM, DAY_MS, SILENCE_FACTOR
+from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
@@ -109,11 +110,18 @@ class Plan:
     wants: tuple[tuple[ResourceId, Ranges], ...] = ()
     replies: tuple[int, ...] = ()
     ask_journal: bool = False
+    recall: bool = False
+    """Ask for the lines of our own journal that we have forgotten."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether something in it has to be asked again if it is lost."""
+        return bool(self.requests or self.wants or self.replies or self.ask_journal or self.recall)
 
     @property
     def eliciting(self) -> bool:
         """Whether the peer should let us know that it came."""
-        return bool(self.lines or self.chunks or self.requests or self.wants or self.replies or self.ask_journal)
+        return bool(self.lines or self.chunks or self.asks)
 
     def encode(self) -> bytes:
         """Return the plan as bytes, for the store."""
@@ -125,6 +133,7 @@ class Plan:
             4: [[raw(name), [*chunks.flat()]] for name, chunks in self.wants],
             5: [*self.replies],
             6: int(self.ask_journal),
+            7: int(self.recall),
         }
         return cbor.encode(value)
 
@@ -140,6 +149,7 @@ class Plan:
                 4: list(wants),
                 5: list(replies),
                 6: ask,
+                **more,
             }:
                 return cls(
                     lines=_ranges(lines),
@@ -149,6 +159,7 @@ class Plan:
                     wants=tuple(_want(each) for each in wants),
                     replies=tuple(each for each in replies if isinstance(each, int)),
                     ask_journal=bool(ask),
+                    recall=bool(more.get(7)),  # letters that were planned before 0.2 have no such field
                 )
         raise Malformed("a stored plan cannot be read")
 
@@ -198,6 +209,15 @@ class Reply:
     since: int | None = None
     """For a journal request: our line number after which to begin."""
     limit: int = 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether it tells lines of our own journal."""
+        return self.since is not None and self.status != RECALLED
+
+
+RECALLED = "recalled"
+"""The status of a `Reply` that gives a peer its own lines back; `since` then counts in the peer's journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +319,21 @@ class View(Protocol):
 
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         """Return every line, (journal, number), that names *resource*, ours included."""
+
+    def proofs(self, journal: Fingerprint, after: int) -> Sequence[Proof]:
+        """Return what is kept to prove another's lines after line *after*, in order."""
+
+    def past(self) -> Past:
+        """Return what we have said so far."""
+
+    def lapses(self) -> Sequence[Lapse]:
+        """Return the lines of our own journal that peers know and we do not."""
+
+    def forks(self) -> Sequence[Fork]:
+        """Return the contradictions that were found in others' journals, one for each."""
+
+    def media(self, peer: Fingerprint) -> Sequence[str]:
+        """Return the media on which something was put for *peer*."""
 
     def peers(self) -> Sequence[Peer]:
         """Return all peers, in the order in which they were added."""

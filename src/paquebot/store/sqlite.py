@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
-from typing import assert_never
 
 from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError, StoreTooNew
 from paquebot.protocol import effects as ask
@@ -20,7 +19,7 @@ from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Local
-from paquebot.store import aside, noting, private
+from paquebot.store import aside, noting, past, private
 from paquebot.store.blobs import Blobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
@@ -102,12 +101,16 @@ class Store:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         view = self.view
         with _translated(), self._transaction():
-            for table in ("peer", "told", "letter", "reply", "outcome"):
+            for table in ("peer", "told", "letter", "reply", "outcome", "lapse"):
                 self._db.execute(
                     f"DELETE FROM {table} WHERE node = ? AND peer = ?",  # noqa: S608 our own names
                     (view.node, view.party(node)),
                 )
-            self._db.execute("DELETE FROM line WHERE node = ? AND journal = ?", (view.node, view.party(node)))
+            for table in ("line", "proof", "fork"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE node = ? AND journal = ?",  # noqa: S608 our own names
+                    (view.node, view.party(node)),
+                )
         view.forget()
 
     @property
@@ -339,7 +342,7 @@ class _Writer:
             case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
                 private.note(self._db, self._view, effect)
             case _:
-                assert_never(effect)
+                past.apply(self._db, self._view, effect)
 
     # -- statements -------------------------------------------------------------
 
@@ -400,7 +403,8 @@ class _Writer:
             asked=kept.received,
             shown=int(kept.sender is None),
         )
-        self._line(self._view.node, line.number, raw(line.id), self._party(line.entry.publisher), raw(signed.id))
+        name = raw(line.id), self._party(line.entry.publisher), raw(signed.id)
+        self._line(self._view.node, line.number, *name, otherwise="OR IGNORE")  # a recalled line is there already
         self._delete("wanted", "resource", raw(signed.id))
         if effect.chunks:
             self._name_chunks(first, effect.chunks)
@@ -474,8 +478,11 @@ class _Writer:
             retry_at=told.retry_at,
         )
 
-    def _line(self, journal: int, number: int, id_: bytes, publisher: int, resource: bytes) -> None:
-        self._insert("line", journal=journal, number=number, id=id_, publisher=publisher, resource=resource)
+    def _line(
+        self, journal: int, number: int, id_: bytes, publisher: int, resource: bytes, *, otherwise: str = ""
+    ) -> None:
+        values = {"journal": journal, "number": number, "id": id_, "publisher": publisher, "resource": resource}
+        self._insert("line", otherwise=otherwise, **values)
 
     def _add_lines(self, effect: ask.AddLines) -> None:
         journal = self._party(effect.journal)

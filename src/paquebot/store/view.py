@@ -14,12 +14,13 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
+from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, Signature, SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Plan, Reply, Told
 from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
-from paquebot.store import noting
+from paquebot.store import noting, past
 from paquebot.store.private import PrivateView
 
 
@@ -171,8 +172,9 @@ class SqliteView(PrivateView):
     def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
         """Return our lines from *first* to *last*."""
         rows = self._all(
-            "SELECT line.number, line.id, line.publisher, line.resource, payload_bytes, chunk_first, chunk_total, kind"
-            " FROM line JOIN resource ON resource.node = line.node AND resource.number = line.number"
+            "SELECT line.number, line.id, line.publisher, line.resource, coalesce(payload_bytes, 0),"
+            " coalesce(chunk_first, 0), coalesce(chunk_total, 0), coalesce(kind, '') FROM line"
+            " LEFT JOIN resource ON resource.node = line.node AND resource.number = line.number"
             " WHERE line.node = ? AND journal = ? AND line.number BETWEEN ? AND ? ORDER BY line.number",
             self.node,
             first,
@@ -236,6 +238,25 @@ class SqliteView(PrivateView):
             "SELECT journal, number FROM line WHERE node = ? AND resource = ? ORDER BY journal, number", raw(resource)
         )
         return [(self._name(who), number) for who, number in rows]
+
+    # -- what proves them, and what was forgotten -----------------------------------
+
+    def proofs(self, journal_: Fingerprint, after: int) -> Sequence[Proof]:
+        """Return what is kept to prove another's lines after line *after*, in order."""
+        return past.proofs(self._all, journal_, self.party(journal_), after)
+
+    def past(self) -> Past:
+        """Return what we have said so far."""
+        row = self._one("SELECT said, branch FROM past WHERE node = ?")
+        return Past(*row) if row else Past()
+
+    def lapses(self) -> Sequence[Lapse]:
+        """Return the lines of our own journal that peers know and we do not."""
+        return past.lapses(self._all, self._name)
+
+    def forks(self) -> Sequence[Fork]:
+        """Return the contradictions that were found in others' journals, one for each."""
+        return past.forks(self._all, self._name)
 
     # -- peers ------------------------------------------------------------------
 

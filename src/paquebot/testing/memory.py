@@ -18,6 +18,7 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
+from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.privacy import CLOSED_KINDS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, SignedObject
@@ -65,6 +66,10 @@ class MemoryStore:
             tables.drop(tables.letters, letter.id)
         for reply in [each for each in tables.replies.values() if each.peer == node]:
             tables.drop(tables.replies, reply.number)
+        tables.drop(tables.lapses, node)
+        tables.drop(tables.forks, node)
+        for who, number in [key for key in tables.proofs if key[0] == node]:
+            tables.drop(tables.proofs, (who, number))
         for who, number in [key for key in tables.lines if key[0] == node]:
             line = tables.lines[who, number]
             tables.drop(tables.lines, (who, number))
@@ -167,26 +172,25 @@ class MemoryView:
         return found
 
     def tip(self) -> tuple[int, LineId]:
-        number = len(self._tables.rows)
+        number = self._tables.facts.get("tip", 0)
         return number, self._tables.lines[self._local.node, number].id if number else journal.root(self._local.node)
 
     def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
         tables = self._tables
         found = []
-        for number in range(max(first, 1), min(last, len(tables.rows)) + 1):
+        for number in range(max(first, 1), min(last, self.tip()[0]) + 1):
             line = tables.lines[self._local.node, number]
-            row = tables.rows[line.entry.resource]
+            row = tables.rows.get(line.entry.resource)
             mine = line.entry.publisher == self._local.user
-            size = len(row.kept.signed.payload)
-            found.append(
-                OwnLine(number, line.id, line.entry, mine, size, self.chunks_of(line.entry.resource), row.kept.kind)
-            )
+            size = len(row.kept.signed.payload) if row else 0
+            kind = row.kept.kind if row else ""
+            found.append(OwnLine(number, line.id, line.entry, mine, size, self.chunks_of(line.entry.resource), kind))
         return found
 
     def last_of_ours(self, first: int, last: int) -> int:
         tables = self._tables
-        ours = (n for n in range(last, first - 1, -1) if tables.rows[tables.by_number[n]].kept.user == self._local.user)
-        return next(ours, 0)
+        held = (n for n in range(last, first - 1, -1) if n in tables.by_number)
+        return next((n for n in held if tables.rows[tables.by_number[n]].kept.user == self._local.user), 0)
 
     def line_id(self, journal_: Fingerprint, number: int) -> LineId | None:
         if number == 0:
@@ -207,6 +211,20 @@ class MemoryView:
 
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         return sorted(self._tables.naming.get(resource, ()))
+
+    def proofs(self, journal_: Fingerprint, after: int) -> Sequence[Proof]:
+        found = self._tables.proofs.items()
+        return [proof for (who, number), proof in sorted(found) if who == journal_ and number > after]
+
+    def past(self) -> Past:
+        found: Past = self._tables.facts.get("past", Past())
+        return found
+
+    def lapses(self) -> Sequence[Lapse]:
+        return [self._tables.lapses[who] for who in sorted(self._tables.lapses)]
+
+    def forks(self) -> Sequence[Fork]:
+        return [self._tables.forks[who] for who in sorted(self._tables.forks)]
 
     # -- peers and letters ------------------------------------------------------------
 

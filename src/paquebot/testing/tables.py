@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, assert_never
+from typing import Any
 
 from paquebot.display import printable
 from paquebot.errors import StoreCorrupt
@@ -15,6 +15,7 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
 from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Line
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
+from paquebot.protocol.past import Fork, Lapse, Proof
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 from paquebot.store.blobs import MemoryBlobs
@@ -47,6 +48,9 @@ class Tables:
         self.lines: dict[tuple[Fingerprint, int], Line] = {}
         self.numbers: dict[tuple[Fingerprint, LineId], int] = {}
         self.naming: dict[ResourceId, tuple[tuple[Fingerprint, int], ...]] = {}
+        self.proofs: dict[tuple[Fingerprint, int], Proof] = {}
+        self.lapses: dict[Fingerprint, Lapse] = {}
+        self.forks: dict[Fingerprint, Fork] = {}
         self.rows: dict[ResourceId, Row] = {}
         self.by_number: dict[int, ResourceId] = {}
         self.chunks: dict[int, tuple[bytes, bool]] = {}
@@ -183,7 +187,27 @@ class Writer:
             case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
                 self._private(effect)
             case _:
-                assert_never(effect)
+                self._past(effect)
+
+    def _past(self, effect: Effect) -> None:
+        """Carry out what concerns our own past."""
+        t = self._tables
+        match effect:
+            case ask.SaveProof(proof, instead):
+                t.drop(t.proofs, (proof.journal, instead))
+                t.put(t.proofs, (proof.journal, proof.number), proof)
+            case ask.Rejoin(since, lines):
+                self._rejoin(since, lines)
+            case ask.SavePast(past):
+                t.put(t.facts, "past", past)
+            case ask.SaveLapse(lapse):
+                t.put(t.lapses, lapse.peer, lapse)
+            case ask.EndLapse(peer):
+                t.drop(t.lapses, peer)
+            case ask.SaveFork(fork):
+                t.put(t.forks, fork.journal, t.forks.get(fork.journal, fork))
+            case _:
+                raise AssertionError(effect)
 
     def _private(self, effect: ask.NoteOpened | ask.NoteClosed | ask.NoteReaders) -> None:
         t, name = self._tables, effect.resource
@@ -241,12 +265,32 @@ class Writer:
         total, shown = effect.chunk_total, kept.sender is None
         t.add(t.rows, name, Row(kept, line.number, first, total, total, kept.received, shown))
         t.add(t.by_number, line.number, name)
-        self._line(self._node, line)
+        if (self._node, line.number) not in t.lines:  # a recalled line is there already
+            self._line(self._node, line)
         t.drop(t.wanted, name)
         self._name_chunks(first, effect.chunks)
 
+    def _rejoin(self, since: int, lines: Iterable[Line]) -> None:
+        t = self._tables
+        for number in range(since + 1, t.facts["tip"] + 1):
+            line = t.lines[self._node, number]
+            t.drop(t.lines, (self._node, number))
+            t.drop(t.numbers, (self._node, line.id))
+            others = tuple(each for each in t.naming[line.entry.resource] if each != (self._node, number))
+            t.put(t.naming, line.entry.resource, others)
+            t.drop(t.by_number, number)
+        t.put(t.facts, "tip", since)
+        for line in lines:
+            self._line(self._node, line)
+            name = line.entry.resource
+            if name in t.rows:
+                t.put(t.rows, name, replace(t.rows[name], number=line.number))
+                t.put(t.by_number, line.number, name)
+
     def _line(self, who: Fingerprint, line: Line) -> None:
         t, name = self._tables, line.entry.resource
+        if who == self._node:
+            t.put(t.facts, "tip", line.number)
         t.add(t.lines, (who, line.number), line)
         t.add(t.numbers, (who, line.id), line.number)
         t.put(t.naming, name, (*t.naming.get(name, ()), (who, line.number)))

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from paquebot.protocol import journal
-from paquebot.protocol.bundle import Bundle, Chunk, Rebuilt, Update, Verbatim
+from paquebot.protocol.bundle import Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
 from paquebot.protocol.effects import AddLines, DropReply, Effect, Keep, Post, Release, Seen, Settle, Tell
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
@@ -163,7 +163,7 @@ class Witness:
             return
         asked = (b'"request_', b'"receipt"')
         items = sum(
-            isinstance(part, Rebuilt | Update | Chunk)
+            isinstance(part, Rebuilt | Update | Chunk | Recalled)
             or (isinstance(part, Verbatim) and not any(word in _payload(part) for word in asked))
             for part in heard.parts
         )

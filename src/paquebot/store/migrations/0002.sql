@@ -55,6 +55,54 @@ CREATE INDEX resource_closed ON resource (node, number) WHERE kind IN ('sealed',
 
 -- Restores and forks: -----------------------------------------------------------------------------------------
 
+-- What other nodes signed of their journals: proof that its author wrote line `number` and all lines before.
+CREATE TABLE proof (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    journal INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    identifier TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (node, journal, number)
+) STRICT, WITHOUT ROWID;
+
+-- How far we have spoken; `branch` is set when that contradicts what we said before a restore.
+CREATE TABLE past (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL PRIMARY KEY,
+    said INTEGER NOT NULL,
+    branch INTEGER NOT NULL
+) STRICT;
+INSERT INTO past (user, node, said, branch)
+    SELECT user, node, (SELECT COALESCE(max(number), 0) FROM line WHERE line.node = local.node AND journal = local.node), 0
+    FROM local;
+
+-- Lines of our own journal that peers know and we do not.
+CREATE TABLE lapse (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    peer INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    line BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    asked INTEGER NOT NULL,
+    PRIMARY KEY (node, peer)
+) STRICT, WITHOUT ROWID;
+
+-- Two histories that one node signed; both signature objects are kept.
+CREATE TABLE fork (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    journal INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    held BLOB NOT NULL,
+    other BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (node, journal)
+) STRICT;
+
 
 
 

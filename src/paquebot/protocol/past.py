@@ -1,0 +1,60 @@
+"""What a node has said so far, and what can be shown of what others have said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paquebot.protocol.encoding import Fingerprint, LineId
+from paquebot.protocol.resource import Signature
+from paquebot.protocol.stamp import Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That a node itself signed its journal's lines up to *number*, and so, by their hashes, all lines before."""
+
+    journal: Fingerprint
+    number: int
+    """The last line that was signed."""
+    since: int
+    """The line before the first that was signed."""
+    identifier: str
+    """Of the response that said them; empty if they were broadcast."""
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A line of our own journal that a peer knows and we do not: this home was restored from a backup, or copied."""
+
+    peer: Fingerprint
+    number: int
+    line: LineId
+    since: Millis
+    """When we noticed."""
+    asked: Millis = Millis(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Two histories that one node signed."""
+
+    journal: Fingerprint
+    number: int
+    """The first line at which they are known to differ."""
+    held: bytes
+    """What it signed of the one we go by, as a signature object; empty if that was not kept."""
+    other: bytes
+    """What it signed of the other one."""
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What we have said so far."""
+
+    said: int = 0
+    """The last line of our journal that was ever put into an envelope."""
+    branch: int = 0
+    """If what we said contradicts what we said before a restore: the last line as peers hold it. Then this node may
+    say no more, and goes on as another one. 0 if all is well."""

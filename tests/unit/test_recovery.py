@@ -1,0 +1,280 @@
+"""A node that was restored from an old backup, or copied: it notices, recovers its lines, and says nothing twice."""
+
+import itertools
+from dataclasses import replace
+from random import Random
+
+import pytest
+from tests.unit.nodes import NOW, STICK, MemoryNode, carry, codes, friends, make, settle
+
+from paquebot.protocol import bundle as bundles
+from paquebot.protocol.bundle import Rebuilt, Recall, Recalled
+from paquebot.protocol.engine import Engine
+from paquebot.protocol.limits import DAY_MS, HOUR_MS
+from paquebot.protocol.past import Lapse, Past
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.stamp import Millis
+from paquebot.store import Store
+
+
+def copied(node: MemoryNode) -> MemoryNode:
+    """Return a copy of *node* as it is now, as a backup would hold it."""
+    store = Store(None)
+    node.store._db.backup(store._db)
+    store.blobs._held.update(node.store.blobs._held)
+    other = Random(f"restored {id(store)}").randbytes
+    return MemoryNode(node.user_key, node.node_key, store, Engine(store.view, node.node_key, other, Random(1)), other)
+
+
+def journal_of(node: MemoryNode) -> list:
+    return list(node.store.view.entries(node.node, 1, 10_000))
+
+
+def heard_by(other: MemoryNode, node: MemoryNode) -> list:
+    return list(other.store.view.entries(node.node, 1, 10_000))
+
+
+def follows(other: MemoryNode, node: MemoryNode) -> bool:
+    """Whether *other* knows the journal of *node* up to the last line that is worth a letter."""
+    heard, (tip, _) = heard_by(other, node), node.store.view.tip()
+    return heard == journal_of(node)[: len(heard)] and len(heard) >= node.store.view.last_of_ours(1, tip)
+
+
+@pytest.fixture
+def story():
+    """Alice, who published two things after her backup; the backup; and Bob, who has them; a week later."""
+    alice, bob = friends("alice", "bob")
+    alice.say("before")
+    now = settle(alice, bob)
+    backup = copied(alice)
+    alice.say("after", "and after that", now=now)
+    bob.say("an answer", now=now)
+    now = settle(alice, bob, now=now)
+    return alice, bob, backup, Millis(now + 7 * DAY_MS)
+
+
+def test_a_restored_node_gets_its_lines_and_resources_back(story):
+    alice, bob, restored, now = story
+
+    settle(bob, restored, now=now)
+
+    assert journal_of(restored)[: len(journal_of(alice))] == journal_of(alice)
+    assert restored.texts() == alice.texts() == bob.texts()
+    assert follows(bob, restored)
+    assert restored.store.view.past().branch == 0
+    assert not restored.store.view.lapses()
+    assert not bob.store.view.forks()
+
+
+def test_the_repair_takes_two_envelopes(story):
+    _, bob, restored, now = story
+    carry(bob, restored, now=now)  # an occasional question shows that Bob knows more
+
+    (recall,) = restored.poll(now=now)
+    assert any(isinstance(part, Recall) for part in recall[1].parts)
+    bob.receive(recall[1], restored, now=now)
+    (answer,) = (bundle for _, bundle in bob.poll(now=now) if any(isinstance(part, Recalled) for part in bundle.parts))
+    restored.receive(answer, bob, now=now)
+
+    assert {"before", "after", "and after that"} <= restored.texts()
+    assert not restored.store.view.lapses()
+
+
+def test_what_it_publishes_afterwards_stands_above_and_is_stamped_later(story):
+    alice, bob, restored, now = story
+    settle(bob, restored, now=now)
+    assert restored.store.view.stamp() >= alice.store.view.stamp()
+
+    (name,) = restored.say("new", now=Millis(NOW + 1))  # its clock was set back, too
+
+    listed = restored.store.view.listing(name)
+    assert listed.number == len(journal_of(restored))
+    assert listed.stamp > max(each.stamp for each in restored.store.view.listed() if each.id != name)
+    settle(restored, bob, now=now)
+    assert "new" in bob.texts()
+
+
+def test_what_it_published_before_it_noticed_and_told_nobody_is_put_after_the_lines_it_had_forgotten(story):
+    alice, bob, restored, now = story
+    known = heard_by(bob, alice)
+    restored.say("unheard of", now=now)
+    carry(bob, restored, now=now)
+
+    settle(restored, bob, now=Millis(now + DAY_MS))
+
+    assert journal_of(restored)[: len(known)] == known
+    assert "unheard of" in bob.texts()
+    assert restored.store.view.past().branch == 0
+    assert not bob.store.view.forks()
+    assert follows(bob, restored)
+
+
+def test_nothing_new_is_said_while_what_was_forgotten_may_come_back_but_not_for_ever(story):
+    _, bob, restored, now = story
+    carry(bob, restored, now=now)
+    restored.say("new", now=now)
+    said = restored.store.view.past().said
+
+    (letter,) = (letter for letter, _ in restored.poll(now=now))
+    assert letter.plan.recall
+    assert not letter.plan.lines
+    assert restored.store.view.past().said == said
+
+    later = [restored.poll(now=Millis(now + STICK.silence_ms + hours * HOUR_MS)) for hours in (1, 2)]
+    assert any(letter.plan.lines for letters in later for letter, _ in letters)
+
+
+def test_numbers_of_envelopes_go_on_above_those_that_the_peer_has_seen(story):
+    _, bob, restored, now = story
+    seen = bob.peer(restored).received.last
+
+    carry(bob, restored, now=now)
+
+    assert restored.peer(bob).sequence == seen
+
+
+def recalled_by(bob: MemoryNode, restored: MemoryNode, now: Millis) -> Recalled:
+    """Return what Bob gives back."""
+    carry(bob, restored, now=now)
+    carry(restored, bob, now=now)
+    (part,) = (each for _, answer in bob.poll(now=now) for each in answer.parts if isinstance(each, Recalled))
+    return part
+
+
+FORGERIES = {
+    "other lines": lambda part: replace(part, entries=(*part.entries[:-1], part.entries[0])),
+    "fewer lines": lambda part: replace(part, entries=part.entries[:-1]),
+    "another beginning": lambda part: replace(part, first=part.first - 1),
+    "a beginning after the end": lambda part: replace(part, first=part.first + 99),
+    "said within a response": lambda part: replace(part, identifier="x"),
+    "signed by another": lambda part: replace(part, signature=replace(part.signature, signer=part.entries[0][0])),
+    "another signature": lambda part: replace(part, signature=replace(part.signature, value=bytes(64))),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_lines_that_we_never_signed_are_not_adopted(story, forgery):
+    _, bob, restored, now = story
+    part = recalled_by(bob, restored, now)
+    before = journal_of(restored)
+
+    effects = restored.receive(bob.bundle(restored, FORGERIES[forgery](part)), bob, now=now)
+
+    assert [outcome for outcome, _ in codes(effects)] == ["rejected"]
+    assert journal_of(restored) == before
+
+
+def test_lines_after_a_gap_wait_for_those_before(story):
+    _, bob, restored, now = story
+    part = recalled_by(bob, restored, now)
+
+    effects = restored.receive(bob.bundle(restored, replace(part, since=part.entries[-1][1])), bob, now=now)
+
+    assert codes(effects) == [("deferred", "there is a gap before these lines")]
+
+
+def test_lines_that_are_known_again_do_no_harm(story):
+    _, bob, restored, now = story
+    part = recalled_by(bob, restored, now)
+    assert codes(restored.receive(bob.bundle(restored, part), bob, now=now)) == [("applied", "")]
+    before = journal_of(restored)
+
+    assert codes(restored.receive(bob.bundle(restored, part), bob, now=now)) == [("duplicate", "")]
+
+    assert journal_of(restored) == before
+
+
+def test_lines_whose_resources_are_not_here_yet_are_told_all_the_same(story):
+    _, bob, restored, now = story
+    carry(bob, restored, now=now)
+    carry(restored, bob, now=now)
+    for _, bundle in bob.poll(now=now):
+        given_back = any(isinstance(part, Recalled) for part in bundle.parts)
+        parts = tuple(part for part in bundle.parts if not (given_back and isinstance(part, Rebuilt)))
+        restored.receive(replace(bundle, parts=parts), bob, now=now)
+    tip, _ = restored.store.view.tip()
+    assert [line.number for line in restored.store.view.own_lines(1, tip)] == list(range(1, tip + 1))
+    carol = make("carol")
+    carol.meet(restored), restored.meet(carol)
+
+    settle(restored, carol, now=now)
+    for day in range(8, 12):
+        settle(restored, bob, now=Millis(now + day * DAY_MS))
+        settle(restored, carol, now=Millis(now + day * DAY_MS))
+
+    assert carol.texts() >= {"before", "after", "and after that"}
+
+
+def test_a_peer_that_claims_to_know_more_and_does_not_is_believed_until_it_says_otherwise():
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob)
+    lie = bundles.Tally(900, alice.store.view.tip()[1], Ranges())
+    alice.receive(bob.bundle(alice, lie, now=now), bob, now=now)
+    (found,) = alice.store.view.lapses()
+    assert found == Lapse(bob.node, 900, alice.store.view.tip()[1], now)
+
+    settle(alice, bob, now=now)
+
+    assert not alice.store.view.lapses()
+    assert alice.store.view.past().branch == 0
+
+
+def test_many_broadcasts_leave_one_proof():
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob)
+    for number in range(5):
+        alice.say(str(number), now=now)
+        now = settle(alice, bob, now=now)
+
+    (proof,) = bob.store.view.proofs(alice.node, 0)
+    assert proof.number == bob.peer(alice).heard
+
+
+def test_proofs_stand_close_enough_to_give_all_lines_back(monkeypatch):
+    from paquebot.protocol import recovery
+
+    monkeypatch.setattr(recovery, "LINES_MAX", 8)
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob)
+    backup = copied(alice)
+    for number in range(12):
+        alice.say(*(f"{number} {n}" for n in range(3)), now=now)
+        now = settle(alice, bob, now=now)
+    proofs = [proof.number for proof in bob.store.view.proofs(alice.node, 0)]
+    assert max(b - a for a, b in itertools.pairwise(proofs[1:])) <= 8
+
+    settle(bob, backup, now=Millis(now + 7 * DAY_MS))
+
+    assert backup.texts() == alice.texts()
+
+
+def test_a_store_from_before_has_said_all_that_it_holds():
+    node = make("old")
+    assert node.store.view.past() == Past()
+    node.store._db.execute("DROP TABLE past")
+    script = (resources_of_store() / "0002.sql").read_text()
+    begin = script.index("CREATE TABLE past")
+    node.store._db.executescript(script[begin : script.index("FROM local;") + 11])
+    assert node.store.view.past().said == node.store.view.tip()[0]
+
+
+def resources_of_store():
+    from importlib import resources
+
+    return resources.files("paquebot.store").joinpath("migrations")
+
+
+def test_two_histories_of_one_node_are_kept_as_evidence(story):
+    alice, bob, clone, now = story
+    clone.say("said by the clone", now=now)
+
+    carry(clone, bob, now=now)
+
+    (fork,) = bob.store.view.forks()
+    assert fork.journal == alice.node
+    held, other = (bundles.SignedObject.parse(each) for each in (fork.held, fork.other))
+    for signed in (held, other):
+        signed.verify(alice.node_key.public)
+    assert held.id != other.id
+    assert heard_by(bob, alice) == journal_of(alice)[: len(heard_by(bob, alice))]
+    assert "said by the clone" in bob.texts()
