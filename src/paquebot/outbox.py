@@ -82,7 +82,8 @@ class Outbox:
         reasons: dict[str, Problem] = {}
         for handover in handovers:
             if handover.stage is not Stage.FAILED:
-                yield from self._engine.handed(handover.id, link, handover.where, self._clock())
+                read_back = handover.stage is Stage.ON_MEDIUM
+                yield from self._engine.handed(handover.id, link, handover.where, self._clock(), read_back=read_back)
                 continue
             yield from self._engine.lost(handover.id)
             error = handover.error or TransportError("it could not be carried")

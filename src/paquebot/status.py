@@ -10,6 +10,7 @@ from typing import Any
 from paquebot.protocol import admission, mailing
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
+from paquebot.protocol.evidence import ACKED, APPLIED
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis, format_time
 from paquebot.protocol.state import OwnLine, Peer
@@ -62,7 +63,11 @@ class PeerStatus:
     missing_envelopes: int
     """Envelopes of its that must exist and did not arrive."""
     on_the_way: tuple[OnTheWay, ...]
+    added: Millis
     heard_at: Millis
+    """The last sign of life: an envelope, or its token on a medium."""
+    waits_since: Millis
+    """When the oldest of those things was published that the peer may read and has not applied."""
     retry_at: Millis
     outcomes: tuple[tuple[str, str, str], ...]
     """(resource, outcome, detail) of what the peer did not simply apply, as it says."""
@@ -90,7 +95,7 @@ class Status:
         value = asdict(self)
         value["now"] = format_time(self.now)
         for peer in value["peers"]:
-            for key in ("heard_at", "retry_at"):
+            for key in ("added", "heard_at", "waits_since", "retry_at"):
                 peer[key] = format_time(peer[key]) if peer[key] else None
             for each in peer["on_the_way"]:
                 each["since"] = format_time(each["since"])
@@ -206,10 +211,17 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         lacking_lines=len(lacking),
         missing_envelopes=len(peer.missing),
         on_the_way=tuple(OnTheWay(where, len(times), min(times)) for where, times in sorted(carriers.items())),
-        heard_at=peer.seen_at,
+        added=peer.added,
+        heard_at=sign_of_life(view, peer),
+        waits_since=_waits_since(peer, ours, reached),
         retry_at=max((view.told(peer.node, medium).retry_at for medium in view.media(peer.node)), default=Millis(0)),
         outcomes=tuple(view.outcomes(peer.node)),
     )
+
+
+def _waits_since(peer: Peer, ours: _Ours, reached: _Reached) -> Millis:
+    waiting = ours.numbers - reached.applied if peer.reads else Ranges()
+    return min((ours.published[number] for number in waiting), default=Millis(0))
 
 
 def _lacking(view: SqliteView, peer: Peer) -> Ranges:
@@ -237,11 +249,23 @@ def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:
 
 
 def reached_by(view: SqliteView, listed: Listed) -> dict[str, Reach]:
-    """Return how far something of ours has got, by peer; empty if it is not ours."""
+    """Return how far something of ours has got, by the names of peers; empty if it is not ours."""
     if listed.user != view.local().user:
         return {}
+    found = reach(view, listed)
+    return {peer.name: found[peer.node] for peer in view.peers()}
+
+
+def reach(view: SqliteView, listed: Listed) -> dict[Fingerprint, Reach]:
+    """Return how far something that our user published has got, by peer."""
     ours = _Ours.of(view, {listed.number: listed.received})
-    return {peer.name: _reach(peer, _reached(view, peer, ours)) for peer in view.peers()}
+    return {peer.node: _reach(peer, _reached(view, peer, ours)) for peer in view.peers()}
+
+
+def sign_of_life(view: SqliteView, peer: Peer) -> Millis:
+    """Return when something of *peer*'s was last seen: an envelope, or its token on a medium."""
+    seen = (each.at for each in view.evidence(peer.node) if each.stage in (ACKED, APPLIED))
+    return max(peer.seen_at, *seen, Millis(0))
 
 
 def _reach(peer: Peer, one: _Reached) -> Reach:

@@ -15,6 +15,7 @@ from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link
 from paquebot.status import PeerStatus, Reach
+from paquebot.ticks import ticks as ticks_of
 
 BLUE = Link("blue stick", latency_ms=DAY_MS, bytes_cheap=True, shows_tokens=True)
 LARGE = "z" * 100_000  # too much to ride along with its line
@@ -223,3 +224,45 @@ def test_lines_of_people_who_are_not_accepted_lack_nothing():
     alice.meet(carol, now=later(8))
     found = seen_by(alice, bob)
     assert (found.lacking_lines, found.state) == (2, "behind")  # what she said, and her trust in Bob
+
+
+def test_a_tick_names_when_and_where_it_was_learned(two):
+    alice, bob = two
+    (note,) = alice.say("hear me")
+    listed = alice.store.view.listing(note)
+    letters = alice.poll(BLUE, later(1))
+    (tick,) = ticks_of(alice.store.view, listed)
+    assert (tick.reach, tick.handed_at, tick.handed_where, tick.on_the_way) == (Reach.HANDED, later(1), "test", 1)
+
+    for letter, bundle in letters:
+        bob.receive(bundle, alice, BLUE, later(1))
+        alice.store.commit(alice.engine.token(letter.token, later(5)))
+    (tick,) = ticks_of(alice.store.view, listed)
+    assert (tick.reach, tick.stored_at, tick.applied_at) == (Reach.STORED, later(5), 0)
+    assert seen_by(alice, bob).heard_at == later(5)
+
+    bring(bob, alice, later(7))
+    (tick,) = ticks_of(alice.store.view, listed)
+    assert (tick.reach, tick.stored_at, tick.applied_at) == (Reach.APPLIED, later(5), later(7))
+
+
+def test_what_waits_at_a_peer_is_told_in_its_own_words(two):
+    alice, bob = two
+    (note,) = alice.say("from the future", now=later(300))
+    bring(alice, bob, later(1))
+    bring(bob, alice, later(2))
+
+    (tick,) = ticks_of(alice.store.view, alice.store.view.listing(note))
+
+    assert (tick.outcome, tick.detail) == ("held", "its time has not come")
+
+
+def test_a_large_note_that_was_asked_for_waits_for_the_next_carrier(two):
+    alice, bob = two
+    (note,) = alice.say(LARGE)
+    bring(alice, bob, later(1))
+    bring(bob, alice, later(2))
+
+    (tick,) = ticks_of(alice.store.view, alice.store.view.listing(note))
+
+    assert (tick.reach, tick.asked) == (Reach.ANNOUNCED, True)

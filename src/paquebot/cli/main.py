@@ -61,7 +61,7 @@ SUMMARIES = {
     "show": "Show one message, or what is known of a file.",
     "save": "Save files and messages to the disk.",
     "sync": "Take in and hand out over sticks, folders and mailboxes.",
-    "status": "Say how far everything has got.",
+    "status": "Say how far everything has got, or single things.",
     "quarantine": "See, release or purge what was set aside.",
     "key": "List this node's secrets, and lock them by a passphrase.",
     "log": "Say what happened, and when.",

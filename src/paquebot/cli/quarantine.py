@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from paquebot.amounts import duration
 from paquebot.aside import CODES
 from paquebot.cli import output
-from paquebot.cli.amounts import DURATION
 from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.errors import Misused
@@ -153,13 +153,13 @@ def _counts(report: Report) -> str:
 
 @quarantine_command.command("purge")
 @click.argument("numbers", type=int, nargs=-1, metavar="[NUMBER]...")
-@click.option("--older-than", "age", type=DURATION, help="All that were set aside longer ago: 90d, 12h, 4w.")
+@click.option("--older-than", "age", metavar="AGE", help="All that were set aside longer ago: 90d, 12h, 4w.")
 @click.option("--all", "everything", is_flag=True, help="All.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def purge_pieces(
-    setting: Setting, numbers: tuple[int, ...], age: int | None, everything: bool, yes: bool, wants_json: bool
+    setting: Setting, numbers: tuple[int, ...], age: str | None, everything: bool, yes: bool, wants_json: bool
 ) -> None:
     """Delete the bytes of pieces for good. That they were refused stays known: they are not asked for again.
 
@@ -170,10 +170,11 @@ def purge_pieces(
     """
     if sum((bool(numbers), age is not None, everything)) != 1:
         raise Misused("say which: NUMBERs, --older-than AGE, or --all")
+    longest = duration(age) if age is not None else 0
     with setting.node() as node:
         chosen = [node.piece(number) for number in dict.fromkeys(numbers)] or list(node.view.quarantined())
         if age is not None:
-            chosen = [each for each in chosen if each.at < Millis(node.now() - age)]
+            chosen = [each for each in chosen if each.at < Millis(node.now() - longest)]
         size = sum(each.bytes for each in chosen if each.kept)
         if chosen and not yes:
             _confirm(f"Delete {output.count(len(chosen), 'piece')}, {output.size(size)}, for good?")

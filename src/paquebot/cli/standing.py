@@ -2,51 +2,199 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
-from paquebot import status
+from paquebot import monitoring, status
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.cli.secrets import warnings
 from paquebot.display import printable
+from paquebot.node import Node
 from paquebot.protocol.encoding import short
 from paquebot.protocol.stamp import Millis
-from paquebot.status import PeerStatus
+from paquebot.status import PeerStatus, Reach, Status
+from paquebot.store.view import Listed, Quarantined
+from paquebot.ticks import Tick, ticks
 
 
 @click.command("status")
+@click.argument("words", nargs=-1, metavar="[ID]... or [CONDITION]...")
+@click.option("--check", is_flag=True, help="For monitoring: one line, and whether the CONDITIONs hold.")
+@click.option("--peer", "names", multiple=True, metavar="NAME", help="Look at this peer only; may be given again.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def status_command(setting: Setting, wants_json: bool) -> None:
-    """Say how far everything has got, and what a person should look at.
+def status_command(
+    setting: Setting, words: tuple[str, ...], check: bool, names: tuple[str, ...], wants_json: bool
+) -> int:
+    """Say how far everything has got, and what a person should look at; or with IDs, how far these have got.
 
     For each peer three ticks: how many of the things we published a carrier has taken whole, the peer has stored,
-    and the peer has applied. Each is told only on evidence.
+    and the peer has applied. Each is told only on evidence; with an ID, the evidence is told too. It takes no lock:
+    it can be asked while a sync runs.
+
+    \b
+    --check prints one line and exits with 0 if all is well, 1 if a person should look (something set aside, a
+    wrong clock), 2 if it is bad (a limit exceeded, a peer set apart). CONDITIONs:
+      max-age=2d       no peer's last sign of life is older
+      max-waiting=7d   nothing of ours waits longer until a peer has applied it
+      no-quarantine    nothing is set aside
 
     \b
     Examples:
       paquebot status
-      paquebot status --json
+      paquebot status 3fa29c81b2 --peer Bob
+      paquebot status --check max-age=2d no-quarantine --peer Bob
     """
     with setting.look() as node:
+        if check:
+            return _check(node, words, names, wants_json=wants_json)
+        if words:
+            _say_things(node, [node.find(word) for word in dict.fromkeys(words)], names, wants_json=wants_json)
+            return 0
         found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
-        aside = node.view.quarantined()
+        aside, peers = node.view.quarantined(), _chosen(node, found, names)
     if wants_json:
         value = found.as_json()
-        value["quarantine"] = [
-            {
-                "id": each.id,
-                "code": each.code,
-                "reason": each.reason,
-                "where": each.where,
-                "bytes": each.bytes,
-                "sha256": each.digest.hex(),
-                "at": output.iso(each.at),
-            }
-            for each in aside
-        ]
+        chosen = {peer.node for peer in peers}
+        value["peers"] = [each for each in value["peers"] if each["node"] in chosen]
+        value["quarantine"] = [_aside_json(each) for each in aside]
         output.as_json(value)
+    else:
+        _say(setting, found, peers, aside)
+    return 0
+
+
+def _chosen(node: Node, found: Status, names: tuple[str, ...]) -> list[PeerStatus]:
+    """The peers of those names, or all. Raise `NotFound`."""
+    nodes = {node.peer(name).node for name in names}
+    return [peer for peer in found.peers if not names or peer.node in nodes]
+
+
+def _aside_json(piece: Quarantined) -> dict[str, Any]:
+    return {
+        "id": piece.id,
+        "code": piece.code,
+        "reason": piece.reason,
+        "where": piece.where,
+        "bytes": piece.bytes,
+        "sha256": piece.digest.hex(),
+        "at": output.iso(piece.at),
+    }
+
+
+# -- monitoring --------------------------------------------------------------------------
+
+
+def _check(node: Node, words: tuple[str, ...], names: tuple[str, ...], *, wants_json: bool) -> int:
+    limits = monitoring.read_limits(words)
+    found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
+    peers = _chosen(node, found, names)
+    findings = monitoring.check(found, limits, peers)
+    level = monitoring.level(findings)
+    waiting = sum(peer.published - peer.applied for peer in peers if peer.state != "withheld")
+    if wants_json:
+        value = [{"level": each.level.name, "what": each.what} for each in findings]
+        output.as_json({"level": level.name, "findings": value, "waiting": waiting, "set_aside": found.quarantined})
+    else:
+        said = "; ".join(printable(each.what).replace("|", "/") for each in findings)
+        peers_said = output.count(len(peers), "peer")
+        click.echo(f"{level.name}: {said or peers_said} | waiting={waiting} set_aside={found.quarantined}")
+    return level
+
+
+# -- single things -----------------------------------------------------------------------
+
+
+def _say_things(node: Node, things: list[Listed], names: tuple[str, ...], *, wants_json: bool) -> None:
+    nodes, now = {node.peer(name).node for name in names}, node.now()
+    known: dict[str, str] = {peer.node: peer.name for peer in node.view.peers()}
+    found = [(each, [t for t in ticks(node.view, each) if not names or t.node in nodes]) for each in things]
+    if wants_json:
+        output.as_json([_thing_json(listed, ticked, known, now) for listed, ticked in found])
         return
+    for listed, ticked in found:
+        click.echo(f"{short(listed.id)}  {printable(listed.title or listed.filename or listed.kind)}")
+        for tick in ticked:
+            click.echo(f"  {printable(tick.peer)}: {printable(words_of(tick, now))}")
+        if listed.sender:
+            click.echo(f"  {printable(_came(listed, known))}")
+        elif not ticked:
+            click.echo("  there is no peer yet")
+
+
+def _thing_json(listed: Listed, ticked: list[Tick], known: dict[str, str], now: Millis) -> dict[str, Any]:
+    return {
+        "id": short(listed.id),
+        "uri": listed.uri,
+        "title": listed.title,
+        "filename": listed.filename,
+        "received": output.iso(listed.received),
+        "from": known.get(listed.sender or "", listed.sender),
+        "complete": not listed.lacking,
+        "peers": [{**tick.as_json(), "words": words_of(tick, now)} for tick in ticked],
+    }
+
+
+def _came(listed: Listed, known: dict[str, str]) -> str:
+    whom = known.get(listed.sender or "", "somebody who is no peer any more")
+    held = listed.chunk_total - listed.lacking
+    whole = f"; {held} of {listed.chunk_total} chunks are here" if listed.lacking else ""
+    return f"came from {whom} on {output.moment(listed.received)}{whole}"
+
+
+def words_of(tick: Tick, now: Millis) -> str:
+    """Return what is known of one thing and one peer, as a sentence, and nothing that is not known."""
+    return "; ".join([_progress(tick, now), *_outlook(tick, now)])
+
+
+def _progress(tick: Tick, now: Millis) -> str:
+    """How far it got, and how that is known."""
+    handed = f"{tick.handed_where or 'a carrier'} {output.ago(tick.handed_at, now)}" if tick.handed_at else "a carrier"
+    if tick.read_back:
+        handed += " (read back)"
+    shown = f", as it let us know {output.ago(tick.stored_at, now)}" if tick.stored_at else ""
+    told = f"; it says {tick.outcome}: {tick.detail}" if tick.outcome else ""
+    match tick.reach:
+        case Reach.APPLIED:
+            said = f", as it said {output.ago(tick.applied_at, now)}" if tick.applied_at else ""
+            return f"applied by the peer{said}"
+        case Reach.STORED:
+            return f"stored by the peer{shown}{told}"
+        case Reach.HANDED if tick.on_the_way or not tick.outcome:
+            return f"handed to {handed}{told}"
+        case Reach.HANDED:
+            return f"{tick.outcome} by the peer: {tick.detail}"
+        case Reach.ANNOUNCED if tick.asked:
+            return f"asked for; the answer goes with the next carrier{told}"
+        case Reach.ANNOUNCED if tick.on_the_way:
+            return f"in part handed to {handed}{told}"
+        case _:
+            return f"{tick.reach.value}{told}"
+
+
+def _outlook(tick: Tick, now: Millis) -> list[str]:
+    """What is to be expected of the peer, unless it has everything, or gets nothing."""
+    if tick.reach in (Reach.APPLIED, Reach.STORED, Reach.WITHHELD):
+        return []
+    said = []
+    if not tick.heard_at:
+        said.append("no sign of life yet")
+    elif tick.heard_at < tick.handed_at:
+        said.append(f"no sign of life since {output.moment(tick.heard_at)[:16]}")
+    if tick.on_the_way:
+        said.append(f"counts as lost by {output.moment(tick.lost_at)[:10]}")
+    if tick.retry_at > now:
+        said.append(f"next try {output.moment(tick.retry_at)[:16]}")
+    return said
+
+
+# -- everything ----------------------------------------------------------------------------
+
+
+def _say(setting: Setting, found: Status, peers: list[PeerStatus], aside: Sequence[Quarantined]) -> None:
     click.echo(
         f"{printable(found.name)}, node {short(found.node)}: {found.published} published, {found.received} received"
     )
@@ -54,7 +202,7 @@ def status_command(setting: Setting, wants_json: bool) -> None:
         click.echo(f"This machine's clock is wrong; going by the latest time seen: {output.moment(found.now)}")
     for warning in warnings(setting):
         click.echo(f"Keys: {warning}")
-    for peer in found.peers:
+    for peer in peers:
         _say_peer(peer, found.now, plain=setting.plain)
     for number, what, more in (
         (found.incomplete, "incomplete file", ": the rest is on its way or asked for"),

@@ -14,6 +14,7 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import Kind
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 
@@ -319,6 +320,17 @@ class NoteReaders:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """Note when, and where, it was learned how far lines of ours had got towards a peer; see `protocol.evidence`."""
+
+    peer: Fingerprint
+    stage: str
+    at: Millis
+    where: str
+    lines: Ranges
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Say what became of one received item. Exactly one for each; the store only passes it on."""
 
@@ -365,6 +377,7 @@ Effect: TypeAlias = (
     | NoteOpened
     | NoteClosed
     | NoteReaders
+    | Reached
     | Tell
 )
 

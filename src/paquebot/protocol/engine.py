@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from paquebot.errors import NotForUs, Refused, SetApart, Stranger
-from paquebot.protocol import admission, clear, hearing, mailing, noting, publishing
+from paquebot.protocol import admission, clear, evidence, hearing, mailing, noting, publishing
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.evidence import Occasion
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import SKEW_MS
 from paquebot.protocol.privacy import Seal
@@ -105,7 +106,8 @@ class Engine:
             raise Refused("the bundle and its seal are dated differently")
         self._peer(sender)
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
-        yield from self._noted(hearing.hear(found, bundle, to, wall, sealed), wall)
+        heard = hearing.hear(found, bundle, to, wall, sealed)
+        yield from self._noted(evidence.learned(self._view, heard, Occasion(self.now(wall), where)), wall)
 
     def _peer(self, sender: Fingerprint) -> Peer:
         """Return the peer from whom something is taken. Raise `Stranger` or `SetApart`."""
@@ -139,13 +141,16 @@ class Engine:
         """A carrier shows *token*: if it belongs to one of our letters, that letter arrived."""
         letter = self._view.letter_with(token)
         if letter is not None:
-            yield from self._noted(mailing.arrived(self._view, letter), wall)
+            occasion = Occasion(self.now(wall), letter.where or letter.medium)
+            yield from self._noted(evidence.learned(self._view, mailing.arrived(self._view, letter), occasion), wall)
 
-    def handed(self, letter: bytes, link: Link, where: str, wall: Millis) -> Effects:
-        """A carrier has taken a letter."""
+    def handed(self, letter: bytes, link: Link, where: str, wall: Millis, *, read_back: bool = False) -> Effects:
+        """A carrier has taken a letter, and perhaps read it back from its medium."""
         found = self._view.letter(letter)
         if found is not None and found.handed_at is None:
-            yield from mailing.handed(self._view, found, link, where, self.now(wall))
+            now = self.now(wall)
+            noted = mailing.handed(self._view, found, link, where, now)
+            yield from evidence.learned(self._view, noted, Occasion(now, where, read_back))
 
     def lost(self, letter: bytes) -> Effects:
         """A letter is known to be lost, or could not go: plan its content anew."""

@@ -35,6 +35,7 @@ ASIDE_BYTES_MAX = 256 * MIB  # of refused bytes kept in all: evidence must not f
 ASIDE_SENDER_BYTES_MAX = 64 * MIB  # and of one sender's: nobody's rubbish crowds out another's; eight full envelopes
 ASIDE_MAX = 10_000  # refused pieces remembered in all, with or without their bytes
 ASIDE_SENDER_MAX = 2_000
+EVIDENCE_MAX = 512  # moments remembered of each sort and peer; older ones become one: "by then"
 NEEDS_ASKED_MAX = 16  # of what one item waits for, asked for at once
 READERS_MAX = 1_024  # nodes with a key to one private resource; each costs 64 bytes, and a trial to every other
 WRAPS_MAX = 1_024  # written in one run for nodes that came later; more in the next

@@ -19,7 +19,7 @@ from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Local
-from paquebot.store import aside, noting, past, private
+from paquebot.store import aside, evidence, noting, past, private
 from paquebot.store.blobs import Blobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
@@ -101,7 +101,7 @@ class Store:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         view = self.view
         with _translated(), self._transaction():
-            for table in ("peer", "told", "letter", "reply", "outcome", "lapse"):
+            for table in ("peer", "told", "letter", "reply", "outcome", "lapse", "reached"):
                 self._db.execute(
                     f"DELETE FROM {table} WHERE node = ? AND peer = ?",  # noqa: S608 our own names
                     (view.node, view.party(node)),
@@ -313,9 +313,8 @@ class _Writer:
                 self._introduce("keys", name, resource)
             case ask.Hold():
                 self._hold(effect)
-            case ask.Release(resource):
-                self._delete("held", "id", raw(resource))
-                self._delete("held_missing", "id", raw(resource))
+            case ask.Release():
+                self._release(effect)
             case ask.Post():
                 self._post(effect)
             case ask.Handed(letter, at, where):
@@ -332,15 +331,16 @@ class _Writer:
                 self._quarantine(effect)
             case ask.SaveOutcomes():
                 self._save_outcomes(effect)
-            case ask.SetClock(clock):
-                wall = -1 if clock.wall is None else clock.wall
-                self._update("local SET clock_floor = ?, clock_wall = ?", "", clock.floor, wall)
+            case ask.SetClock():
+                self._set_clock(effect)
             case ask.SetStamp(stamp):
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
             case ask.Note() | ask.ForgetEvents() | ask.Remember() | ask.Tell():
                 noting.apply(self._db, self._view, effect)
             case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
                 private.note(self._db, self._view, effect)
+            case ask.Reached():
+                evidence.note(self._db, self._view, effect)
             case _:
                 past.apply(self._db, self._view, effect)
 
@@ -553,6 +553,14 @@ class _Writer:
             since=-1 if reply.since is None else reply.since,
             lines_max=reply.limit,
         )
+
+    def _release(self, effect: ask.Release) -> None:
+        self._delete("held", "id", raw(effect.resource))
+        self._delete("held_missing", "id", raw(effect.resource))
+
+    def _set_clock(self, effect: ask.SetClock) -> None:
+        wall = -1 if effect.clock.wall is None else effect.clock.wall
+        self._update("local SET clock_floor = ?, clock_wall = ?", "", effect.clock.floor, wall)
 
     def _quarantine(self, effect: ask.Quarantine) -> None:
         self._set_aside = True

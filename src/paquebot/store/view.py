@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import journal, schema
+from paquebot.protocol.effects import Reached
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.events import Event
 from paquebot.protocol.journal import Entry
@@ -69,7 +70,7 @@ class Quarantined:
     where: str
     at: Millis
     item: ResourceId | None = None
-    """The resource that it was, if it was one."""
+    """The resource that it was, if it was one; else None or empty."""
     kept: bool = True
     """The bytes are still here; they may have had to make room for others."""
 
@@ -324,6 +325,14 @@ class SqliteView(PrivateView):
         """Return the media on which something was put for *peer*."""
         rows = self._all("SELECT medium FROM told WHERE node = ? AND peer = ? ORDER BY medium", self.party(peer))
         return [row[0] for row in rows]
+
+    def evidence(self, peer: Fingerprint) -> Sequence[Reached]:
+        """Return what was learned of how far our lines had got towards *peer*, oldest first."""
+        rows = self._all(
+            "SELECT stage, at, place, lines FROM reached WHERE node = ? AND peer = ? ORDER BY at, stage, place",
+            self.party(peer),
+        )
+        return [Reached(peer, stage, Millis(at), place, _ranges(lines)) for stage, at, place, lines in rows]
 
     # -- letters ------------------------------------------------------------------
 
@@ -691,23 +700,13 @@ class SqliteView(PrivateView):
     def quarantined(self) -> Sequence[Quarantined]:
         """Return everything that was set aside and not purged, oldest first."""
         rows = self._all(
-            "SELECT id, digest, bytes, code, reason, sender, place, at, item, state FROM quarantine"
+            "SELECT id, digest, bytes, code, reason, sender, place, at, item, state = 'kept' FROM quarantine"
             " WHERE node = ? AND state != 'purged' ORDER BY id"
         )
+        by = [self._name(row[5]) if row[5] else None for row in rows]
         return [
-            Quarantined(
-                number,
-                digest,
-                size,
-                code,
-                reason,
-                self._name(sender) if sender else None,
-                place,
-                Millis(at),
-                ResourceId(b64(item)) if item else None,
-                state == "kept",
-            )
-            for number, digest, size, code, reason, sender, place, at, item, state in rows
+            Quarantined(number, digest, size, code, why, who, place, at, ResourceId(b64(item)), bool(kept))
+            for who, (number, digest, size, code, why, _, place, at, item, kept) in zip(by, rows, strict=True)
         ]
 
     def tally(self, name: str) -> int:

@@ -60,6 +60,8 @@ class MemoryStore:
         tables = self._tables
         tables.drop(tables.peers, node)
         tables.drop(tables.outcomes, node)
+        for number, _ in [each for each in tables.reached.items() if each[1].peer == node]:
+            tables.put(tables.reached, number, replace(tables.reached[number], lines=Ranges()))
         for name, medium in [key for key in tables.told if key[0] == node]:
             tables.drop(tables.told, (name, medium))
         for letter in [each for each in tables.letters.values() if each.peer == node]:
@@ -252,6 +254,11 @@ class MemoryView:
 
     def elsewhere(self, peer: Fingerprint, medium: str) -> bool:
         return any(each.peer == peer and each.medium != medium for each in self._tables.letters.values())
+
+    def evidence(self, peer: Fingerprint) -> Sequence[ask.Reached]:
+        """Return what was learned of how far our lines had got towards *peer*."""
+        found = (each for each in self._tables.reached.values() if each.peer == peer and each.lines)
+        return sorted(found, key=lambda each: (each.at, each.stage, each.where))
 
     def media(self, peer: Fingerprint) -> Sequence[str]:
         """Return the media on which something was put for *peer*."""

@@ -42,17 +42,17 @@ from paquebot.protocol.effects import (
     Tell,
     Want,
 )
-from paquebot.protocol.encoding import ResourceId, b64
 from paquebot.protocol.events import Kind
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Reply, Told
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, founding, letter, peer, resource
+from paquebot.testing.store_aside import AsidePromises
 from paquebot.testing.store_events import EventPromises
 
 
-class StoreContract(EventPromises):
+class StoreContract(AsidePromises, EventPromises):
     """Every promise of a store. Override `open`, and `reopen` if it keeps anything."""
 
     def open(self, folder: Path) -> AnyStore:
@@ -436,42 +436,6 @@ class StoreContract(EventPromises):
         assert view.seen(b"b" * 16)
 
     # -- the rest -----------------------------------------------------------------------
-
-    def test_the_same_bytes_are_set_aside_once(self, tmp_path: Path) -> None:
-        store = self.begin(tmp_path)
-        store.commit([Quarantine(b"junk", "malformed", "first", PEER, "here", NOW)])
-        store.commit([Quarantine(b"junk", "refused", "again", None, "there", NOW)])
-        store.commit([Quarantine(b"other", "refused", "other", None, "there", NOW)])
-        first, other = store.view.quarantined()
-        assert (first.reason, first.bytes, first.sender) == ("first", 4, PEER)
-        assert (other.reason, other.sender) == ("other", None)
-        assert store.blobs.get(first.digest) == b"junk"
-
-    def test_what_is_no_longer_set_aside_loses_no_bytes_that_are_kept(self, tmp_path: Path) -> None:
-        store = self.begin(tmp_path)
-        aside, chunk = sha256(b"aside").digest(), sha256(b"chunk").digest()
-        store.commit([Quarantine(each, "stranger", "who?", None, "there", NOW) for each in (b"aside", b"chunk")])
-        store.commit([KeepBlob(chunk, b"chunk")])
-        for data in (b"aside", b"chunk", b"neither"):
-            store.release(data)
-        assert store.view.quarantined() == []
-        assert store.blobs.get(aside) is None
-        assert store.view.blob(chunk) == b"chunk"
-
-    def test_what_is_purged_loses_its_bytes_and_stays_refused(self, tmp_path: Path) -> None:
-        store = self.begin(tmp_path)
-        item, chunk = ResourceId(b64(bytes(64))), sha256(b"chunk").digest()
-        store.commit([Quarantine(b"bad", "malformed", "bad", PEER, "here", NOW, item), KeepBlob(chunk, b"chunk")])
-        store.commit([Quarantine(b"chunk", "malformed", "also a chunk", PEER, "here", NOW)])
-        bad, also = store.view.quarantined()
-        assert (bad.item, bad.kept) == (item, True)
-        store.judged(also.id, "expired", "too old now")
-        assert [each.code for each in store.view.quarantined()] == ["malformed", "expired"]
-        store.purge([bad.id, also.id])
-        store.commit([Quarantine(b"bad", "malformed", "bad", PEER, "here", NOW, item)])
-        assert store.view.quarantined() == []
-        assert store.view.fate(item) == ("rejected", "malformed")
-        assert (store.blobs.get(bad.digest), store.view.blob(chunk)) == (None, b"chunk")
 
     def test_clock_and_stamp_are_remembered(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

@@ -82,6 +82,8 @@ class Tables:
         """The users for whom a private resource of ours is."""
         self.readable: dict[tuple[Fingerprint, ResourceId], bool] = {}
         """The nodes that have a key to it."""
+        self.reached: dict[int, ask.Reached] = {}
+        """In the order in which it was learned."""
         self.carrier: dict[tuple[str, str], bytes] = {}
         self.events: dict[int, Event] = {}
         self._undo: list[Callable[[], object]] = []
@@ -132,6 +134,8 @@ class Writer:
         """Carry out *effect*."""
         t = self._tables
         match effect:
+            case ask.Reached():
+                t.put(t.reached, len(t.reached), effect)
             case ask.SetClock(clock):
                 t.put(t.facts, "clock", clock)
             case ask.SetStamp(stamp):

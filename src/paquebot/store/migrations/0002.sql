@@ -134,6 +134,18 @@ CREATE INDEX event_node ON event (node, number);
 -- 'kept', 'dropped' (its bytes had to make room) or 'purged' (a person needs them no longer).
 ALTER TABLE quarantine ADD COLUMN state TEXT NOT NULL DEFAULT 'kept';
 
+-- When it was learned that lines of ours had got so far, and where.
+CREATE TABLE reached (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    peer INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    lines TEXT NOT NULL,
+    PRIMARY KEY (node, peer, stage, at, place)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE tally (
     user INTEGER NOT NULL,
     node INTEGER NOT NULL,

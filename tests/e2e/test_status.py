@@ -1,0 +1,151 @@
+"""What `status` says of one thing, and to monitoring, at each moment of its way."""
+
+import json
+import shutil
+
+import pytest
+
+DAY_MS = 86_400_000
+START = 1_800_000_000_000
+
+
+@pytest.fixture
+def dated(make, meet):
+    """Alice and Bob, whose clocks are in our hands."""
+    homes = make("Alice", clock=START), make("Bob", clock=START)
+    meet(*homes)
+    return homes
+
+
+def told(home, *ids, **options):
+    (found,) = home.json("status", *ids, **options)
+    (peer,) = found["peers"]
+    return peer
+
+
+def at(days, *homes):
+    for home in homes:
+        home.clock = START + int(days * DAY_MS) + 60_000 * int(days)
+
+
+def test_each_tick_of_one_thing_comes_with_its_evidence(dated, stick):
+    alice, bob = dated
+    note = alice.say("hello", "--title", "Greeting")
+    assert told(alice, note)["words"] == "waiting for a carrier; no sign of life yet"
+
+    alice.sync(stick)
+    at(3, alice, bob)
+    peer = told(alice, note)
+    assert (peer["reach"], peer["handed_where"], peer["read_back"], peer["on_the_way"]) == (
+        "handed", str(stick), True, 1,
+    )  # fmt: skip
+    assert peer["words"].startswith(f"handed to {stick} 3 days ago (read back); no sign of life yet; counts as lost by")
+
+    bob.sync(stick)
+    assert told(alice, note)["reach"] == "handed"
+    at(4, alice, bob)
+    alice.sync(stick)
+    at(5, alice, bob)
+    peer = told(alice, note)
+    assert peer["words"] == "applied by the peer, as it said 1 day ago"
+    assert peer["stored_at"][:16] == peer["applied_at"][:16]
+    assert peer["applied_at"].startswith("2027-01-19")
+    assert "Greeting" in alice.out("status", note)
+    assert "Bob: applied by the peer, as it said 1 day ago" in alice.out("status", note, "--peer", "Bob")
+
+
+def test_silence_after_something_was_handed_is_told(dated, stick):
+    alice, bob = dated
+    for _ in range(2):
+        for home in (alice, bob):
+            home.say("hello")
+            home.sync(stick)
+    alice.sync(stick)
+    at(10, alice)
+    note = alice.say("still there?")
+    alice.sync(stick)
+    at(13, alice)
+
+    words = told(alice, note)["words"]
+
+    assert "3 days ago (read back); no sign of life since 2027-01-15" in words
+
+
+def test_what_came_from_others_is_told_with_its_way(dated, stick):
+    alice, bob = dated
+    note = alice.say("hello")
+    alice.sync(stick)
+    bob.sync(stick)
+
+    assert "came from Alice on 2027-01-15" in bob.out("status", note)
+    (found,) = bob.json("status", note)
+    assert (found["from"], found["peers"], found["complete"]) == ("Alice", [], True)
+
+
+def test_several_things_are_told_at_once_and_a_wrong_one_is_named(dated):
+    alice, _ = dated
+    notes = [alice.say(text) for text in ("one", "two")]
+
+    assert [each["uri"] for each in alice.json("status", *notes)] == notes
+    assert "nothing here has the id" in alice.err("status", "cafecafecafe", code=1)
+    assert "no peer is called" in alice.err("status", notes[0], "--peer", "Nobody", code=1)
+
+
+def test_who_may_not_read_is_said_to(make, meet):
+    alice, bob = make("Alice"), make("Bob")
+    meet(alice, bob, trust="none")
+
+    assert told(alice, alice.say("secret"))["words"] == "withheld: the peer may not read"
+
+
+def test_a_lost_stick_is_never_called_more_than_handed(dated, stick):
+    alice, _ = dated
+    note = alice.say("hello")
+    alice.sync(stick)
+    shutil.rmtree(stick)
+    stick.mkdir()
+    at(2, alice)
+    alice.sync(stick)
+
+    peer = told(alice, note)
+
+    assert (peer["reach"], peer["on_the_way"], peer["stored_at"]) == ("handed", 2, None)
+
+
+def test_monitoring_gets_one_line_and_a_number(dated, stick):
+    alice, bob = dated
+    alice.say("hello")
+    limits = ["max-age=2d", "max-waiting=3d", "no-quarantine"]
+
+    assert alice.out("status", "--check", *limits) == "OK: 1 peer | waiting=1 set_aside=0\n"
+    at(2.5, alice)
+    assert alice.out("status", "--check", *limits, code=2).startswith("CRITICAL: never heard of, for Bob 2d (at most")
+    assert alice.run("status", "--check", *limits[1:]).returncode == 0
+    at(4, alice, bob)
+    found = json.loads(alice.out("status", "--check", *limits, "--json", code=2))
+    assert [each["level"] for each in found["findings"]] == ["CRITICAL", "CRITICAL"]
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    bob.say("I have it")
+    for home in (bob, alice):
+        home.sync(stick)
+    assert alice.out("status", "--check", *limits, "--peer", "Bob") == "OK: 1 peer | waiting=0 set_aside=0\n"
+
+
+def test_monitoring_warns_of_what_is_set_aside(dated, stick):
+    alice, bob = dated
+    bob.say("hello")
+    bob.sync(stick)
+    for path in stick.rglob("*.PQB"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    alice.sync(stick, code=3)
+
+    assert alice.out("status", "--check", "no-quarantine", code=1) == "WARNING: 1 set aside | waiting=0 set_aside=1\n"
+    assert alice.out("status", "--check").startswith("OK")
+
+
+@pytest.mark.parametrize("word", ["max-age", "max-age=", "max-age=soon", "min-age=2d", "quarantine"])
+def test_a_condition_that_is_none_is_refused(dated, word):
+    assert "duration" in (said := dated[0].err("status", "--check", word, code=2)) or "no condition" in said
