@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from paquebot.errors import NotPermitted, Refused
-from paquebot.protocol import journal, privacy
+from paquebot.protocol import asking, journal, privacy
 from paquebot.protocol.effects import (
     AddChunks,
     Effect,
@@ -216,6 +216,9 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         yield from _announce(view, resource)
     if manifest and manifest.depth == 2:
         yield from _open_blocks(view, resource.id, manifest)
+    if resource.container.keeps("trust"):
+        yield from asking.trusted(view, resource)
+    yield from asking.came(view, resource.id, sender)
     yield from _now_held(view, resource.id)
     if sender is not None and resource.user == view.local().user and manifest and manifest.data is None:
         yield from _owe(view, line.number, view.chunks_of(resource.id))
@@ -318,6 +321,7 @@ def _now_has_chunk(view: View, file: ResourceId) -> Effects:
     if manifest and manifest.depth == 2:
         yield from _open_blocks(view, file, manifest)
     if view.complete(file):
+        yield from asking.came(view, file, None)
         yield from _now_held(view, file)
 
 

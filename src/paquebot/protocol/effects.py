@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from paquebot.protocol.account import Account
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import Kind
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
-from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
+from paquebot.protocol.state import Asking, Held, Kept, Letter, Peer, Reply, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,35 @@ class Asked:
 
     resource: ResourceId
     at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAsking:
+    """Replace what came of asking one peer for one thing."""
+
+    asking: Asking
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Forget who was asked for a resource: all of it is here."""
+
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class AskAnew:
+    """Forget who refused what *publisher* published, and when it was asked for: something has changed."""
+
+    publisher: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAccount:
+    """Replace how a peer has behaved towards us."""
+
+    peer: Fingerprint
+    account: Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +389,10 @@ Effect: TypeAlias = (
     | Want
     | Unwant
     | Asked
+    | SaveAsking
+    | Answered
+    | AskAnew
+    | SaveAccount
     | Hold
     | Release
     | KeepBlob

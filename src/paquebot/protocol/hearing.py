@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import assert_never
 
 from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused
-from paquebot.protocol import admission, clear, journal, mailing, messages, recovery
+from paquebot.protocol import admission, asking, clear, journal, mailing, messages, recovery
 from paquebot.protocol.bundle import (
     NUMBER_MAX,
     Answer,
@@ -121,6 +121,8 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now, item)
             if item and refusal.code not in REPLACEABLE:
                 yield Unwant(item)
+            elif item:
+                yield from asking.wrong(view, item, peer.node, now)
             if isinstance(part, Update):
                 yield from _ask(hearing)
             yield Tell("rejected", _name(part), refusal.code)
@@ -183,7 +185,10 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
             if not hearing.peer.publishes:
                 yield Tell("declined", name.hex(), "its author's resources are not accepted here")
                 return
+            files = view.files_with(name)
             yield from admission.chunk(view, name, data)
+            for file in files:
+                yield from asking.progress(view, file, hearing.sender)
         case Tally():
             yield from _tally(hearing, part)
         case WantChunks(resource, places):
@@ -298,6 +303,7 @@ def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within:
                 accepted[entry.publisher] = admission.accepts(view, entry.publisher)
             if accepted[entry.publisher]:
                 yield Want(entry)
+                yield from asking.listed(view, entry.resource, hearing.now)
     yield SavePeer(
         replace(
             hearing.peer,
@@ -427,6 +433,7 @@ def _answer(hearing: Hearing, parts: Sequence[Part], answer: Answer) -> Effects:
     response = Response(answer.identifier, answer.status, named.signed if named else None)
     _verify(hearing, SignedObject.build(messages.write(response), answer.signature))
     if named is None:
+        yield from asking.denied(hearing.view, answer.identifier, hearing.sender, hearing.now)
         yield Tell("applied", "response", answer.status)
 
 
@@ -437,6 +444,7 @@ def _response(hearing: Hearing, response: Response, signed: SignedObject) -> Eff
         case Broadcast():
             yield from _lines(hearing, response.data, signed, response)
         case None:
+            yield from asking.denied(hearing.view, response.identifier, hearing.sender, hearing.now)
             yield Tell("applied", "response", response.status)
 
 

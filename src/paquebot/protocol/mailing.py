@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import messages, recovery
+from paquebot.protocol import asking, messages, recovery
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
@@ -26,14 +26,12 @@ from paquebot.protocol.bundle import (
     Want,
     node_tag,
 )
-from paquebot.protocol.effects import Asked, DropReply, Effects, Handed, Post, SavePeer, SaveTold, Settle
+from paquebot.protocol.effects import DropReply, Effects, Handed, Post, SavePeer, SaveTold, Settle
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import (
     AHEAD_MAX_MS,
-    ASK_AGAIN_MS,
-    BACKOFF_FIRST_MS,
     BACKOFF_LAST_MS,
     BUNDLE_BYTES_AIM,
     CHUNK_BYTES,
@@ -44,10 +42,10 @@ from paquebot.protocol.limits import (
     LINES_MAX,
     MINUTE_MS,
     PARTS_MAX,
-    REQUESTS_MAX,
     RUNS_MAX,
 )
 from paquebot.protocol.messages import Broadcast, JournalRequest, ResourceRequest, Response
+from paquebot.protocol.patience import backoff, due
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
@@ -71,41 +69,22 @@ OUTCOMES_MAX = 64  # items a letter explains; the next letter explains the next
 HEADER_BYTES = 1_024  # what an envelope costs besides
 
 
-def backoff(failures: int) -> int:
-    """Return how long to leave a peer alone, in ms, after *failures* unanswered letters in a row.
-
-    >>> [backoff(n) // 60_000 for n in (1, 2, 3, 99)]
-    [1, 2, 4, 1440]
-    """
-    # Cap the exponent, not the product: 2 ** 10_000 is a number too.
-    return min(BACKOFF_FIRST_MS << min(failures - 1, 20), BACKOFF_LAST_MS)
-
-
-def _due(moment: Millis, now: Millis, longest: int) -> bool:
-    """Whether *moment* has come, or lies further ahead than anything is put off: then a wrong clock chose it.
-
-    >>> [_due(Millis(moment), Millis(100), 50) for moment in (99, 100, 101, 150, 151)]
-    [True, True, False, False, True]
-    """
-    return not now < moment <= now + longest
-
-
 def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) -> Effects:
     """Plan the letters that are due on *link* now. A node whose journal contradicts itself has no more to say."""
     if view.past().branch:
         return
+    reachable = []
     for peer in view.peers():
-        if peer.suspect:
-            continue
-        yield from _overdue(view, peer, link, now, jitter)
-        told = view.told(peer.node, link.medium)
-        if not _due(told.retry_at, now, 2 * BACKOFF_LAST_MS):
-            continue
-        current = view.peer(peer.node)
+        if not peer.suspect:
+            yield from _overdue(view, peer, link, now, jitter)
+            reachable += [peer.node] if _open(view, peer, link, now) else []
+    askable = {node for node in reachable if asking.can_answer(view, node, now)}
+    for node in reachable:
+        current, told = view.peer(node), view.told(node, link.medium)
         assert current is not None
         # Whoever does not answer gets one letter at a time, however much there is to say.
         most = 1 if told.failures else LETTERS_MAX
-        plans = list(islice(_plans(view, current, told, link, now), most))
+        plans = list(islice(_plans(view, current, told, link, now, askable), most))
         if plans:
             yield from _post(view, current, told, link, plans, now, entropy)
 
@@ -115,7 +94,7 @@ def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) ->
     patience = 2 * link.latency_ms + MINUTE_MS
     unanswered = False
     for letter in view.letters(peer.node):
-        if _due(letter.expires, now, ENVELOPE_LIFE_MS + AHEAD_MAX_MS):
+        if due(letter.expires, now, ENVELOPE_LIFE_MS + AHEAD_MAX_MS):
             yield from lost(view, letter)
         elif letter.medium != link.medium:
             continue
@@ -131,26 +110,37 @@ def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) ->
         yield SaveTold(replace(told, failures=failures, retry_at=Millis(now + wait)))
 
 
-def _plans(view: View, peer: Peer, told: Told, link: Link, now: Millis) -> Iterator[Plan]:
-    """What *peer* lacks on *link*, in order of importance; nothing if it lacks nothing."""
+def _open(view: View, peer: Peer, link: Link, now: Millis) -> bool:
+    """Whether *peer* may be written to on *link* now."""
+    told = view.told(peer.node, link.medium)
+    if not due(told.retry_at, now, 2 * BACKOFF_LAST_MS):
+        return False
+    if told.failures or not link.shows_tokens:
+        flying = sum(each.medium == link.medium for each in view.letters(peer.node))
+        return flying == 0 if told.failures else flying < IN_FLIGHT_MAX
+    return True
+
+
+def _plans(
+    view: View, peer: Peer, told: Told, link: Link, now: Millis, askable: Collection[Fingerprint]
+) -> Iterator[Plan]:
+    """What *peer* lacks on *link*, in order of importance; nothing if it lacks nothing.
+
+    Of what is lacking here, it is asked for its share; *askable* are all who could be asked instead.
+    """
     letters = view.letters(peer.node)
-    if not link.shows_tokens and sum(each.medium == link.medium for each in letters) >= IN_FLIGHT_MAX:
-        return
-    if told.failures and any(each.medium == link.medium for each in letters):
-        return
-    again = Millis(now - max(ASK_AGAIN_MS, 2 * link.latency_ms))
     answered = {number for each in letters if each.medium == link.medium for number in each.plan.replies}
-    wants = [each for each in view.incomplete(peer.node, again, REQUESTS_MAX) if _its_turn(view, peer, each, now)]
+    wants = asking.files(view, peer, link, now, askable)
     silent = recovery.holds_back(view, link, now)
     owed = [each for each in view.replies(peer.node) if each.number not in answered and not (silent and each.tells)]
     short = [each for each in owed if _reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
     longest = max(ENVELOPE_LIFE_MS, link.silence_ms)  # a slower link may have put it off
     first = Plan(
         replies=tuple(each.number for each in short),
-        requests=tuple(entry.resource for entry in view.wanted(peer.node, again, REQUESTS_MAX)),
+        requests=tuple(asking.requests(view, peer, link, now, askable)),
         wants=tuple((each, _capped(view.lacking(each))) for each in wants),
-        ask_journal=bool(peer.ask_at) and _due(peer.ask_at, now, longest),
-        recall=recovery.due(view, peer, again),
+        ask_journal=bool(peer.ask_at) and due(peer.ask_at, now, longest),
+        recall=recovery.due(view, peer, Millis(now - asking.again(link))),
     )
     tip = view.past().said if silent else view.tip()[0]
     lines = list(_line_plans(view, peer, told, tip, _room(link)))
@@ -193,20 +183,6 @@ def _reply_cost(view: View, reply: Reply) -> int:
         return KIB + 640 * min(reply.limit, view.tip()[0] - reply.since)
     signed = view.resource(reply.resource) if reply.resource else None
     return KIB + (len(signed.payload) if signed else 0)
-
-
-def _its_turn(view: View, peer: Peer, file: ResourceId, now: Millis) -> bool:
-    """Whether to ask *peer*, of all who list *file*, for the chunks that we lack.
-
-    Mostly those are asked who say that they hold all of it: two who both lack a chunk must not ask only each other.
-    """
-    naming = view.naming(file)
-    listing = [each for who, _ in naming if (each := view.peer(who))]
-    mine = Ranges.numbers(number for who, number in naming if who == view.local().node)
-    whole = [each for each in listing if mine & each.applied]
-    turn = now // ASK_AGAIN_MS
-    chosen = whole if whole and turn % 4 else listing
-    return chosen[turn % len(chosen)].node == peer.node
 
 
 def _capped(ranges: Ranges) -> Ranges:
@@ -275,7 +251,7 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
         chunks |= plan.chunks
         asked_journal |= plan.ask_journal
         for name in (*plan.requests, *(resource for resource, _ in plan.wants)):
-            yield Asked(name, now)
+            yield from asking.asked(view, name, peer.node, link, now)
         if plan.recall:
             yield from recovery.asked(view, peer.node, now)
     yield from recovery.saying(view, peer, plans)
@@ -305,8 +281,7 @@ def lost(view: View, letter: Letter) -> Effects:
     told = view.told(letter.peer, letter.medium)
     yield Settle(letter.id)
     yield SaveTold(replace(told, lines=told.lines - letter.plan.lines, chunks=told.chunks - letter.plan.chunks))
-    for name in (*letter.plan.requests, *(resource for resource, _ in letter.plan.wants)):
-        yield Asked(name, Millis(0))
+    yield from asking.not_asked(view, letter)
     if letter.plan.recall:
         yield from recovery.asked(view, letter.peer, Millis(0))
     peer = view.peer(letter.peer)
@@ -472,9 +447,9 @@ def _asked(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]
     if letter.plan.ask_journal:
         yield JournalRequest(b64(letter.id), peer.heard_id)
     wanted = {entry.resource: entry.publisher for entry in view.wanted(peer.node, Millis(1 << 62), 1 << 30)}
-    for place, name in enumerate(letter.plan.requests):
+    for name in letter.plan.requests:
         if name in wanted:
-            yield ResourceRequest(f"{b64(letter.id)}.{place}", wanted[name], name)
+            yield ResourceRequest(asking.identifier(b64(letter.id), name), wanted[name], name)
 
 
 def _answer(view: View, key: PrivateKey, reply: Reply, place: int) -> Iterator[Part]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from paquebot.errors import Malformed
 from paquebot.protocol import cbor
+from paquebot.protocol.account import Account
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
@@ -195,6 +196,19 @@ class Letter:
     plan: Plan
     handed_at: Millis | None = None
     where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How often one peer was asked for one thing that it lists, and what came of it."""
+
+    resource: ResourceId
+    peer: Fingerprint
+    times: int = 0
+    until: Millis = Millis(0)
+    """How long its answer is waited for; 0 if it is not."""
+    denied: Millis = Millis(0)
+    """When it last said that it has not got it, or may not give it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +426,15 @@ class View(Protocol):
 
     def wanted(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         """Return unknown resources that *journal* lists and nobody was asked for since *asked_before*."""
+
+    def askings(self, resource: ResourceId) -> Sequence[Asking]:
+        """Return who was asked for *resource* since it is lacking."""
+
+    def awaited(self, peer: Fingerprint, now: Millis) -> int:
+        """Return for how many things *peer* was asked whose answer may still come at *now*."""
+
+    def account(self, peer: Fingerprint) -> Account:
+        """Return how *peer* has behaved towards us."""
 
     def has_blob(self, name: bytes) -> bool:
         """Return whether the chunk with that SHA-256 is stored."""

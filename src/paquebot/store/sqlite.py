@@ -17,9 +17,8 @@ from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
-from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Local
-from paquebot.store import aside, evidence, noting, past, private
+from paquebot.store import aside, asking, evidence, noting, past, private
 from paquebot.store.blobs import Blobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
@@ -101,7 +100,7 @@ class Store:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         view = self.view
         with _translated(), self._transaction():
-            for table in ("peer", "told", "letter", "reply", "outcome", "lapse", "reached"):
+            for table in ("peer", "told", "letter", "reply", "outcome", "asking", "account", "lapse", "reached"):
                 self._db.execute(
                     f"DELETE FROM {table} WHERE node = ? AND peer = ?",  # noqa: S608 our own names
                     (view.node, view.party(node)),
@@ -294,12 +293,10 @@ class _Writer:
                 self._save_told(effect)
             case ask.AddLines():
                 self._add_lines(effect)
-            case ask.Want():
-                self._want(effect)
-            case ask.Unwant(resource):
-                self._delete("wanted", "resource", raw(resource))
-            case ask.Asked(resource, at):
-                self._asked(raw(resource), at)
+            case ask.Want() | ask.Unwant() | ask.Asked() | ask.SaveAsking() | ask.Answered() | ask.AskAnew():
+                asking.note(self._db, self._view, effect)
+            case ask.SaveAccount():
+                asking.save_account(self._db, self._view, effect)
             case ask.AddChunks():
                 self._add_chunks(effect)
             case ask.KeepBlob(name, data):
@@ -489,16 +486,6 @@ class _Writer:
         for line in effect.lines:
             self._line(journal, line.number, raw(line.id), self._party(line.entry.publisher), raw(line.entry.resource))
 
-    def _want(self, effect: ask.Want) -> None:
-        entry = effect.entry
-        self._insert(
-            "wanted",
-            otherwise="OR IGNORE",
-            resource=raw(entry.resource),
-            publisher=self._party(entry.publisher),
-            asked=0,
-        )
-
     def _introduce(self, kind: str, name: str, resource: str) -> None:
         self._insert("introduced", otherwise="OR REPLACE", kind=kind, name=self._party(name), resource=raw(resource))
 
@@ -537,10 +524,6 @@ class _Writer:
         self._delete("outcome", "peer", peer)
         for resource, code, detail in effect.outcomes:
             self._insert("outcome", peer=peer, resource=raw(resource), code=code, detail=detail)
-
-    def _asked(self, name: bytes, at: Millis) -> None:
-        self._update("wanted SET asked = ?", "resource = ?", at, name)
-        self._update("resource SET asked = ?", "id = ?", at, name)
 
     def _add_reply(self, effect: ask.AddReply) -> None:
         reply = effect.reply

@@ -22,6 +22,7 @@ from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Plan, Reply, Told
 from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
 from paquebot.store import noting, past
+from paquebot.store.asking import AskingView
 from paquebot.store.private import PrivateView
 
 
@@ -75,7 +76,7 @@ class Quarantined:
     """The bytes are still here; they may have had to make room for others."""
 
 
-class SqliteView(PrivateView):
+class SqliteView(PrivateView, AskingView):
     """What one local node knows. Peers and names are cached: one process writes at a time."""
 
     def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:
@@ -556,22 +557,6 @@ class SqliteView(PrivateView):
         )
         return [Entry(user, ResourceId(b64(row[0]))) for row in rows]
 
-    def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
-        """Return unknown resources that *journal_* lists and nobody was asked for since *asked_before*."""
-        rows = self._all(
-            "SELECT publisher, resource FROM wanted WHERE node = ? AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
-            " line.node = wanted.node AND line.resource = wanted.resource AND line.journal = ?)"
-            " ORDER BY resource LIMIT ?",
-            asked_before,
-            self.party(journal_),
-            limit,
-        )
-        return [Entry(self._name(publisher), ResourceId(b64(resource))) for publisher, resource in rows]
-
-    def wanted_count(self) -> int:
-        """Return how many resources are listed by somebody and lacking here."""
-        return int(self._one("SELECT count(*) FROM wanted WHERE node = ?")[0])
-
     # -- chunks -----------------------------------------------------------------
 
     def has_blob(self, name: bytes) -> bool:
@@ -621,17 +606,6 @@ class SqliteView(PrivateView):
         base, last = numbers.runs[0]
         rows = self._all("SELECT number FROM chunk WHERE node = ? AND held = 1 AND number BETWEEN ? AND ?", base, last)
         return Ranges.of((0, last - base)) - Ranges.numbers(row[0] - base for row in rows)
-
-    def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
-        """Return files that lack chunks, are listed by *journal_*, and were not asked for since *asked_before*."""
-        rows = self._all(
-            "SELECT id FROM resource WHERE node = ? AND lacking > 0 AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
-            " line.node = resource.node AND line.resource = resource.id AND line.journal = ?) ORDER BY number LIMIT ?",
-            asked_before,
-            self.party(journal_),
-            limit,
-        )
-        return [ResourceId(b64(row[0])) for row in rows]
 
     def own_chunks(self) -> Ranges:
         """Return our numbers of the chunks of all files that our user published."""

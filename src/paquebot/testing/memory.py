@@ -27,6 +27,7 @@ from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Reply, T
 from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
 from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Listed, Quarantined
+from paquebot.testing.memory_asking import AskingView
 from paquebot.testing.tables import Row, Tables, Writer
 
 
@@ -62,6 +63,9 @@ class MemoryStore:
         tables.drop(tables.outcomes, node)
         for number, _ in [each for each in tables.reached.items() if each[1].peer == node]:
             tables.put(tables.reached, number, replace(tables.reached[number], lines=Ranges()))
+        tables.drop(tables.accounts, node)
+        for wanted, rows in [each for each in tables.askings.items() if node in each[1]]:
+            tables.put(tables.askings, wanted, {who: row for who, row in rows.items() if who != node})
         for name, medium in [key for key in tables.told if key[0] == node]:
             tables.drop(tables.told, (name, medium))
         for letter in [each for each in tables.letters.values() if each.peer == node]:
@@ -145,7 +149,7 @@ class MemoryStore:
             self._tables.mark()
 
 
-class MemoryView:
+class MemoryView(AskingView):
     """What the node of a store in memory knows: the engine's `View`, and what lists and reports need."""
 
     def __init__(self, tables: Tables, blobs: MemoryBlobs, local: Local) -> None:
@@ -374,18 +378,6 @@ class MemoryView:
         names = {line.entry.resource for line in tables.lines.values() if line.entry.publisher == user}
         return [Entry(user, name) for name in sorted(names - tables.rows.keys() - tables.held.keys(), key=raw)]
 
-    def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
-        naming = self._tables.naming
-        found = [
-            Entry(publisher, name)
-            for name, (publisher, asked) in self._tables.wanted.items()
-            if asked <= asked_before and any(who == journal_ for who, _ in naming.get(name, ()))
-        ]
-        return sorted(found, key=lambda entry: raw(entry.resource))[:limit]
-
-    def wanted_count(self) -> int:
-        return len(self._tables.wanted)
-
     # -- chunks -------------------------------------------------------------------------
 
     def has_blob(self, name: bytes) -> bool:
@@ -410,14 +402,6 @@ class MemoryView:
         numbers = self.chunks_of(resource)
         first = numbers.runs[0][0] if numbers else 0
         return Ranges.numbers(number - first for number in numbers if not self._tables.chunks[number][1])
-
-    def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
-        rows = sorted((row.number, name, row) for name, row in self._tables.rows.items() if row.lacking)
-        return [
-            name
-            for _, name, row in rows
-            if row.asked <= asked_before and any(who == journal_ for who, _ in self._tables.naming.get(name, ()))
-        ][:limit]
 
     def own_chunks(self) -> Ranges:
         rows = self._tables.rows

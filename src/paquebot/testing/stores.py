@@ -49,10 +49,11 @@ from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Reply, Told
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, founding, letter, peer, resource
 from paquebot.testing.store_aside import AsidePromises
+from paquebot.testing.store_asking import AskingPromises
 from paquebot.testing.store_events import EventPromises
 
 
-class StoreContract(AsidePromises, EventPromises):
+class StoreContract(AskingPromises, AsidePromises, EventPromises):
     """Every promise of a store. Override `open`, and `reopen` if it keeps anything."""
 
     def open(self, folder: Path) -> AnyStore:

@@ -10,6 +10,7 @@ from typing import Any
 from paquebot.display import printable
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import effects as ask
+from paquebot.protocol.account import Account
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
 from paquebot.protocol.events import Event
@@ -17,7 +18,7 @@ from paquebot.protocol.journal import Line
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.past import Fork, Lapse, Proof
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
+from paquebot.protocol.state import Asking, Held, Kept, Letter, Peer, Reply, Told
 from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Quarantined
 
@@ -63,6 +64,8 @@ class Tables:
         """Of the blobs we know to have."""
         self.introduced: dict[tuple[str, Fingerprint], ResourceId] = {}
         self.wanted: dict[ResourceId, tuple[Fingerprint, Millis]] = {}
+        self.askings: dict[ResourceId, dict[Fingerprint, Asking]] = {}
+        self.accounts: dict[Fingerprint, Account] = {}
         self.held: dict[ResourceId, Held] = {}
         self.letters: dict[bytes, Letter] = {}
         self.replies: dict[int, Reply] = {}
@@ -155,12 +158,10 @@ class Writer:
             case ask.AddLines(who, lines):
                 for line in lines:
                     self._line(who, line)
-            case ask.Want(entry):
-                t.put(t.wanted, entry.resource, t.wanted.get(entry.resource, (entry.publisher, Millis(0))))
-            case ask.Unwant(resource):
-                t.drop(t.wanted, resource)
-            case ask.Asked(resource, at):
-                self._asked(resource, at)
+            case ask.Want() | ask.Unwant() | ask.Asked() | ask.SaveAsking() | ask.Answered() | ask.AskAnew():
+                self._note_asking(effect)
+            case ask.SaveAccount(who, account):
+                t.put(t.accounts, who, account)
             case ask.Hold(held):
                 self._hold(held)
             case ask.Release(resource):
@@ -331,6 +332,32 @@ class Writer:
             t.put(t.wanted, resource, (t.wanted[resource][0], at))
         if resource in t.rows:
             t.put(t.rows, resource, replace(t.rows[resource], asked=at))
+
+    def _note_asking(
+        self, effect: ask.Want | ask.Unwant | ask.Asked | ask.SaveAsking | ask.Answered | ask.AskAnew
+    ) -> None:
+        t = self._tables
+        match effect:
+            case ask.Want(entry):
+                t.put(t.wanted, entry.resource, t.wanted.get(entry.resource, (entry.publisher, Millis(0))))
+            case ask.Unwant(resource):
+                t.drop(t.wanted, resource)
+                t.drop(t.askings, resource)
+            case ask.Asked(resource, at):
+                self._asked(resource, at)
+            case ask.SaveAsking(asking):
+                t.put(t.askings, asking.resource, {**t.askings.get(asking.resource, {}), asking.peer: asking})
+            case ask.Answered(resource):
+                t.drop(t.askings, resource)
+            case ask.AskAnew(publisher):
+                self._ask_anew(publisher)
+
+    def _ask_anew(self, publisher: Fingerprint) -> None:
+        t = self._tables
+        for name in [name for name, (who, _) in t.wanted.items() if who == publisher]:
+            t.put(t.wanted, name, (publisher, Millis(0)))
+            rows = t.askings.get(name, {})
+            t.put(t.askings, name, {who: replace(row, denied=Millis(0)) for who, row in rows.items()})
 
     def _quarantine(self, effect: ask.Quarantine) -> None:
         t, name = self._tables, sha256(effect.data).digest()

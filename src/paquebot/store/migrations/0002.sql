@@ -50,6 +50,26 @@ CREATE INDEX resource_closed ON resource (node, number) WHERE kind IN ('sealed',
 
 -- Requests and limits: ----------------------------------------------------------------------------------------
 
+CREATE TABLE asking (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    peer INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    denied INTEGER NOT NULL,
+    PRIMARY KEY (node, resource, peer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX asking_peer ON asking (node, peer, until);
+
+CREATE TABLE account (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    peer INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (node, peer)
+) STRICT, WITHOUT ROWID;
+
 
 
 

@@ -1,0 +1,213 @@
+"""Whom to ask for what somebody lists and we lack: any peer that lists it, one at a time, the load spread.
+
+SDMP: request unknown resources "from the broadcasting node or from any other trusted node known to have the resource",
+so that the publisher is relieved. Who was asked least often for a thing is asked next, and among equals the
+publisher's own nodes last; a hash of both names decides the rest, so that many things are spread over many peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from hashlib import sha256
+
+from paquebot.errors import Malformed
+from paquebot.protocol.effects import Answered, AskAnew, Asked, Effects, SaveAccount, SaveAsking
+from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
+from paquebot.protocol.limits import (
+    ASK_AGAIN_MS,
+    ASK_LAST_MS,
+    ASK_SCAN_MAX,
+    DENIED_MS,
+    DOUBT_MAX,
+    REPLIES_MAX,
+    REQUESTS_MAX,
+)
+from paquebot.protocol.patience import due
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import Resource
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Asking, Letter, Link, Peer, View
+from paquebot.protocol.trust import READ, trust_of
+
+
+def again(link: Link) -> int:
+    """Return how long the answer to a question that goes by *link* is waited for, in ms."""
+    return max(ASK_AGAIN_MS, 2 * link.latency_ms)
+
+
+def can_answer(view: View, node: Fingerprint, now: Millis) -> bool:
+    """Return whether *node* can be asked for more: it owes us fewer answers than anybody keeps for one peer."""
+    return view.awaited(node, now) < REPLIES_MAX
+
+
+def requests(view: View, peer: Peer, link: Link, now: Millis, reachable: Collection[Fingerprint]) -> list[ResourceId]:
+    """Return the resources for which *peer*, of all *reachable* nodes that list them, is to be asked now."""
+    room = min(REQUESTS_MAX, REPLIES_MAX - view.awaited(peer.node, now))
+    found: list[ResourceId] = []
+    for entry in view.wanted(peer.node, Millis(now - again(link)), ASK_SCAN_MAX):
+        if len(found) >= room:
+            break
+        if _chosen(view, entry.resource, entry.publisher, reachable, now) == peer.node:
+            found.append(entry.resource)
+    return found
+
+
+def files(view: View, peer: Peer, link: Link, now: Millis, reachable: Collection[Fingerprint]) -> list[ResourceId]:
+    """Return the incomplete files for whose chunks *peer* is to be asked now.
+
+    Whoever is known to hold all of a file is asked before others: two who both lack a chunk must not ask only each
+    other. They are asked too, though: nobody may be known to hold all of it.
+    """
+    found: list[ResourceId] = []
+    for file in view.incomplete(peer.node, Millis(now - again(link)), ASK_SCAN_MAX):
+        if len(found) >= REQUESTS_MAX:
+            break
+        naming = view.naming(file)
+        mine = Ranges.numbers(number for who, number in naming if who == view.local().node)
+        whole = {who for who, _ in naming if (each := view.peer(who)) and mine & each.applied}
+        (entry,) = view.entries(*naming[0], 1)
+        if _chosen(view, file, entry.publisher, reachable, now, whole=whole or None) == peer.node:
+            found.append(file)
+    return found
+
+
+def _chosen(
+    view: View,
+    resource: ResourceId,
+    publisher: Fingerprint,
+    reachable: Collection[Fingerprint],
+    now: Millis,
+    *,
+    whole: Collection[Fingerprint] | None = None,
+) -> Fingerprint | None:
+    """The node to ask next; None if all who list *resource* said that they have not got it."""
+    rows = {row.peer: row for row in view.askings(resource)}
+
+    def order(node: Fingerprint) -> tuple[int, bool, bytes]:
+        peer, row = view.peer(node), rows.get(node)
+        times = row.times if row else 0
+        handicap = doubt(view, node) + (whole is not None and node not in whole)
+        return times + handicap, peer is not None and peer.user == publisher, _spread(resource, node)
+
+    listing = {who for who, _ in view.naming(resource) if who in reachable}
+    return min((who for who in listing if not _denied(rows.get(who), now)), key=order, default=None)
+
+
+def _spread(resource: ResourceId, node: Fingerprint) -> bytes:
+    return sha256(f"{resource} {node}".encode()).digest()
+
+
+def _denied(row: Asking | None, now: Millis) -> bool:
+    """Whether a peer said not long ago that it has not got something."""
+    return row is not None and bool(row.denied) and not due(Millis(row.denied + DENIED_MS), now, DENIED_MS)
+
+
+def doubt(view: View, node: Fingerprint) -> int:
+    """Return after how many rounds of others a node is asked that broke its word: 0 for most."""
+    return min(view.account(node).broken.bit_length(), DOUBT_MAX)
+
+
+def asked(view: View, resource: ResourceId, node: Fingerprint, link: Link, now: Millis) -> Effects:
+    """Note that *node* is asked for *resource* now. Nobody else is, until an answer can no longer come."""
+    rows = {row.peer: row for row in view.askings(resource)}
+    for row in rows.values():
+        if 0 < row.until <= now and not _under_way(view.letters(row.peer), resource):
+            yield from _broke(view, replace(row, until=Millis(0)))
+    row = rows.get(node) or Asking(resource, node)
+    patience = again(link)
+    yield SaveAsking(replace(row, times=row.times + 1, until=Millis(now + patience)))
+    # When all were asked as often, each further round takes twice as long: nobody may ever have it.
+    wait = min(patience << min(row.times, 20), max(patience, ASK_LAST_MS))
+    yield Asked(resource, Millis(now + wait - patience))
+
+
+def _under_way(letters: Collection[Letter], resource: ResourceId) -> bool:
+    return any(resource in (*each.plan.requests, *(name for name, _ in each.plan.wants)) for each in letters)
+
+
+def _broke(view: View, row: Asking) -> Effects:
+    """A node lists something, was asked for it, and did not give it: from now on others are asked before it."""
+    account = view.account(row.peer)
+    yield SaveAsking(row)
+    yield SaveAccount(row.peer, replace(account, broken=account.broken + 1))
+
+
+def not_asked(view: View, letter: Letter) -> Effects:
+    """The requests in *letter* did not arrive: it is as if they had not been made."""
+    for resource in (*letter.plan.requests, *(name for name, _ in letter.plan.wants)):
+        for row in view.askings(resource):
+            if row.peer == letter.peer:
+                yield SaveAsking(replace(row, times=max(row.times - 1, 0), until=Millis(0)))
+        yield Asked(resource, Millis(0))
+
+
+def identifier(letter: str, resource: ResourceId) -> str:
+    """Return the identifier of a request: it says what was asked for, so that a late answer needs no memory of ours."""
+    return f"{letter}.{resource}"
+
+
+def denied(view: View, identifier: str, node: Fingerprint, now: Millis) -> Effects:
+    """*node* answers that it has not got what it was asked for: ask the next; when none is left, wait long."""
+    resource = _named(identifier)
+    rows = {row.peer: row for row in view.askings(resource)} if resource else {}
+    row = rows.get(node)
+    if resource is None or row is None or view.has(resource):
+        return
+    said = replace(row, until=Millis(0), denied=now)
+    yield SaveAsking(said)
+    if not any(each.until > now for each in view.askings(resource)):
+        rows[node] = said
+        left = any(view.peer(who) and not _denied(rows.get(who), now) for who, _ in view.naming(resource))
+        yield Asked(resource, Millis(0 if left else now + DENIED_MS))
+
+
+def _named(identifier: str) -> ResourceId | None:
+    name = ResourceId(identifier.rpartition(".")[2])
+    try:
+        return name if len(raw(name)) == 64 else None
+    except Malformed:
+        return None
+
+
+def wrong(view: View, resource: ResourceId, node: Fingerprint, now: Millis) -> Effects:
+    """*node* gave bytes that are not what they are called: it is asked last, if it was asked at all."""
+    rows = view.askings(resource)
+    for row in rows:
+        if row.peer == node and row.until:
+            yield from _broke(view, replace(row, until=Millis(0)))
+            others = any(who != node and view.peer(who) for who, _ in view.naming(resource))
+            if others and not any(each.until > now for each in rows if each.peer != node):
+                yield Asked(resource, Millis(0))
+
+
+def listed(view: View, resource: ResourceId, now: Millis) -> Effects:
+    """Another node lists something that is wanted: it can be asked, unless somebody's answer is waited for."""
+    rows = view.askings(resource)
+    if rows:
+        yield Asked(resource, now if any(row.until > now for row in rows) else Millis(0))
+
+
+def came(view: View, resource: ResourceId, sender: Fingerprint | None) -> Effects:
+    """*resource* is here: nobody is asked for it any more, and whoever was asked and gave it kept its word."""
+    rows = view.askings(resource)
+    for row in rows:
+        account = view.account(row.peer)
+        if row.peer == sender and account.broken:
+            yield SaveAccount(row.peer, replace(account, broken=account.broken // 2))
+    if rows:
+        yield Answered(resource)
+
+
+def progress(view: View, file: ResourceId, sender: Fingerprint) -> Effects:
+    """A chunk of *file* came from *sender*: it is the first to be asked for the rest."""
+    for row in view.askings(file):
+        if row.peer == sender and row.times:
+            yield SaveAsking(replace(row, times=0))
+
+
+def trusted(view: View, resource: Resource) -> Effects:
+    """A trust that lets us read is here: what was refused before may be given now."""
+    local, found = view.local(), trust_of(resource)
+    if found.trustee in (local.user, local.node) and READ in found.rights:
+        yield AskAnew(resource.user)

@@ -1,0 +1,127 @@
+"""What is lacking, who was asked for it, and how peers have behaved, in the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from paquebot.protocol import effects as ask
+from paquebot.protocol.account import Account
+from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Asking
+
+
+class AskingView:
+    """The part of the view that looks at what is lacking."""
+
+    node: int
+    user: int
+
+    def party(self, name: str, *, create: bool = False) -> int:
+        """Return the number of a user or node."""
+        raise NotImplementedError
+
+    def _name(self, number: int) -> Fingerprint:
+        raise NotImplementedError
+
+    def _one(self, sql: str, *values: object) -> Any:
+        raise NotImplementedError
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        raise NotImplementedError
+
+    def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
+        """Return unknown resources that *journal_* lists and nobody was asked for since *asked_before*."""
+        rows = self._all(
+            "SELECT publisher, resource FROM wanted WHERE node = ? AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
+            " line.node = wanted.node AND line.resource = wanted.resource AND line.journal = ?)"
+            " ORDER BY resource LIMIT ?",
+            asked_before,
+            self.party(journal_),
+            limit,
+        )
+        return [Entry(self._name(publisher), ResourceId(b64(resource))) for publisher, resource in rows]
+
+    def wanted_count(self) -> int:
+        """Return how many resources are listed by somebody and lacking here."""
+        return int(self._one("SELECT count(*) FROM wanted WHERE node = ?")[0])
+
+    def askings(self, resource: ResourceId) -> Sequence[Asking]:
+        """Return who was asked for *resource* since it is lacking."""
+        rows = self._all(
+            "SELECT peer, times, until, denied FROM asking WHERE node = ? AND resource = ? ORDER BY peer", raw(resource)
+        )
+        return [
+            Asking(resource, self._name(peer), times, Millis(until), Millis(denied))
+            for peer, times, until, denied in rows
+        ]
+
+    def awaited(self, peer: Fingerprint, now: Millis) -> int:
+        """Return for how many things *peer* was asked whose answer may still come at *now*."""
+        row = self._one("SELECT count(*) FROM asking WHERE node = ? AND peer = ? AND until > ?", self.party(peer), now)
+        return int(row[0])
+
+    def account(self, peer: Fingerprint) -> Account:
+        """Return how *peer* has behaved towards us."""
+        row = self._one("SELECT value FROM account WHERE node = ? AND peer = ?", self.party(peer))
+        return Account.decode(row[0]) if row else Account()
+
+    def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
+        """Return files that lack chunks, are listed by *journal_*, and were not asked for since *asked_before*."""
+        rows = self._all(
+            "SELECT id FROM resource WHERE node = ? AND lacking > 0 AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
+            " line.node = resource.node AND line.resource = resource.id AND line.journal = ?) ORDER BY number LIMIT ?",
+            asked_before,
+            self.party(journal_),
+            limit,
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
+
+def note(
+    db: sqlite3.Connection,
+    view: AskingView,
+    effect: ask.Want | ask.Unwant | ask.Asked | ask.SaveAsking | ask.Answered | ask.AskAnew,
+) -> None:
+    """Carry out an effect that is about what is lacking."""
+    node = view.node
+    match effect:
+        case ask.Want(entry):
+            db.execute(
+                "INSERT OR IGNORE INTO wanted (user, node, resource, publisher, asked) VALUES (?, ?, ?, ?, 0)",
+                (view.user, node, raw(entry.resource), view.party(entry.publisher, create=True)),
+            )
+        case ask.Unwant(resource):
+            for table in ("wanted", "asking"):
+                db.execute(f"DELETE FROM {table} WHERE node = ? AND resource = ?", (node, raw(resource)))  # noqa: S608
+        case ask.Asked(resource, at):
+            db.execute("UPDATE wanted SET asked = ? WHERE node = ? AND resource = ?", (at, node, raw(resource)))
+            db.execute("UPDATE resource SET asked = ? WHERE node = ? AND id = ?", (at, node, raw(resource)))
+        case ask.SaveAsking(asking):
+            row = view.user, node, raw(asking.resource), view.party(asking.peer, create=True)
+            db.execute(
+                "INSERT OR REPLACE INTO asking (user, node, resource, peer, times, until, denied)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*row, asking.times, asking.until, asking.denied),
+            )
+        case ask.Answered(resource):
+            db.execute("DELETE FROM asking WHERE node = ? AND resource = ?", (node, raw(resource)))
+        case ask.AskAnew(publisher):
+            theirs = node, view.party(publisher, create=True)
+            db.execute(
+                "UPDATE asking SET denied = 0 WHERE node = ? AND resource IN (SELECT resource FROM wanted"
+                " WHERE node = ? AND publisher = ?)",
+                (node, *theirs),
+            )
+            db.execute("UPDATE wanted SET asked = 0 WHERE node = ? AND publisher = ?", theirs)
+
+
+def save_account(db: sqlite3.Connection, view: AskingView, effect: ask.SaveAccount) -> None:
+    """Replace how a peer has behaved."""
+    db.execute(
+        "INSERT OR REPLACE INTO account (user, node, peer, value) VALUES (?, ?, ?, ?)",
+        (view.user, view.node, view.party(effect.peer, create=True), effect.account.encode()),
+    )

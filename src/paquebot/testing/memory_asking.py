@@ -1,0 +1,48 @@
+"""What is lacking and who was asked for it, in a store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paquebot.protocol.account import Account
+from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Asking
+from paquebot.testing.tables import Tables
+
+
+class AskingView:
+    """The part of the view that looks at what is lacking."""
+
+    _tables: Tables
+
+    def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
+        naming = self._tables.naming
+        found = [
+            Entry(publisher, name)
+            for name, (publisher, asked) in self._tables.wanted.items()
+            if asked <= asked_before and any(who == journal_ for who, _ in naming.get(name, ()))
+        ]
+        return sorted(found, key=lambda entry: raw(entry.resource))[:limit]
+
+    def wanted_count(self) -> int:
+        return len(self._tables.wanted)
+
+    def askings(self, resource: ResourceId) -> Sequence[Asking]:
+        return list(self._tables.askings.get(resource, {}).values())
+
+    def awaited(self, peer: Fingerprint, now: Millis) -> int:
+        rows = (row for each in self._tables.askings.values() for row in each.values())
+        return sum(row.peer == peer and row.until > now for row in rows)
+
+    def account(self, peer: Fingerprint) -> Account:
+        return self._tables.accounts.get(peer, Account())
+
+    def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
+        rows = sorted((row.number, name, row) for name, row in self._tables.rows.items() if row.lacking)
+        return [
+            name
+            for _, name, row in rows
+            if row.asked <= asked_before and any(who == journal_ for who, _ in self._tables.naming.get(name, ()))
+        ][:limit]

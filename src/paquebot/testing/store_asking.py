@@ -1,0 +1,60 @@
+"""What a store promises of questions and of how peers behave; a part of `paquebot.testing.stores`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paquebot.protocol import journal
+from paquebot.protocol.account import Account
+from paquebot.protocol.effects import AddLines, Answered, AskAnew, Asked, SaveAccount, SaveAsking, Unwant, Want
+from paquebot.protocol.journal import Entry
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Asking
+from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, peer, resource
+
+
+class AskingPromises:
+    """The part of the contract that is about whom we ask for what."""
+
+    def begin(self, folder: Path) -> AnyStore:
+        """Return a store with a node in it."""
+        raise NotImplementedError
+
+    def test_a_question_is_remembered_for_each_peer_until_it_is_answered(self, tmp_path: Path) -> None:
+        store, name = self.begin(tmp_path), resource("wanted").id
+        assert store.view.askings(name) == []
+        rows = [Asking(name, who, 2, Millis(NOW + 5), Millis(3)) for who in (PEER, OTHER)]
+        store.commit([SaveAsking(Asking(name, PEER, 1)), *(SaveAsking(row) for row in rows)])
+        assert sorted(store.view.askings(name), key=lambda row: row.peer) == sorted(rows, key=lambda row: row.peer)
+        assert [store.view.awaited(PEER, Millis(NOW + more)) for more in (4, 5)] == [1, 0]
+        store.commit([Answered(name)])
+        assert store.view.askings(name) == []
+        assert store.view.awaited(PEER, NOW) == 0
+
+    def test_what_is_wanted_no_more_leaves_no_question(self, tmp_path: Path) -> None:
+        store, name = self.begin(tmp_path), resource("wanted").id
+        store.commit([SaveAsking(Asking(name, PEER, 1)), Unwant(name)])
+        assert store.view.askings(name) == []
+
+    def test_what_one_published_is_asked_for_anew_and_nothing_else(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        mine, other = resource("mine").id, resource("other").id
+        entries = [Entry(WRITER, mine), Entry(OTHER, other)]
+        store.commit([AddLines(PEER, tuple(journal.extend(journal.root(PEER), 0, entries)))])
+        for entry in entries:
+            asking = Asking(entry.resource, PEER, 3, denied=NOW)
+            store.commit([Want(entry), Asked(entry.resource, Millis(NOW + 9)), SaveAsking(asking)])
+        store.commit([AskAnew(WRITER)])
+        assert [entry.resource for entry in store.view.wanted(PEER, NOW, 9)] == [mine]
+        assert store.view.askings(mine) == [Asking(mine, PEER, 3)]
+        assert store.view.askings(other) == [Asking(other, PEER, 3, denied=NOW)]
+
+    def test_an_account_is_kept_and_goes_with_its_peer(self, tmp_path: Path) -> None:
+        store, name = self.begin(tmp_path), resource("wanted").id
+        store.commit([SaveAccount(PEER, Account(broken=3)), SaveAsking(Asking(name, PEER, 1))])
+        store.commit([SaveAsking(Asking(name, OTHER, 1))])
+        assert store.view.account(PEER) == Account(broken=3)
+        assert store.view.account(OTHER) == Account()
+        store.remove_peer(peer().node)
+        assert store.view.account(PEER) == Account()
+        assert [row.peer for row in store.view.askings(name)] == [OTHER]
