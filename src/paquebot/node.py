@@ -49,6 +49,7 @@ from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link, Peer
 from paquebot.report import Problem, Report
 from paquebot.staging import stage
+from paquebot.store import Store
 from paquebot.store.view import Listed, Quarantined, SqliteView
 from paquebot.transport import Transport
 from paquebot.vault import keystore
@@ -388,6 +389,10 @@ class Node:
     def purge(self, pieces: Sequence[Quarantined]) -> None:
         """Delete the bytes of what was set aside. That it was refused stays known: it is not asked for again."""
         self._store.purge([piece.id for piece in pieces])
+
+    def copy(self) -> Store:
+        """Return a store in memory that holds what this node knows: to be tried things on, and closed."""
+        return self._store.copy()
 
     # -- moving ----------------------------------------------------------------------------
 

@@ -90,6 +90,26 @@ class MemoryBlobs:
         self._held.pop(name, None)
 
 
+class CopiedBlobs:
+    """Others' blobs as they are, and what is written, which they never see."""
+
+    def __init__(self, original: Blobs | MemoryBlobs | CopiedBlobs) -> None:
+        self._original = original
+        self._written = MemoryBlobs()
+
+    def put(self, data: bytes) -> bytes:
+        """See `Blobs.put`."""
+        return self._written.put(data)
+
+    def get(self, name: bytes) -> bytes | None:
+        """See `Blobs.get`."""
+        return self._written.get(name) or self._original.get(name)
+
+    def drop(self, name: bytes) -> None:
+        """Delete what was written here."""
+        self._written.drop(name)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in *folder* survive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -19,7 +19,7 @@ from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.state import Local
 from paquebot.store import aside, asking, evidence, noting, past, private
-from paquebot.store.blobs import Blobs, MemoryBlobs
+from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
 
@@ -40,7 +40,7 @@ class Store:
         """
         if sqlite3.sqlite_version_info < SQLITE_MIN:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; paquebot needs 3.37 or newer")
-        self.blobs: Blobs | MemoryBlobs = Blobs(folder / "blobs") if folder else MemoryBlobs()
+        self.blobs: Blobs | MemoryBlobs | CopiedBlobs = Blobs(folder / "blobs") if folder else MemoryBlobs()
         self._path = folder / "store.db" if folder else None
         self._open: SqliteView | None = None
         self._looking = looking
@@ -82,6 +82,14 @@ class Store:
     def close(self) -> None:
         """Close the store."""
         self._db.close()
+
+    def copy(self) -> Store:
+        """Return a store in memory that holds the same. Chunks are read from here, and written nowhere."""
+        copy = Store(None)
+        with _translated():
+            self._db.backup(copy._db)
+        copy.blobs = CopiedBlobs(self.blobs)
+        return copy
 
     def found(self, local: Local, effects: Callable[[], Iterable[Effect]]) -> None:
         """Add a local node with its first lines, in one transaction."""
@@ -271,7 +279,7 @@ def _translated() -> Iterator[None]:
 class _Writer:
     """Carries out effects inside one transaction, one statement or two for each."""
 
-    def __init__(self, db: sqlite3.Connection, blobs: Blobs | MemoryBlobs, view: SqliteView) -> None:
+    def __init__(self, db: sqlite3.Connection, blobs: Blobs | MemoryBlobs | CopiedBlobs, view: SqliteView) -> None:
         self._db = db
         self._blobs = blobs
         self._view = view

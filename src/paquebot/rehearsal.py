@@ -1,0 +1,94 @@
+"""What a sync would hand out now, found out by planning it on a copy in memory: nothing is written anywhere."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paquebot import config, registry
+from paquebot.context import HouseContext, Tags
+from paquebot.errors import ConfigError, Misused, PluginError, TransportError
+from paquebot.node import Node, link
+from paquebot.outbox import ROUNDS_MAX
+from paquebot.outgoing import Batch, batches
+from paquebot.protocol.effects import Post
+from paquebot.protocol.engine import Engine
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.state import Letter, Link
+from paquebot.report import Problem
+from paquebot.store import Store
+from paquebot.vault import keystore
+
+
+@dataclass(slots=True)
+class Planned:
+    """What would go by one carrier."""
+
+    carrier: str
+    batches: list[Batch]
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """What a sync would do over some carriers, and which of them cannot be used now."""
+
+    planned: list[Planned] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def rehearse(node: Node, carriers: Sequence[config.Carrier]) -> Rehearsal:
+    """Plan a sync over *carriers*, one after another, on a copy of *node*'s store, without taking anything in.
+
+    Carriers are opened to learn what they can do; nothing is collected from them and nothing is put on them.
+    """
+    found = Rehearsal()
+    store = node.copy()
+    try:
+        engine = Engine(store.view, _no_key, os.urandom, random.Random())
+        for carrier in carriers:
+            try:
+                letters = await _plan(node, store, engine, carrier)
+                found.planned.append(Planned(carrier.name, batches(store.view, letters)))
+            except (TransportError, ConfigError, PluginError) as error:
+                found.problems.append(Problem(carrier.name, str(error), error.exit_code))
+    finally:
+        store.close()
+    return found
+
+
+async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrier) -> list[Letter]:
+    kind = registry.load(carrier.uses)
+    settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+    with tempfile.TemporaryDirectory(prefix="paquebot-plan-") as folder:
+        tags = Tags(store, _no_secrets)
+        context = HouseContext(store, carrier.uses, Path(folder), tags, now=node.now, entropy=os.urandom)
+        async with kind.open(settings, context) as transport:
+            if not transport.capability.writable:
+                raise TransportError("it cannot be written to")
+            return _letters(node, store, engine, link(transport), carrier.name)
+
+
+def _letters(node: Node, store: Store, engine: Engine, way: Link, name: str) -> list[Letter]:
+    """Plan, and suppose that all is taken, until nothing is due any more."""
+    letters: list[Letter] = []
+    for _ in range(ROUNDS_MAX):
+        done = store.commit(engine.poll(way, node.clock()))
+        new = [effect.letter for effect in done if isinstance(effect, Post)]
+        if not new:
+            break
+        for letter in new:
+            store.commit(engine.handed(letter.id, way, name, node.clock()))
+        letters += new
+    return letters
+
+
+def _no_key() -> PrivateKey:
+    raise Misused("nothing is signed when a sync is only planned")
+
+
+def _no_secrets() -> keystore.Secrets:
+    raise Misused("nothing is sealed when a sync is only planned")
