@@ -13,11 +13,12 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from paquebot.errors import ConfigError
+from paquebot.protocol.events import Kind
 
 FILE_NAME = "config.toml"
 BYTES_MAX = 64 * 1024
@@ -48,12 +49,37 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """The ``[hooks]`` table: programs to run when something happens, and how long peers may be silent."""
+
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task (``on-arrival``): a program and its arguments. No shell runs it."""
+    timeout: int = 60
+    """Seconds that one run may take."""
+    silence_days: int = 0
+    """How long a peer may be silent before that is said; 0 for ever."""
+    silence: Mapping[str, int] = field(default_factory=dict)
+    """The same for single peers, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One ``[[output]]`` table: what arrives of a peer, or with a tag, is written into a folder."""
+
+    path: str
+    peer: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the file says."""
 
     path: Path
     carriers: tuple[Carrier, ...] = ()
     secrets: Secrets = Secrets()
+    hooks: Hooks = Hooks()
+    outputs: tuple[Output, ...] = ()
 
 
 def read(path: Path) -> Config:
@@ -74,12 +100,56 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport", "secrets"])
+    _known(path, "", value, ["transport", "secrets", "hooks", "output"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
     carriers = tuple(_carrier(path, name, table) for name, table in tables.items())
-    return Config(path, carriers, _secrets(path, value.get("secrets", {})))
+    return Config(
+        path,
+        carriers,
+        _secrets(path, value.get("secrets", {})),
+        _hooks(path, value.get("hooks", {})),
+        _tables(path, "output", value.get("output", []), Output),
+    )
+
+
+TASKS = {"on-arrival": Kind.ARRIVED.value, **{f"on-{kind}": kind.value for kind in Kind if kind != Kind.HOOK_FAILED}}
+"""What may be in ``[hooks]``, and the kind of event that each is for."""
+
+
+def _hooks(path: Path, table: object) -> Hooks:
+    where = f"{path}: [hooks]"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: write [hooks], not hooks = …")
+    _known(Path(where), "", table, ["timeout", "silence_days", "silence", *TASKS])
+    commands = {task: tuple(words) for task, words in table.items() if task in TASKS and _is_command(words)}
+    if wrong := sorted(table.keys() & TASKS.keys() - commands.keys()):
+        raise ConfigError(f'{where}: {wrong[0]} must be a list of words, such as ["/usr/local/bin/tell", "me"]')
+    timeout, days, silence = table.get("timeout", 60), table.get("silence_days", 0), table.get("silence", {})
+    if not _counts(timeout) or not timeout or not _counts(days):
+        raise ConfigError(f"{where}: timeout is in whole seconds, silence_days in whole days")
+    if not isinstance(silence, dict) or not all(map(_counts, silence.values())):
+        raise ConfigError(f"{where}: write [hooks.silence], and for each peer its name and days: Bob = 3")
+    return Hooks(commands, timeout, days, silence)
+
+
+def _is_command(words: object) -> bool:
+    return isinstance(words, list) and bool(words) and all(isinstance(each, str) and "\0" not in each for each in words)
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100_000
+
+
+Table = TypeVar("Table")
+
+
+def _tables(path: Path, name: str, tables: object, kind: type[Table]) -> tuple[Table, ...]:
+    """Return every ``[[name]]`` table as a *kind*."""
+    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+        raise ConfigError(f"{path}: write [[{name}]], in double brackets, once for each")
+    return tuple(cast("Table", settings(f"{path}: [[{name}]]", kind, each)) for each in tables)
 
 
 def _content(path: Path) -> bytes:

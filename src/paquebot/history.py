@@ -19,7 +19,7 @@ _SENTENCES = {
     Kind.SET_ASIDE: "set aside: {detail}",
     Kind.FAILURE: "{detail}",
     Kind.RECOVERED: "{detail} works again",
-    Kind.SILENCE: "no news from {peer}: {detail}",
+    Kind.SILENCE: "no news from {peer} {detail}",
     Kind.HEARD_AGAIN: "{peer} was heard again",
     Kind.PEER_ADDED: "{peer} was added",
     Kind.SET_APART: "{peer} is set apart: {detail}",
@@ -77,6 +77,13 @@ def _peer(view: SqliteView, node: Fingerprint | None) -> str | None:
 def _title(view: SqliteView, resource: ResourceId | None) -> str | None:
     listed = view.listing(resource) if resource else None
     return (listed.title or listed.filename or None) if listed else None
+
+
+def called(view: SqliteView, name: Fingerprint) -> str:
+    """Return what a user or node is called here; its short fingerprint if it has no name."""
+    local = view.local()
+    names = {each: peer.name for peer in view.peers() for each in (peer.node, peer.user)}
+    return {**names, local.user: local.name, local.node: local.name}.get(name) or short(name)
 
 
 def since(view: SqliteView, moment: Millis) -> int:

@@ -198,6 +198,10 @@ class Node:
         known = ", ".join(peer.name for peer in self.view.peers()) or "none yet"
         raise NotFound(f"no peer is called {name!r}; known are: {known}")
 
+    def commit(self, effects: Iterable[Effect]) -> list[Effect]:
+        """Carry out *effects*, all or none; return them."""
+        return self._store.commit(effects)
+
     def remove_peer(self, name: str) -> None:
         """Forget the peer called *name*: nothing more is sent to it or taken from it. Raise `NotFound`."""
         self._store.remove_peer(self.peer(name).node)

@@ -47,6 +47,8 @@ class Report:
     """How many pieces were set aside with their bytes."""
     findings: list[Problem] = field(default_factory=list)
     """Damage on a medium; foreign files and other curiosities are `notes`."""
+    errands: bool = False
+    """Something is to be done outside: hooks, folders."""
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 

@@ -49,6 +49,7 @@ COMMANDS = {
     "quarantine": "quarantine",
     "key": "secrets",
     "log": "history",
+    "hook": "errands",
     "inspect": "looking",
     "demo": "looking",
 }
@@ -69,6 +70,7 @@ SUMMARIES = {
     "quarantine": "See, release or purge what was set aside.",
     "key": "List this node's secrets, and lock them by a passphrase.",
     "log": "Say what happened, and when.",
+    "hook": "List, retry or drop what hooks and folders have not done yet.",
     "inspect": "Say what a file is, and check it.",
     "demo": "Show two nodes syncing by a stick, in ten seconds.",
 }

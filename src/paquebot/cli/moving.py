@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from paquebot import hooks, rounds
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
@@ -34,7 +35,9 @@ def sync_command(
       */10 * * * *  paquebot sync          (a crontab line)
     """
     with setting.node() as node, output.progress("writing") as progress:
-        report = asyncio.run(node.sync(node.carriers(names, via), progress))
+        report = asyncio.run(rounds.sync(node, node.carriers(names, via), progress))
+    if report.errands:  # now that others may open the home: hooks call paquebot
+        report.problems += [each.as_problem() for each in hooks.run(setting.home) if each.problem]
     if wants_json:
         output.as_json(report.as_json())
     else:

@@ -63,7 +63,7 @@ def card_command(setting: Setting, target: Path | None, wants_json: bool) -> Non
       paquebot card -o alice.card
       paquebot card | mail -s "my card" bob@example.org
     """
-    from paquebot.cli.resources import write_file
+    from paquebot.folders import write_file
 
     with setting.look() as node:
         text, local = node.card(), node.view.local()

@@ -83,7 +83,7 @@ def show_piece(setting: Setting, number: int, target: Path | None, wants_json: b
       paquebot quarantine show 3 --save suspicious.bin
     """
     from paquebot import inspection
-    from paquebot.cli.resources import write_file
+    from paquebot.folders import write_file
 
     with setting.look() as node:
         piece, names, now = node.piece(number), _names(node), node.now()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.errors import Misused
+from paquebot.folders import write_file, write_out
 from paquebot.node import Node
 from paquebot.protocol import privacy
 from paquebot.protocol.encoding import short
@@ -261,7 +261,7 @@ def save_command(
                 assert all_to is not None
                 if listed.lacking and not ids:
                     continue
-                path = _into(all_to, listed, node)
+                path = write_out(all_to, listed, node)
             node.shown(listed)
             saved.append({"id": short(listed.id), "uri": listed.uri, "path": str(path)})
     if wants_json:
@@ -269,62 +269,3 @@ def save_command(
     elif target is None:
         for each in saved:
             click.echo(printable(each["path"], 4_096))
-
-
-def _into(folder: Path, listed: Listed, node: Node) -> Path:
-    """Save one resource into *folder* under a safe name; return the path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    name = safe_name(listed.filename or f"{listed.title or listed.kind}.txt")
-    path = folder / name
-    if path.exists() or path.is_symlink():
-        if _same(path, node.content(listed)):
-            return path
-        stem, dot, suffix = name.rpartition(".")
-        path = folder / f"{stem or name} ({short(listed.id)}){dot if stem else ''}{suffix if stem else ''}"
-        if path.is_symlink() or (path.exists() and not _same(path, node.content(listed))):
-            raise Misused(f"{path} is there already with other content; move it away")
-    write_file(path, node.content(listed))
-    return path
-
-
-def _same(path: Path, content: Iterable[bytes]) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return all(file.read(len(part)) == part for part in content) and not file.read(1)
-
-
-def safe_name(name: str) -> str:
-    """Return a peer's name for a file as one that can do no harm on any system.
-
-    >>> safe_name("../../etc/passwd"), safe_name("CON"), safe_name("a\\\\b\\x1b[2J.txt")
-    ('_.._etc_passwd', '_CON', 'a_b_[2J.txt')
-    """
-    kept = "".join(char if char.isprintable() and char not in '/\\:*?"<>|' else "_" for char in name)
-    kept = kept.strip().lstrip(".").rstrip(". ")
-    while len(kept.encode()) > 180:
-        kept = kept[: len(kept) - 1]
-    reserved = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
-    return f"_{kept}" if not kept or kept.split(".")[0].upper() in reserved else kept
-
-
-def write_file(path: Path, content: Iterable[bytes]) -> None:
-    """Write *content* to *path* all or nothing, and durably; ``-`` is standard output."""
-    if str(path) == "-":
-        stream = sys.stdout.buffer
-        for part in content:
-            stream.write(part)
-        return
-    if path.exists() and not path.is_file():  # a pipe or device
-        with path.open("wb") as file:
-            file.writelines(content)
-        return
-    draft = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
-    try:
-        with draft.open("xb") as file:
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from paquebot.protocol.account import Account
 from paquebot.protocol.encoding import Fingerprint, ResourceId
-from paquebot.protocol.events import Kind
+from paquebot.protocol.events import Errand, Kind
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
@@ -288,8 +288,14 @@ class SaveOutcomes:
     """(resource, outcome, detail)."""
 
 
+class Noting:
+    """What is written beside the engine's own knowledge, for people and their programs."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Note:
+class Note(Noting):
     """Add an event to what happened. `noting` derives most of them; the store gives the number."""
 
     kind: Kind
@@ -301,14 +307,28 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetEvents:
+class ForgetEvents(Noting):
     """Forget what happened up to a number: it is old, and whoever had to hear of it has."""
 
     through: int
 
 
 @dataclass(frozen=True, slots=True)
-class Remember:
+class SaveErrand(Noting):
+    """Replace an errand, or add it if it has no number."""
+
+    errand: Errand
+
+
+@dataclass(frozen=True, slots=True)
+class DropErrand(Noting):
+    """Forget an errand: it was done, or is no longer wanted."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remember(Noting):
     """Set, or with None remove, a small fact that survives the run, under a name of our own."""
 
     key: str
@@ -361,7 +381,7 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Noting):
     """Say what became of one received item. Exactly one for each; the store only passes it on."""
 
     outcome: str
@@ -407,6 +427,8 @@ Effect: TypeAlias = (
     | SaveOutcomes
     | Note
     | ForgetEvents
+    | SaveErrand
+    | DropErrand
     | Remember
     | NoteOpened
     | NoteClosed

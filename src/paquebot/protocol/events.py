@@ -69,3 +69,18 @@ class Event:
     """The node that it is about, or from which it came."""
     detail: str
     """One printable line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What remains to be done outside because something happened: a hook to run, a file to write."""
+
+    number: int
+    """Given by the store; 0 for a new one."""
+    task: str
+    """``on-arrival`` and the like, or ``output PATH``."""
+    event: Event
+    tries: int = 0
+    retry_at: Millis = Millis(0)
+    problem: str = ""
+    """Why it did not succeed the last time, in one printable line."""

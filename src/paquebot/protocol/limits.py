@@ -44,6 +44,7 @@ WRAPS_MAX = 1_024  # written in one run for nodes that came later; more in the n
 
 EVENTS_MAX = 10_000  # of what happened, kept for `log`; a busy year
 EVENTS_AGE_MS = 400 * DAY_MS  # a year and what a person needs to ask about it
+ERRANDS_MAX = 10_000  # waiting to be done outside; events wait for those to be done
 EVENT_DETAIL_MAX = 300  # characters
 
 # Text from people and peers.

@@ -5,7 +5,7 @@ Whoever decides something that cannot be told from its other effects yields a `N
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from paquebot.display import printable
 from paquebot.protocol.effects import (
@@ -24,6 +24,7 @@ from paquebot.protocol.effects import (
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS, Kind
+from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
@@ -140,3 +141,15 @@ def worked(view: View, carrier: str, trouble: str, now: Millis) -> Effects:
     elif failing and not trouble:
         yield Remember(key, None)
         yield Note(Kind.RECOVERED, now, detail=carrier)
+
+
+def fell_silent(view: View, patience: Mapping[Fingerprint, int], now: Millis) -> Effects:
+    """Note the peers that were not heard of for longer than *patience* allows, in ms; each silence is noted once."""
+    for peer in view.peers():
+        last = max(peer.seen_at, peer.added)
+        limit, key = patience.get(peer.node), silent_key(peer.node)
+        if limit and now - last >= limit and not peer.suspect and view.remembered(key) is None:
+            yield Remember(key, b"%d" % last)
+            days = (now - last) // DAY_MS
+            since = "since it was added, " if not peer.seen_at else ""
+            yield Note(Kind.SILENCE, now, None, peer.node, f"{since}for {days} day{'s' if days != 1 else ''}")

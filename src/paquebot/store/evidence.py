@@ -8,13 +8,14 @@ import sqlite3
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.limits import EVIDENCE_MAX
 from paquebot.protocol.ranges import Ranges
+from paquebot.store import noting
 from paquebot.store.view import SqliteView
 
 
 def note(db: sqlite3.Connection, view: SqliteView, effect: Reached) -> None:
     """Add what *effect* says."""
     whose = (view.node, view.party(effect.peer), effect.stage)
-    _add(db, view, whose, effect.at, effect.where, effect.lines)
+    _add(db, view, whose, effect.at, noting.text(effect.where), effect.lines)
     old = db.execute(
         "SELECT at, place, lines FROM reached WHERE node = ? AND peer = ? AND stage = ? ORDER BY at DESC, place"
         " LIMIT 2 OFFSET ?",

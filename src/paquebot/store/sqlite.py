@@ -340,7 +340,7 @@ class _Writer:
                 self._set_clock(effect)
             case ask.SetStamp(stamp):
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
-            case ask.Note() | ask.ForgetEvents() | ask.Remember() | ask.Tell():
+            case ask.Noting():
                 noting.apply(self._db, self._view, effect)
             case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
                 private.note(self._db, self._view, effect)

@@ -12,7 +12,7 @@ from paquebot.errors import StoreCorrupt
 from paquebot.protocol import journal, schema
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
-from paquebot.protocol.events import Event
+from paquebot.protocol.events import Errand, Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
@@ -687,6 +687,10 @@ class SqliteView(PrivateView, AskingView):
         """Return one of the numbers that are only counted."""
         row = self._one("SELECT count FROM tally WHERE node = ? AND name = ?", name)
         return int(row[0]) if row else 0
+
+    def errands(self) -> Sequence[Errand]:
+        """Return what remains to be done outside, oldest first."""
+        return noting.errands(self._all, self._name)
 
     def remembered(self, key: str) -> bytes | None:
         """Return a small fact that was set under *key*; None if there is none."""

@@ -15,7 +15,7 @@ from paquebot.protocol import effects as ask
 from paquebot.protocol import journal, schema
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
-from paquebot.protocol.events import Event
+from paquebot.protocol.events import Errand, Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
@@ -463,6 +463,10 @@ class MemoryView(AskingView):
         found = [each for each in self._tables.events.values() if each.number > after]
         found = [each for each in found if kinds is None or each.kind in kinds]
         return found if limit < 0 else found[max(0, len(found) - limit) :] if latest else found[:limit]
+
+    def errands(self) -> Sequence[Errand]:
+        """Return what remains to be done outside, oldest first."""
+        return [self._tables.errands[number] for number in sorted(self._tables.errands)]
 
     def remembered(self, key: str) -> bytes | None:
         return self.carried("", key)

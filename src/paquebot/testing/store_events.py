@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from paquebot.protocol.effects import ForgetEvents, Keep, Note, Remember
-from paquebot.protocol.events import Event, Kind
+from paquebot.protocol.effects import DropErrand, ForgetEvents, Keep, Note, Remember, SaveErrand
+from paquebot.protocol.events import Errand, Event, Kind
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.stamp import Millis
 from paquebot.testing.examples import NOW, OTHER, PEER, AnyStore, resource
+
+
+def errand(task: str, **fields: Any) -> Errand:
+    """Return an errand for an arrival."""
+    return Errand(0, task, Event(7, NOW, Kind.ARRIVED, resource("x").id, PEER, "detail"), **fields)
 
 
 class EventPromises:
@@ -61,3 +67,16 @@ class EventPromises:
         assert store.view.sender(kept.kept.signed.id) == PEER
         assert store.view.sender(own.entry.resource) is store.view.sender(resource("unknown").id) is None
         assert own.kind == "identity"
+
+    def test_errands_live_until_they_are_dropped(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit([SaveErrand(errand("on-arrival")), SaveErrand(errand("output /x\udce9", tries=2))])
+        first, second = store.view.errands()
+        assert replace(first, number=0) == errand("on-arrival")
+        assert (second.task.startswith("output /x"), second.tries) == (True, 2)
+        assert 0 < first.number < second.number
+        later = replace(first, tries=3, retry_at=NOW, problem="exit 1\n\x1b")
+        store.commit([SaveErrand(later), DropErrand(second.number), DropErrand(second.number)])
+        assert store.view.errands() == [replace(later, problem="exit 1\\n\\x1b")]
+        store.commit([SaveErrand(errand("on-silence"))])
+        assert store.view.errands()[1].number > second.number

@@ -33,6 +33,7 @@ from paquebot.protocol.effects import (
     Quarantine,
     Release,
     Remember,
+    SaveErrand,
     SavePeer,
     SaveTold,
     Seen,
@@ -50,7 +51,7 @@ from paquebot.protocol.state import Held, Kept, Reply, Told
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, founding, letter, peer, resource
 from paquebot.testing.store_aside import AsidePromises
 from paquebot.testing.store_asking import AskingPromises
-from paquebot.testing.store_events import EventPromises
+from paquebot.testing.store_events import EventPromises, errand
 
 
 class StoreContract(AskingPromises, AsidePromises, EventPromises):
@@ -102,6 +103,7 @@ class StoreContract(AskingPromises, AsidePromises, EventPromises):
             view.has_blob(sha256(b"blob").digest()),
             view.events(),
             view.remembered("fact"),
+            view.errands(),
         ]
 
     def some(self, store: AnyStore) -> list[Effect]:
@@ -124,6 +126,7 @@ class StoreContract(AskingPromises, AsidePromises, EventPromises):
             SetStamp(Stamp(Millis(NOW + 9), 2)),
             Note(Kind.ARRIVED, NOW, resource("kept").id, PEER, "detail"),
             Remember("fact", b"1"),
+            SaveErrand(errand("on-arrival")),
             Tell("applied", "x"),
         ]
 

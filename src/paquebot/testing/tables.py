@@ -13,7 +13,7 @@ from paquebot.protocol import effects as ask
 from paquebot.protocol.account import Account
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
-from paquebot.protocol.events import Event
+from paquebot.protocol.events import Errand, Event
 from paquebot.protocol.journal import Line
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.past import Fork, Lapse, Proof
@@ -89,6 +89,7 @@ class Tables:
         """In the order in which it was learned."""
         self.carrier: dict[tuple[str, str], bytes] = {}
         self.events: dict[int, Event] = {}
+        self.errands: dict[int, Errand] = {}
         self._undo: list[Callable[[], object]] = []
 
     def put(self, table: Table, key: Hashable, value: object) -> None:
@@ -187,7 +188,7 @@ class Writer:
                 self._quarantine(effect)
             case ask.SaveOutcomes(who, outcomes):
                 t.put(t.outcomes, who, outcomes)
-            case ask.Note() | ask.ForgetEvents() | ask.Remember() | ask.Tell():
+            case ask.Noting():
                 self._happened(effect)
             case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
                 self._private(effect)
@@ -231,7 +232,7 @@ class Writer:
                 for node in nodes:
                     t.put(t.readable, (node, name), True)
 
-    def _happened(self, effect: ask.Note | ask.ForgetEvents | ask.Remember | ask.Tell) -> None:
+    def _happened(self, effect: ask.Noting) -> None:
         t = self._tables
         match effect:
             case ask.Note(kind, at, resource, peer, detail):
@@ -242,6 +243,12 @@ class Writer:
             case ask.ForgetEvents(through):
                 for number in [each for each in t.events if each <= through]:
                     t.drop(t.events, number)
+            case ask.SaveErrand(errand):
+                number = errand.number or t.facts.get("errands", 0) + 1
+                t.put(t.facts, "errands", max(number, t.facts.get("errands", 0)))
+                t.put(t.errands, number, replace(errand, number=number, problem=printable(errand.problem)))
+            case ask.DropErrand(number):
+                t.drop(t.errands, number)
             case ask.Remember(key, None):
                 t.drop(t.carrier, ("", key))
             case ask.Remember(key, value):

@@ -146,6 +146,23 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_node ON event (node, number);
 
+-- What remains to be done outside because of an event, which may be forgotten meanwhile.
+CREATE TABLE errand (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    task TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    resource BLOB NOT NULL,
+    peer INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    retry_at INTEGER NOT NULL,
+    problem TEXT NOT NULL
+) STRICT;
+
 
 
 

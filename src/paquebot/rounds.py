@@ -1,0 +1,38 @@
+"""One round of a node: its carriers, and what a person wants done and told besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from paquebot import config, errands
+from paquebot.history import called
+from paquebot.node import Node
+from paquebot.protocol import noting
+from paquebot.protocol.effects import Note
+from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.limits import DAY_MS
+from paquebot.report import Problem, Report
+
+
+async def sync(
+    node: Node, carriers: Sequence[config.Carrier], progress: Callable[[int], None] = lambda _: None
+) -> Report:
+    """Take in and hand out over *carriers*, and note what hooks and folders are to hear of.
+
+    The errands are run when the node is closed: see `paquebot.hooks`. Raise `ConfigError` before anything is done.
+    """
+    read = config.read(node.home / config.FILE_NAME)
+    report = await node.sync(carriers, progress)
+    now = node.now()
+    for effect in node.commit(noting.fell_silent(node.view, _patience(node, read.hooks), now)):
+        if isinstance(effect, Note) and effect.peer:
+            report.problems.append(Problem(called(node.view, effect.peer), f"no news {effect.detail}", 0))
+    node.commit(errands.enlist(node.view, read, now))
+    report.errands = bool(node.view.errands())
+    return report
+
+
+def _patience(node: Node, hooks: config.Hooks) -> dict[Fingerprint, int]:
+    """How long each peer may be silent, in ms."""
+    days = {peer.node: hooks.silence.get(peer.name, hooks.silence_days) for peer in node.view.peers()}
+    return {who: count * DAY_MS for who, count in days.items() if count}
