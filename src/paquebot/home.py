@@ -39,13 +39,7 @@ def create(
 
     Raise `Misused` if there is a node already or the passphrase is too short, `StoreCorrupt`, `DiskFull`.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with locked(home):
-        _finish(home)
-        if (home / KEYS).exists():
-            check(home)
-            raise Misused(f"{home} holds a node already")
-        _clear(home)
+    with empty(home):
         user, node = (PrivateKey.create(key, entropy) for _ in range(2))
         secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS))
         founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
@@ -58,6 +52,36 @@ def create(
             store.close()
         # Only now are the keys a node's: from here on nothing ever overwrites them.
         _finish(home)
+
+
+@contextmanager
+def empty(home: Path) -> Iterator[None]:
+    """Hold *home* to make a node in it. Raise `Misused` if there is one, `Busy`, or `StoreCorrupt`."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(home):
+        _finish(home)
+        if (home / KEYS).exists():
+            check(home)
+            raise Misused(f"{home} holds a node already")
+        _clear(home)
+        yield
+
+
+def settle(home: Path, made: Path) -> None:
+    """Make what lies whole in the folder *made* the node of *home*, which is held by `empty`. All or nothing."""
+    (made / KEYS).rename(home / _DRAFT)
+    shutil.rmtree(home / "blobs", ignore_errors=True)  # of a try that was cut off: there is no store here
+    for name in ("blobs", "config.toml"):
+        if (made / name).exists() and not (home / name).exists():
+            (made / name).rename(home / name)
+    (made / STORE).rename(home / STORE)
+    sync_folder(home)
+    _finish(home)
+
+
+def holds_node(home: Path) -> bool:
+    """Return whether *home* holds a node, whole or in need of help."""
+    return (home / KEYS).exists() or (home / STORE).exists()
 
 
 def check(home: Path) -> None:
@@ -166,6 +190,11 @@ def user_key(home: Path, chain: Keychain | None = None) -> PrivateKey:
 def envelope_keys(home: Path, chain: Keychain | None = None) -> keystore.Secrets:
     """Return the envelope keys of the home's node. Raise `WrongKey`."""
     return (chain or keys(home)).envelope_keys()
+
+
+def former_envelope_keys(home: Path, chain: Keychain | None = None) -> list[keystore.Secrets]:
+    """Return the lasting envelope keys of nodes that this one replaced: what was private to them opens by these."""
+    return (chain or keys(home)).former_envelope_keys()
 
 
 def save_envelope_keys(

@@ -37,6 +37,14 @@ NAMES = {
 _SEALED = (NODE_KEY, ENVELOPE_KEYS, USER_KEY)
 
 
+FORMER = "former-{}.json"
+"""The lasting envelope keys of a node that this one replaced, by the node's short name."""
+
+
+def _called(name: str) -> str:
+    return NAMES.get(name, "envelope keys of a former node")
+
+
 @dataclass(frozen=True, slots=True)
 class Secret:
     """One key file: what it is, and what protects it."""
@@ -68,7 +76,7 @@ class Keychain:
     def read(self, name: str) -> bytes:
         """Return a secret. Raise `WrongKey`, `KeysLocked` or `WrongPassphrase`."""
         content = files.read_secret(self.folder / name)
-        found = locking.parse(content, NAMES[name])
+        found = locking.parse(content, _called(name))
         if found is None:
             return content
         if found.cost is not None:
@@ -78,7 +86,7 @@ class Keychain:
     def write(self, name: str, content: bytes, entropy: Entropy) -> None:
         """Replace a secret durably, locked as the home is. Raise `WrongKey` or `DiskFull`."""
         if (self.folder / LOCK).exists():
-            content = locking.seal(content, self._lock_key(), NAMES[name], entropy).encode()
+            content = locking.seal(content, self._lock_key(), _called(name), entropy).encode()
         files.write_secret(self.folder / name, content)
 
     # -- the three kinds of secrets -----------------------------------------------------
@@ -100,15 +108,22 @@ class Keychain:
         """Replace the node's envelope keys durably; what is not in *secrets* is gone. Raise as `write` does."""
         self.write(ENVELOPE_KEYS, keystore.encode(secrets), entropy)
 
+    def former_envelope_keys(self) -> list[keystore.Secrets]:
+        """Return the lasting envelope keys of nodes that this one replaced. Raise `WrongKey`."""
+        return [keystore.decode(self.read(name)) for name in self._former()]
+
+    def _former(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob(FORMER.format("*")))
+
     # -- passphrases ------------------------------------------------------------------
 
     def set_passphrase(self, passphrase: bytes, entropy: Entropy) -> None:
         """Lock all secrets by *passphrase*, or change what locks them. Raise `Misused` if it is too short."""
         locking.check_new(passphrase)
         key = self._lock_key() if (self.folder / LOCK).exists() else entropy(locking.KEY_BYTES)
-        files.write_secret(self.folder / LOCK, locking.lock(key, passphrase, NAMES[LOCK], entropy).encode())
+        files.write_secret(self.folder / LOCK, locking.lock(key, passphrase, _called(LOCK), entropy).encode())
         self._key = key
-        for name in _SEALED:
+        for name in (*_SEALED, *self._former()):
             if (self.folder / name).exists() and not self.locked(name):
                 self.write(name, files.read_secret(self.folder / name), entropy)
 
@@ -117,7 +132,7 @@ class Keychain:
         if not (self.folder / LOCK).exists():
             raise Misused("these keys have no passphrase")
         self.unlock()
-        for name in _SEALED:
+        for name in (*_SEALED, *self._former()):
             found = self._parsed(name) if (self.folder / name).exists() else None
             if found is not None and found.cost is None:
                 files.write_secret(self.folder / name, self.read(name))
@@ -131,11 +146,13 @@ class Keychain:
             self.write(USER_KEY, content, entropy)
             return
         locking.check_new(passphrase)
-        files.write_secret(self.folder / USER_KEY, locking.lock(content, passphrase, NAMES[USER_KEY], entropy).encode())
+        files.write_secret(
+            self.folder / USER_KEY, locking.lock(content, passphrase, _called(USER_KEY), entropy).encode()
+        )
 
     def secrets(self) -> list[Secret]:
         """Return what lies here, and what protects each. Asks for no passphrase."""
-        return [self._secret(name, what) for name, what in NAMES.items() if name != LOCK]
+        return [self._secret(name, _called(name)) for name in (*NAMES, *self._former()) if name != LOCK]
 
     def _secret(self, name: str, what: str) -> Secret:
         path = self.folder / name
@@ -150,7 +167,7 @@ class Keychain:
         return Secret(what, path, how, changed)
 
     def _parsed(self, name: str) -> Locked | None:
-        return locking.parse(files.read_secret(self.folder / name), NAMES[name])
+        return locking.parse(files.read_secret(self.folder / name), _called(name))
 
     def _lock_key(self) -> bytes:
         if self._key is None:

@@ -50,6 +50,8 @@ COMMANDS = {
     "key": "secrets",
     "log": "history",
     "hook": "errands",
+    "export": "backups",
+    "import": "backups",
     "inspect": "looking",
     "demo": "looking",
 }
@@ -68,6 +70,8 @@ SUMMARIES = {
     "outbox": "List what is on its way.",
     "plan": "Say what a sync would do now, without doing it.",
     "quarantine": "See, release or purge what was set aside.",
+    "export": "Write everything, or only the secrets, into one file.",
+    "import": "Take in an export: a whole node, or what this one lacks.",
     "key": "List this node's secrets, and lock them by a passphrase.",
     "log": "Say what happened, and when.",
     "hook": "List, retry or drop what hooks and folders have not done yet.",

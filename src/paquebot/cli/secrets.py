@@ -24,14 +24,14 @@ PROTECTION = {
 """How it is said what protects a secret."""
 
 
-def new_passphrase(fd: int | None) -> bytes:
+def new_passphrase(fd: int | None, prompt: str = "New passphrase: ", option: str = "--new-fd") -> bytes:
     """Return a new passphrase, from a file descriptor or typed twice. Raise `Misused`."""
     if fd is not None:
         given = locking.normal(read_line(fd))
     else:
-        typed = output.ask_hidden("New passphrase: ")
+        typed = output.ask_hidden(prompt)
         if typed is None:
-            raise Misused("nobody is here to type a passphrase; give it by --new-fd N, e.g. --new-fd 9 9<FILE")
+            raise Misused(f"nobody is here to type a passphrase; give it by {option} N, e.g. {option} 9 9<FILE")
         given = locking.normal(typed.encode("utf-8", "surrogateescape"))
         locking.check_new(given)
         again = output.ask_hidden("The same again: ") or "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from errno import EDQUOT, ENOSPC
 from hashlib import sha256
 from pathlib import Path
@@ -59,6 +60,11 @@ class Blobs:
         except FileNotFoundError:
             return None
         return data if sha256(data).digest() == name else None
+
+    def names(self) -> Iterator[bytes]:
+        """Yield the names of all blobs, in order."""
+        for path in sorted(self._folder.glob("[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 62)):
+            yield bytes.fromhex(path.parent.name + path.name)
 
     def drop(self, name: bytes) -> None:
         """Delete a blob. Deleting what is not there is done already."""

@@ -80,6 +80,15 @@ class Secrets:
         """
         return sorted(self.subkeys, key=lambda s: _likelihood(s.key, now))
 
+    def lasting(self) -> Secrets:
+        """Return these as a backup may hold them: without the fast and dated secrets, whose destruction must last."""
+        return replace(self, subkeys=tuple(each for each in self.subkeys if each.key.kind is KeyClass.RECOVERY))
+
+    def renewed(self, now: Millis, entropy: Entropy) -> Secrets:
+        """Return these with a full set of new dated keys and a fast one, as after a restore."""
+        created = whole_seconds(now)
+        return replace(self, subkeys=(*self.subkeys, *_dated(created, entropy))).with_fast(created, entropy)
+
     def due_fast(self, now: Millis) -> bool:
         """Return whether it is time for a new fast key."""
         newest = max((s.key.created for s in self.subkeys if s.key.kind is KeyClass.FAST), default=None)
@@ -115,12 +124,15 @@ def create(now: Millis, entropy: Entropy, identity_expires: Millis) -> Secrets:
     created = whole_seconds(now)
     signing, storage = entropy(_BYTES), entropy(_BYTES)
     recovery = _issue(KeyClass.RECOVERY, created, identity_expires, entropy)
-    dated = tuple(
+    bare = Secrets(created, identity_expires, signing, storage, (recovery, *_dated(created, entropy)))
+    return bare.with_fast(created, entropy)
+
+
+def _dated(created: Millis, entropy: Entropy) -> tuple[Subkey, ...]:
+    return tuple(
         _issue(KeyClass.DATED, created, Millis(created + (i + 1) * DATED_WINDOW_MS), entropy)
         for i in range(DATED_COUNT)
     )
-    bare = Secrets(created, identity_expires, signing, storage, (recovery, *dated))
-    return bare.with_fast(created, entropy)
 
 
 def whole_seconds(now: Millis) -> Millis:

@@ -1,0 +1,76 @@
+"""Copies of a store: taken for an export, and judged before one that came from elsewhere is believed."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from paquebot.errors import Malformed, NotInitialised, StoreError
+from paquebot.store.sqlite import Store
+
+NAME = "store.db"
+
+
+def take(folder: Path, target: Path) -> None:
+    """Write a whole and compact copy of the store in *folder* to the new file *target*. Raise `StoreError`."""
+    try:
+        db = sqlite3.connect(f"{(folder / NAME).absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            db.execute("VACUUM INTO ?", (str(target),))
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"the store cannot be copied: {error}") from error
+
+
+def adopt(folder: Path) -> Store:
+    """Return the store in *folder*, which came from elsewhere, once it is known to be one of ours and unharmed.
+
+    An older one is brought up to date. Raise `Malformed` if it is damaged or holds anything that acts by itself, and
+    `StoreTooNew`.
+    """
+    path = folder / NAME
+    _check(path, None)
+    store = Store(folder)
+    try:
+        _check(path, _shape())
+        assert store.view
+    except NotInitialised:
+        store.close()
+        raise Malformed("the store in the file holds no node") from None
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _check(path: Path, shape: set[tuple[str, ...]] | None) -> None:
+    """Raise `Malformed` unless the store is whole and has tables and indexes only; exactly *shape* if it is given."""
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            db.execute("PRAGMA trusted_schema = OFF")
+            db.execute("PRAGMA cell_size_check = ON")
+            kinds = {row[0] for row in db.execute("SELECT DISTINCT type FROM sqlite_master")}
+            if kinds - {"table", "index"} or (shape is not None and _shape_of(db) != shape):
+                raise Malformed("the store in the file is not of the form that ours have")
+            if db.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+                raise Malformed("the store in the file is damaged")
+        finally:
+            db.close()
+    except sqlite3.Error:
+        raise Malformed("the store in the file is damaged") from None
+
+
+def _shape() -> set[tuple[str, ...]]:
+    """The tables and indexes of a new store."""
+    store = Store(None)
+    try:
+        return _shape_of(store._db)
+    finally:
+        store.close()
+
+
+def _shape_of(db: sqlite3.Connection) -> set[tuple[str, ...]]:
+    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+    return {tuple(str(each) for each in row) for row in rows}
