@@ -27,7 +27,7 @@ __all__ = [
     "ParcelTooLarge",
     "Permanent",
     "PluginError",
-    "Refused", "SetApart",
+    "Refused", "Revoked", "SetApart",
     "StoreCorrupt",
     "StoreError",
     "StoreOld",
@@ -152,6 +152,12 @@ class NotPermitted(Refused):
     """The sender or signer had no authority for this."""
 
     code = "not-permitted"
+
+
+class Revoked(NotPermitted):
+    """What arrived was taken back, or comes from a node beyond the line where its user took back its trust."""
+
+    code = "revoked"
 
 
 class SetApart(NotPermitted):

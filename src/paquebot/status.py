@@ -11,6 +11,7 @@ from paquebot.protocol import admission, mailing
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.evidence import ACKED, APPLIED
+from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis, format_time
 from paquebot.protocol.state import OwnLine, Peer
@@ -232,8 +233,14 @@ def _lacking(view: SqliteView, peer: Peer) -> Ranges:
         number
         for first, last in (Ranges.of((1, peer.heard)) - peer.done).runs
         for number, entry in enumerate(view.entries(peer.node, first, last - first + 1), first)
-        if entry.publisher in accepted
+        if entry.publisher in accepted and not _taken_back(view, entry)
     )
+
+
+def _taken_back(view: SqliteView, entry: Entry) -> bool:
+    """Whether nobody needs what *entry* names any more."""
+    fate = view.fate(entry.resource)
+    return (fate is not None and "revoked" in fate) or bool(view.authority(entry.publisher).buries(entry.resource))
 
 
 def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:

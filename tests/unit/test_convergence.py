@@ -95,6 +95,7 @@ def test_an_author_who_becomes_known_later_is_asked_for():
     alice, bob = friends("alice", "bob")
     carol = make("carol")
     carol.meet(bob)
+    carol.meet(alice)
     bob.meet(carol)
     carol.say("from carol")
     now = settle(alice, bob, now=settle(bob, carol))

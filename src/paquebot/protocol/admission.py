@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from paquebot.errors import NotPermitted, Refused
-from paquebot.protocol import asking, journal, privacy
+from paquebot.errors import NotPermitted, Refused, Revoked
+from paquebot.protocol import asking, journal, privacy, revocation
+from paquebot.protocol.authority import Authority, Claim
 from paquebot.protocol.effects import (
     AddChunks,
     Effect,
@@ -30,10 +31,18 @@ from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import AHEAD_MAX_MS, HELD_MAX, NEEDS_ASKED_MAX
 from paquebot.protocol.published import URIS
 from paquebot.protocol.ranges import Ranges
-from paquebot.protocol.resource import FileManifest, Resource, SignedObject
+from paquebot.protocol.resource import PROOFS, FileManifest, Resource, SignedObject
 from paquebot.protocol.stamp import Millis, Stamp
 from paquebot.protocol.state import Held, Kept, View
-from paquebot.protocol.trust import CREATE_TRUST, PUBLISH, announcement_of, identity_of, trust_of
+from paquebot.protocol.trust import (
+    CREATE_TRUST,
+    PUBLISH,
+    REVOKE,
+    announcement_of,
+    identity_of,
+    revocation_of,
+    trust_of,
+)
 
 
 def accepts(view: View, user: Fingerprint) -> bool:
@@ -50,7 +59,7 @@ def receive(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, 
     resource can never be admitted; nothing has been asked for then.
     """
     names = yield from _admit(view, signed, sender, now, pinning=pinning)
-    yield from _retry(view, names, now)
+    yield from retry(view, names, now)
 
 
 Deciding = Generator[Effect, None, list[str]]
@@ -93,7 +102,9 @@ def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...]
         else:
             resource.signed.verify(known.key)
             known.check_time(_moment(resource, now))
-    missing += _authority(view, resource, now)
+    missing += _authorised(view, resource, now)
+    if not missing and revocation.cause(view.authority(resource.user), resource):
+        raise Revoked("it was taken back, or its node's trust was")
     if resource.container.keeps(URIS["envelope_keys"]) and not missing:
         _check_point(view, resource)
     if resource.about is not None:
@@ -103,20 +114,31 @@ def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...]
     return tuple(missing), None
 
 
-def _authority(view: View, resource: Resource, now: Millis) -> list[str]:
+def _authorised(view: View, resource: Resource, now: Millis) -> list[str]:
     """Return the trust that is missing, if one is. Raise `NotPermitted` or `Expired`."""
     if resource.signed.signer == resource.user:
         return []
     if resource.trust is None:
         raise NotPermitted("a node signed a resource without naming the trust that allows it")
-    trust = view.trust(resource.trust)
-    if trust is None:
-        if view.has(resource.trust):
-            raise NotPermitted("the trust that a resource names is something else")
-        return [resource.trust]
-    right = CREATE_TRUST if resource.container.keeps("trust") else PUBLISH
-    trust.check(right, resource.user, resource.signed.signer, _moment(resource, now))
-    return []
+    authority, claim, at = view.authority(resource.user), Claim.of(resource), _moment(resource, now)
+    named = [resource.trust]
+    if resource.container.keeps("revoke") and (other := revocation_of(resource).authorization):
+        named.append(other)
+    missing: list[str] = [name for name in dict.fromkeys(named) if name not in authority.trusts]
+    if any(view.has(ResourceId(name)) for name in missing):
+        raise NotPermitted("the trust that a resource names is something else")
+    if not missing:
+        authority.check(claim, _right(resource, claim, authority), at)
+    return missing
+
+
+def _right(resource: Resource, claim: Claim, authority: Authority) -> str:
+    """What the signer needs: whoever may revoke need not publish, and whoever published may always revoke that."""
+    if resource.container.keeps("trust"):
+        return CREATE_TRUST
+    trust = authority.trusts[resource.trust] if resource.trust else None
+    revokes = resource.container.keeps("revoke") and trust and REVOKE in authority.rights(trust)
+    return REVOKE if revokes else PUBLISH
 
 
 def _check_point(view: View, resource: Resource) -> None:
@@ -161,7 +183,7 @@ def _introduces(resource: Resource) -> list[Fingerprint]:
     return [resource.signed.signer] if resource.container.keeps("identity") else []
 
 
-def _retry(view: View, names: list[str], now: Millis) -> Effects:
+def retry(view: View, names: list[str], now: Millis) -> Effects:
     """Decide again about everything that had waited for *names*, and for what that brings."""
     names = list(names)
     while names:
@@ -172,7 +194,7 @@ def _retry(view: View, names: list[str], now: Millis) -> Effects:
 def reconsider(view: View, held: Held, now: Millis) -> Effects:
     """Decide again about one held item and what had waited for it."""
     names = yield from _again(view, held, now)
-    yield from _retry(view, names, now)
+    yield from retry(view, names, now)
 
 
 def _again(view: View, held: Held, now: Millis) -> Deciding:
@@ -192,6 +214,7 @@ def _again(view: View, held: Held, now: Millis) -> Deciding:
 def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Millis) -> Effects:
     """Store a resource that was found good, add its line to our journal, and draw the consequences."""
     _check(resource)
+    before = view.authority(resource.user) if resource.kind in PROOFS else None
     line = _own_line(view, resource)
     manifest = resource.manifest
     about = resource.about
@@ -222,6 +245,8 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
     yield from _now_held(view, resource.id)
     if sender is not None and resource.user == view.local().user and manifest and manifest.data is None:
         yield from _owe(view, line.number, view.chunks_of(resource.id))
+    if before is not None:
+        yield from revocation.changed(view, before, resource.id)
 
 
 def _is_own(view: View, resource: Resource) -> bool:
@@ -252,6 +277,8 @@ def _check(resource: Resource) -> None:
     privacy.check(resource)
     if resource.container.keeps("trust"):
         trust_of(resource)
+    if resource.container.keeps("revoke"):
+        revocation_of(resource)
     if resource.container.keeps(URIS["envelope_keys"]):
         announcement_of(resource)
 

@@ -203,6 +203,21 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Hide:
+    """Let a held resource not count any more, because of a revocation; or, with None, count again."""
+
+    resource: ResourceId
+    by: ResourceId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Readmit:
+    """Take a refused resource out of what was set aside: it is looked at again."""
+
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
 class KeepBlob:
     """Store a chunk, durable before the transaction is."""
 
@@ -415,6 +430,8 @@ Effect: TypeAlias = (
     | SaveAccount
     | Hold
     | Release
+    | Hide
+    | Readmit
     | KeepBlob
     | HaveBlob
     | Post

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from paquebot.errors import NotForUs, Refused, SetApart, Stranger
-from paquebot.protocol import admission, clear, evidence, hearing, mailing, noting, publishing
+from paquebot.protocol import admission, clear, evidence, hearing, mailing, noting, publishing, standing
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint
@@ -170,6 +170,7 @@ class Engine:
         now = self.now(wall)
         for held in self._view.due(now):
             yield from admission.reconsider(self._view, held, now)
+        yield from standing.refresh(self._view, None if clock.doubtful(wall) else now)
         yield from mailing.poll(self._view, link, now, self._entropy, self._jitter)
 
     def waits(self, link: Link, wall: Millis) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import assert_never
 
-from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused
-from paquebot.protocol import admission, asking, clear, journal, mailing, messages, recovery
+from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused, Revoked
+from paquebot.protocol import admission, asking, clear, journal, mailing, messages, reading, recovery, revocation
 from paquebot.protocol.bundle import (
     NUMBER_MAX,
     Answer,
@@ -44,7 +44,7 @@ from paquebot.protocol.effects import (
     Want,
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64
-from paquebot.protocol.journal import Entry
+from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.limits import REPLIES_MAX
 from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
 from paquebot.protocol.ranges import Ranges
@@ -289,6 +289,28 @@ def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within:
     if not new:
         yield Tell("duplicate", "journal")
         return
+    if peer.revoked and (len(new) > (room := _room(view, peer)) or not room):
+        yield from _extend(hearing, new[:room])
+        raise Revoked("a journal goes on beyond the line where its user ended it")
+    yield from _extend(hearing, new)
+    message = within or broadcast
+    if messages.write(message) == signed.payload:  # else it could not be shown again from what is stored
+        yield from recovery.prove(view, peer.node, since, message, signed.signatures[0])
+    yield Tell("applied", "journal")
+
+
+def _room(view: View, peer: Peer) -> int:
+    """How many more lines of a node count that its user trusts no more."""
+    ending = view.authority(peer.user).ending(peer.node)
+    return max(0, ending.number - peer.heard) if ending else 0
+
+
+def _extend(hearing: Hearing, new: Sequence[Line]) -> Effects:
+    """Note lines that follow what we have of the sender's journal, and what of their resources we want."""
+    if not new:
+        return
+    view, peer = hearing.view, hearing.peer
+    before = view.authority(peer.user)
     yield AddLines(peer.node, tuple(new))
     done, known = [], []
     accepted: dict[Fingerprint, bool] = {}
@@ -298,7 +320,7 @@ def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within:
             known += [number for who, number in view.naming(entry.resource) if who == view.local().node]
             if view.complete(entry.resource):
                 done.append(line.number)
-        elif _worth_asking(view, entry.resource):
+        elif _worth_asking(view, entry):
             if entry.publisher not in accepted:
                 accepted[entry.publisher] = admission.accepts(view, entry.publisher)
             if accepted[entry.publisher]:
@@ -313,15 +335,19 @@ def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within:
             known=peer.known | Ranges.numbers(known),
         )
     )
-    message = within or broadcast
-    if messages.write(message) == signed.payload:  # else it could not be shown again from what is stored
-        yield from recovery.prove(view, peer.node, since, message, signed.signatures[0])
-    yield Tell("applied", "journal")
+    ending = before.ending(peer.node)
+    if ending and peer.heard < ending.number <= new[-1].number:  # what was judged by stamps is judged by lines now
+        yield from revocation.reconsider(view, peer.user, peer.node)
+        yield from revocation.readmit(view, peer.user, ending.line)
+        yield from revocation.changed(view, before, ending.line)
+        yield from admission.retry(view, [ending.line], hearing.now)
 
 
-def _worth_asking(view: View, resource: ResourceId) -> bool:
-    """Whether *resource* may yet come in a form that is good."""
-    fate = view.fate(resource)
+def _worth_asking(view: View, entry: Entry) -> bool:
+    """Whether what *entry* names may yet come in a form that is good."""
+    if view.authority(entry.publisher).buries(entry.resource):
+        return False
+    fate = view.fate(entry.resource)
     return fate is None or (fate[0] == "rejected" and fate[1] in REPLACEABLE)
 
 
@@ -343,7 +369,7 @@ def _tally(hearing: Hearing, tally: Tally) -> Effects:
         yield from _forgot(hearing, tally.number)
         peer = hearing.peer
     applied = tally.applied & Ranges.of((1, tally.number))
-    chunks = _chunks_at(view, applied - peer.applied)
+    chunks = mailing.chunks_at(view, applied - peer.applied)
     yield SavePeer(
         replace(
             peer,
@@ -360,7 +386,7 @@ def _forgot(hearing: Hearing, number: int) -> Effects:
     """The sender knows less of our journal than it did: tell it everything after *number* again."""
     view, kept = hearing.view, Ranges.of((1, number))
     peer = hearing.peer
-    owed = view.own_chunks() - _chunks_at(view, peer.applied & kept)
+    owed = view.own_chunks() - mailing.chunks_at(view, peer.applied & kept)
     told = view.told(peer.node, hearing.link.medium)
     yield SaveTold(replace(told, lines=told.lines & kept, chunks=Ranges(), failures=0, retry_at=Millis(0)))
     yield SavePeer(
@@ -374,19 +400,12 @@ def _forgot(hearing: Hearing, number: int) -> Effects:
     )
 
 
-def _chunks_at(view: View, lines: Ranges) -> Ranges:
-    """Our numbers of the chunks of the files that our *lines* name."""
-    return Ranges.of(
-        *(run for first, last in lines.runs for line in view.own_lines(first, last) for run in line.chunks.runs)
-    )
-
-
 def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
     """The sender lacks chunks of a file."""
     view, peer = hearing.view, hearing.peer
     numbers = view.chunks_of(resource)
     mine = Ranges.numbers(number for who, number in view.naming(resource) if who == view.local().node)
-    if not peer.reads or not numbers or mine & peer.applied:
+    if not numbers or mine & peer.applied or not reading.serves(view, peer, resource, hearing.now):
         return  # it may have got them since it wrote
     base, end = numbers.runs[0][0], numbers.last
     asked = Ranges.of(*((base + first, min(base + last, end)) for first, last in places.runs))
@@ -419,10 +438,8 @@ def _resource_request(hearing: Hearing, request: ResourceRequest) -> Effects:
     owed = view.replies(peer.node)
     if len(owed) >= REPLIES_MAX or any(each.resource == request.resource for each in owed):
         return
-    signed = view.resource(request.resource) if peer.reads else None
-    status = "ok" if signed is not None else "not_found"
-    name = request.resource if signed is not None else None
-    yield AddReply(Reply(0, peer.node, request.identifier, status, resource=name))
+    name = reading.given(view, peer, request.resource, request.author, hearing.now)
+    yield AddReply(Reply(0, peer.node, request.identifier, "ok" if name else "not_found", resource=name))
 
 
 def _answer(hearing: Hearing, parts: Sequence[Part], answer: Answer) -> Effects:

@@ -38,6 +38,7 @@ ASIDE_SENDER_BYTES_MAX = 64 * MIB  # and of one sender's: nobody's rubbish crowd
 ASIDE_MAX = 10_000  # refused pieces remembered in all, with or without their bytes
 ASIDE_SENDER_MAX = 2_000
 EVIDENCE_MAX = 512  # moments remembered of each sort and peer; older ones become one: "by then"
+TRUST_DEPTH_MAX = 4  # a trust may be given by a delegate of a delegate; longer chains nobody could follow
 NEEDS_ASKED_MAX = 16  # of what one item waits for, asked for at once
 READERS_MAX = 1_024  # nodes with a key to one private resource; each costs 64 bytes, and a trial to every other
 WRAPS_MAX = 1_024  # written in one run for nodes that came later; more in the next

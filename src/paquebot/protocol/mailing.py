@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import asking, messages, recovery
+from paquebot.protocol import asking, messages, reading, recovery
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
@@ -75,7 +75,7 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) 
         return
     reachable = []
     for peer in view.peers():
-        if not peer.suspect:
+        if not (peer.suspect or peer.revoked):
             yield from _overdue(view, peer, link, now, jitter)
             reachable += [peer.node] if _open(view, peer, link, now) else []
     askable = {node for node in reachable if asking.can_answer(view, node, now)}
@@ -196,16 +196,41 @@ def _line_plans(view: View, peer: Peer, told: Told, tip: int, room: int) -> Iter
     needed = Ranges.of((1, tip)) - peer.acked - told.lines
     # Others' things that it holds anyway are not worth a letter; ours are, so that it knows our journal whole.
     worth = max([(needed - peer.known).last, *(view.last_of_ours(*run) for run in (needed & peer.known).runs)])
-    for first, last in (needed & Ranges.of((1, worth))).runs:
-        yield from _cut(view, peer, first, last, room)
+    needed &= Ranges.of((1, worth))
+    plans = [plan for first, last in needed.runs for plan in _cut(view, peer, first, last, room)]
+    if len(plans) > 1:
+        yield from _ahead(view, peer, needed - plans[0].lines, room)
+    yield from plans
+
+
+def _ahead(view: View, peer: Peer, lines: Ranges, room: int) -> Iterator[Plan]:
+    """Of *lines* that will not be in the next letter, those that decide about others: no bulk may crowd them out."""
+    urgent = Ranges.of(*(run for each in lines.runs for run in view.urgent_lines(*each).runs)) - peer.known
+    bodies: list[int] = []
+    for line in (line for run in urgent.runs for line in view.own_lines(*run) if goes_unasked(line)):
+        room -= line.bytes + LINE_BYTES
+        if room < 0:
+            break
+        bodies.append(line.number)
+    if bodies:
+        yield Plan(bodies=Ranges.numbers(bodies))
+
+
+def chunks_at(view: View, lines: Ranges) -> Ranges:
+    """Return our numbers of the chunks of the files that our *lines* name."""
+    return Ranges.of(
+        *(run for first, last in lines.runs for line in view.own_lines(first, last) for run in line.chunks.runs)
+    )
 
 
 def _cut(view: View, peer: Peer, first: int, last: int, room: int) -> Iterator[Plan]:
     bodies: list[int] = []
     start, size = first, 0
+    hidden = view.hidden_lines(first, last)
     for begin in range(first, last + 1, LINES_MAX):
         for line in view.own_lines(begin, min(begin + LINES_MAX - 1, last)):
-            body = line.bytes if line.number not in peer.known and goes_unasked(line) else 0
+            gone = line.number in peer.known or line.number in hidden
+            body = line.bytes if goes_unasked(line) and not gone else 0
             full = size + body + LINE_BYTES > room or line.number - start >= min(LINES_MAX, PARTS_MAX // 2)
             if full and line.number > start:
                 yield Plan(lines=Ranges.of((start, line.number - 1)), bodies=Ranges.numbers(bodies))
@@ -224,7 +249,7 @@ def goes_unasked(line: OwnLine) -> bool:
 def _cost(view: View, plan: Plan) -> int:
     lines = sum(
         LINE_BYTES + (line.bytes if line.number in plan.bodies else 0)
-        for first, last in plan.lines.runs
+        for first, last in (plan.lines | plan.bodies).runs
         for line in view.own_lines(first, last)
     )
     return HEADER_BYTES + lines + len(plan.chunks) * CHUNK_BYTES
@@ -333,8 +358,8 @@ def settle_moot(view: View, node: Fingerprint) -> Effects:
     peer, settled = view.peer(node), False
     for letter in view.letters(node):
         plan = letter.plan
-        moot = (plan.lines or plan.chunks) and not plan.asks
-        if moot and peer and not plan.lines - peer.acked and not plan.chunks & peer.owed_chunks:
+        moot = (plan.lines or plan.bodies or plan.chunks) and not plan.asks
+        if moot and peer and not (plan.lines | plan.bodies) - peer.acked and not plan.chunks & peer.owed_chunks:
             yield Settle(letter.id)
             settled = True
     # It need not wait for those envelopes any more, and should hear so.
@@ -355,7 +380,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
         parts.append(recovery.marks(view))
     for reply in view.replies(peer.node):
         if reply.number in letter.plan.replies:
-            parts += _answer(view, key, reply, len(parts))
+            parts += _answer(view, key, _still(view, peer, reply, letter.created), len(parts))
     parts += (Want(resource, chunks) for resource, chunks in letter.plan.wants)
     for number in letter.plan.chunks:
         name = view.chunk(number)
@@ -399,9 +424,10 @@ def _latest(ranges: Ranges) -> Ranges:
 
 def _bodies(view: View, numbers: Ranges) -> Iterator[Part]:
     for first, last in numbers.runs:
+        hidden = view.hidden_lines(first, last)
         for line in view.own_lines(first, last):
             signed = view.resource(line.entry.resource)
-            if signed is not None:
+            if signed is not None and line.number not in hidden:
                 yield (
                     Rebuilt(signed)
                     if signed.verbatim is None and len(signed.signatures) == 1
@@ -450,6 +476,14 @@ def _asked(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]
     for name in letter.plan.requests:
         if name in wanted:
             yield ResourceRequest(asking.identifier(b64(letter.id), name), wanted[name], name)
+
+
+def _still(view: View, peer: Peer, reply: Reply, at: Millis) -> Reply:
+    """What was asked for may have been taken back, or the peer's right to it, since the answer was promised."""
+    if reply.resource is None:
+        return reply
+    author, _ = view.origin(reply.resource) or ("", "")
+    return replace(reply, resource=reading.given(view, peer, reply.resource, Fingerprint(author), at))
 
 
 def _answer(view: View, key: PrivateKey, reply: Reply, place: int) -> Iterator[Part]:

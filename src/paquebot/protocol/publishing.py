@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from paquebot.errors import Malformed, Misused, NotPermitted
-from paquebot.protocol import admission, journal, privacy, schema
+from paquebot.errors import Malformed, Misused, NotPermitted, Revoked
+from paquebot.protocol import admission, journal, privacy, schema, standing
 from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import PrivateKey
@@ -16,7 +16,7 @@ from paquebot.protocol.limits import IDENTITY_LIFE_MS, INLINE_BYTES_MAX, MESSAGE
 from paquebot.protocol.privacy import Private
 from paquebot.protocol.published import URIS
 from paquebot.protocol.ranges import Ranges
-from paquebot.protocol.resource import About, FileManifest, Resource, SignedObject, compose
+from paquebot.protocol.resource import PROOFS, About, FileManifest, Resource, SignedObject, compose
 from paquebot.protocol.stamp import Millis, Stamp
 from paquebot.protocol.state import Local, Peer, View
 from paquebot.protocol.trust import (
@@ -103,20 +103,26 @@ def take_root(view: View, founding: Founding, now: Millis) -> Effects:
 def publish(
     view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis, seal: privacy.Seal | None = None
 ) -> Effects:
-    """Publish *drafts*, in order; *seal* locks private ones. Raise `Expired` if our own identity has, or `Misused`."""
+    """Publish *drafts*, in order, signed by the node's *key* or the user's own; *seal* locks private ones.
+
+    Raise `Expired` if our own identity has, `Revoked` if the node is trusted no more, or `Misused`.
+    """
     if any(len(str(draft.fields.get("message", "")).encode()) > MESSAGE_BYTES_MAX for draft in drafts):
         raise Misused("a message is longer than 1 MiB; publish it as a file")
     local = view.local()
-    for name in (local.user, local.node):
+    for name in (local.user, key.fingerprint):
         identity = view.identity(name)
         assert identity is not None, "our own identities are the first lines of our journal"
         identity.check_time(now)
+    trust = None if key.fingerprint == local.user else local.trust
+    if view.authority(local.user).dismissed(local.node, now) and trust:
+        raise Revoked("this node's user trusts it no more: nothing that it publishes counts with anybody")
     for draft in drafts:
         stamp = view.stamp().after(now)
         about = About(stamp=stamp, title=draft.title, filename=draft.filename, tags=draft.tags)
         inner = None
         if draft.private is None:
-            payload = compose(draft.schemas, draft.fields, user=local.user, trust=local.trust, about=about)
+            payload = compose(draft.schemas, draft.fields, user=local.user, trust=trust, about=about)
         else:
             assert seal is not None, "whoever publishes private things can lock them"
             payload, inner = privacy.compose_private(view, draft.schemas, draft.fields, draft.private, about, seal, now)
@@ -127,6 +133,8 @@ def publish(
             yield from privacy.opened(view, resource.id, resource.user, inner)
         if chunks := view.chunks_of(resource.id):
             yield from _owe(view, chunks)
+        if resource.kind in PROOFS:
+            yield from admission.retry(view, [resource.id], now)
 
 
 def _owe(view: View, chunks: Ranges) -> Effects:
@@ -221,19 +229,21 @@ def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bo
         added=now,
         heard_id=journal.root(node),
     )
-    reads, publishes = peer.reads or trusting, peer.publishes or trusting
-    owed = view.own_chunks() if reads and not peer.reads else peer.owed_chunks
-    yield SavePeer(replace(peer, name=name, reads=reads, publishes=publishes, suspect=Millis(0), owed_chunks=owed))
+    publishes = peer.publishes or trusting
+    yield SavePeer(replace(peer, name=name, publishes=publishes, suspect=Millis(0)))
     for signed in card.resources:
         yield from admission.receive(view, signed, node, now, pinning=True)
     yield from _known_by_origin(view, node, card)
     if publishes and not (old and old.publishes and not old.suspect):
         for entry in view.unheld(peer.user):
-            yield Want(entry)
-    granted = any(other.user == peer.user and other.reads for other in view.peers() if other.node != node)
-    if trusting and not granted and not (old and old.reads):
+            if not view.authority(entry.publisher).buries(entry.resource):
+                yield Want(entry)
+    yield from standing.refresh(view, now)
+    granted = view.authority(local.user).grants(READ, (peer.user, node), now)
+    if trusting and not granted and peer.user != local.user:
         fields = {"trust": {"trustee": card.user.fingerprint, "authorization": [READ]}}
         yield from publish(view, key, [Draft(schemas=("trust",), fields=fields)], now)
+        yield from standing.refresh(view, now)
 
 
 def _known_by_origin(view: View, node: Fingerprint, card: Card) -> Effects:

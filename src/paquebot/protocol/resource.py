@@ -19,6 +19,9 @@ from paquebot.protocol.limits import CHUNK_BYTES_MAX
 from paquebot.protocol.published import URIS
 from paquebot.protocol.stamp import Millis, Stamp, format_time, parse_time
 
+PROOFS = ("revoke", "trust", "identity")
+"""The kinds of resources by which it is judged what counts. They are kept whatever comes of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -235,7 +238,13 @@ class Resource:
 
     @property
     def kind(self) -> str:
-        """The name of the schema that says what it is: the first that is not merely about it."""
+        """The name of the schema that says what it is: the first that is not merely about it.
+
+        What decides about other resources is called by that, whatever else it says.
+        """
+        for name in PROOFS:
+            if self.container.keeps(name):
+                return name
         names = {uri: name for name, uri in URIS.items()}
         first = next((name for name in self.container.schemas if name not in ("resource", URIS["about"])), "resource")
         return names.get(first, first)

@@ -9,6 +9,7 @@ from typing import Protocol
 from paquebot.errors import Malformed
 from paquebot.protocol import cbor
 from paquebot.protocol.account import Account
+from paquebot.protocol.authority import AuthorityView
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
@@ -80,6 +81,8 @@ class Peer:
 
     suspect: Millis = Millis(0)
     """Since when it is treated as compromised; 0 if it is not. Until a person says otherwise nothing passes."""
+    revoked: Millis = Millis(0)
+    """Since when its user trusts it no more; 0 if the user does. Nothing goes there then, and nothing is answered."""
 
     @property
     def missing(self) -> Ranges:
@@ -105,7 +108,7 @@ class Plan:
 
     lines: Ranges = Ranges()
     bodies: Ranges = Ranges()
-    """Those of the lines whose resources ride along."""
+    """Lines whose resources ride along: mostly those of `lines`; what decides about others may go ahead of its line."""
     chunks: Ranges = Ranges()
     requests: tuple[ResourceId, ...] = ()
     wants: tuple[tuple[ResourceId, Ranges], ...] = ()
@@ -122,7 +125,7 @@ class Plan:
     @property
     def eliciting(self) -> bool:
         """Whether the peer should let us know that it came."""
-        return bool(self.lines or self.chunks or self.asks)
+        return bool(self.lines or self.bodies or self.chunks or self.asks)
 
     def encode(self) -> bytes:
         """Return the plan as bytes, for the store."""
@@ -298,7 +301,7 @@ class Link:
         return max(DAY_MS, SILENCE_FACTOR * self.latency_ms)
 
 
-class View(Protocol):
+class View(AuthorityView, Protocol):
     """A read-only look at what one node of a store knows."""
 
     def local(self) -> Local:
@@ -372,6 +375,9 @@ class View(Protocol):
 
     def trust(self, resource: ResourceId) -> Trust | None:
         """Return the trust with that resource id, if it is held."""
+
+    def refused(self, code: str) -> Sequence[Held]:
+        """Return the resources that were refused with *code*, as if they were held."""
 
     def announced(self, node: Fingerprint) -> ResourceId | None:
         """Return the resource that holds the latest envelope keys of a node."""

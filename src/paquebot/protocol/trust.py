@@ -7,11 +7,12 @@ from typing import Any
 
 from paquebot.errors import BadSignature, Expired, Malformed, NotPermitted
 from paquebot.protocol import points
-from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, unb64
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, unb64
 from paquebot.protocol.identity import PublicKey, public_key
 from paquebot.protocol.keys import Announcement, EncryptionKey, KeyClass
+from paquebot.protocol.published import URIS
 from paquebot.protocol.resource import Resource
-from paquebot.protocol.stamp import Millis, format_time, parse_time
+from paquebot.protocol.stamp import Millis, Stamp, format_time, parse_time
 
 PUBLISH = "publish_resource"
 READ = "read_resource"
@@ -49,6 +50,9 @@ class Trust:
     rights: tuple[str, ...]
     expires: Millis | None
     signer: Fingerprint
+    authority: ResourceId | None = None
+    """The trust by which the signer gives it; None if the user does."""
+    stamp: Stamp = Stamp(Millis(0))
 
     def check(self, right: str, user: Fingerprint, trustee: Fingerprint, at: Millis) -> None:
         """Raise `NotPermitted` or `Expired` unless this gives *trustee* *right* for *user* at *at*."""
@@ -58,6 +62,39 @@ class Trust:
             raise NotPermitted(f"the signer's trust does not give {right}")
         if self.expires is not None and at >= self.expires:
             raise Expired("the signer's trust has expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where a node's journal ends: what it says beyond line *number*, named *line*, does not count."""
+
+    node: Fingerprint
+    line: LineId
+    number: int
+    successor: Fingerprint | None = None
+    """The node that continues the journal."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return the ``ending`` object."""
+        value: dict[str, Any] = {"node": self.node, "line": self.line, "number": self.number}
+        return {"ending": {**value, "successor": self.successor} if self.successor else value}
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A resource of *user* that takes another one back (SDMP, revoke)."""
+
+    id: ResourceId
+    user: Fingerprint
+    target: ResourceId
+    signer: Fingerprint
+    authority: ResourceId | None
+    """The trust by which the signing node publishes; None if the user signed."""
+    authorization: ResourceId | None
+    """The trust that gives the signer `revoke`; needed if the signer did not publish the target."""
+    stamp: Stamp
+    ending: Ending | None = None
+    """Of a node's trust: how much of its journal still counts. Without it the stamps decide."""
 
 
 def identity_fields(kind: str, key: PublicKey, expires: Millis) -> dict[str, Any]:
@@ -87,7 +124,31 @@ def trust_of(resource: Resource) -> Trust:
     value = resource.container.value["trust"]
     expires = parse_time(value["expires"]) if "expires" in value else None
     rights = tuple(value["authorization"])
-    return Trust(resource.id, resource.user, value["trustee"], rights, expires, resource.signed.signer)
+    signer, stamp = resource.signed.signer, resource.about.stamp if resource.about else Stamp(Millis(0))
+    return Trust(resource.id, resource.user, value["trustee"], rights, expires, signer, resource.trust, stamp)
+
+
+def ending_of(resource: Resource) -> Ending | None:
+    """Return the ending in *resource*, if there is one."""
+    if not resource.container.keeps(URIS["ending"]):
+        return None
+    value = resource.container.value["ending"]
+    return Ending(value["node"], value["line"], value["number"], value.get("successor"))
+
+
+def revocation_of(resource: Resource) -> Revocation:
+    """Return the revocation in *resource*."""
+    value = resource.container.value["revoke"]
+    return Revocation(
+        id=resource.id,
+        user=resource.user,
+        target=value["resource"],
+        signer=resource.signed.signer,
+        authority=resource.trust,
+        authorization=value.get("authorization"),
+        stamp=resource.about.stamp if resource.about else Stamp(Millis(0)),
+        ending=ending_of(resource),
+    )
 
 
 def announcement_fields(keys: Announcement) -> dict[str, Any]:

@@ -73,7 +73,8 @@ class AskingView:
         """Return files that lack chunks, are listed by *journal_*, and were not asked for since *asked_before*."""
         rows = self._all(
             "SELECT id FROM resource WHERE node = ? AND lacking > 0 AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
-            " line.node = resource.node AND line.resource = resource.id AND line.journal = ?) ORDER BY number LIMIT ?",
+            " line.node = resource.node AND line.resource = resource.id AND line.journal = ?) AND NOT EXISTS (SELECT 1"
+            " FROM hidden WHERE hidden.node = resource.node AND hidden.resource = resource.id) ORDER BY number LIMIT ?",
             asked_before,
             self.party(journal_),
             limit,

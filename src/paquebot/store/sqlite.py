@@ -17,8 +17,9 @@ from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.state import Local
-from paquebot.store import aside, asking, evidence, noting, past, private
+from paquebot.store import aside, asking, authority, evidence, noting, past, private
 from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
@@ -320,6 +321,10 @@ class _Writer:
                 self._hold(effect)
             case ask.Release():
                 self._release(effect)
+            case ask.Hide():
+                authority.hide(self._db, self._view, effect)
+            case ask.Readmit(resource):
+                self._delete("quarantine", "item", raw(resource))
             case ask.Post():
                 self._post(effect)
             case ask.Handed(letter, at, where):
@@ -410,6 +415,8 @@ class _Writer:
         )
         name = raw(line.id), self._party(line.entry.publisher), raw(signed.id)
         self._line(self._view.node, line.number, *name, otherwise="OR IGNORE")  # a recalled line is there already
+        if kept.kind in PROOFS:
+            self._view.weigh_again(kept.user)
         self._delete("wanted", "resource", raw(signed.id))
         if effect.chunks:
             self._name_chunks(first, effect.chunks)
@@ -467,6 +474,7 @@ class _Writer:
             seen_at=peer.seen_at,
             ask_at=peer.ask_at,
             suspect=peer.suspect,
+            revoked=peer.revoked,
         )
         self._view.remember(peer)
 
@@ -493,6 +501,7 @@ class _Writer:
         journal = self._party(effect.journal)
         for line in effect.lines:
             self._line(journal, line.number, raw(line.id), self._party(line.entry.publisher), raw(line.entry.resource))
+        self._view.weigh_again()
 
     def _introduce(self, kind: str, name: str, resource: str) -> None:
         self._insert("introduced", otherwise="OR REPLACE", kind=kind, name=self._party(name), resource=raw(resource))

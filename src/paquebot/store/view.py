@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import journal, schema
+from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.events import Errand, Event
@@ -20,9 +21,10 @@ from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, Signature, SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Plan, Reply, Told
-from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
+from paquebot.protocol.trust import Identity, announcement_of, identity_of
 from paquebot.store import noting, past
 from paquebot.store.asking import AskingView
+from paquebot.store.authority import AuthorityView
 from paquebot.store.private import PrivateView
 
 
@@ -51,6 +53,8 @@ class Listed:
     shown: bool
     chunk_total: int
     lacking: int
+    revoked_by: ResourceId | None = None
+    """The revocation because of which it does not count."""
 
     @property
     def uri(self) -> str:
@@ -76,7 +80,7 @@ class Quarantined:
     """The bytes are still here; they may have had to make room for others."""
 
 
-class SqliteView(PrivateView, AskingView):
+class SqliteView(PrivateView, AskingView, AuthorityView):
     """What one local node knows. Peers and names are cached: one process writes at a time."""
 
     def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:
@@ -100,6 +104,7 @@ class SqliteView(PrivateView, AskingView):
         self._names: dict[int, str] = {}
         self._identities: dict[ResourceId, Identity] = {}
         self._announcements: dict[ResourceId, Announcement] = {}
+        self._authorities: dict[Fingerprint, Authority] = {}
 
     def remember(self, peer: Peer) -> None:
         """Take *peer* as what `peer` returns from now on."""
@@ -275,7 +280,7 @@ class SqliteView(PrivateView, AskingView):
             columns = (
                 "peer, peer_user, name, reads, publishes, added, heard, heard_id, done, acked, applied, known,"
                 " owed_chunks, asked_chunks, sequence, received, floor, told_number, told_done, owes_ack, seen_at,"
-                " ask_at, suspect"
+                " ask_at, suspect, revoked"
             )
             rows = self._all(f"SELECT {columns} FROM peer WHERE node = ? ORDER BY added, peer")  # noqa: S608
             found = (self._peer(*row) for row in rows)
@@ -284,7 +289,7 @@ class SqliteView(PrivateView, AskingView):
 
     def _peer(self, peer: int, user: int, name: str, reads: int, publishes: int, added: int, *rest: Any) -> Peer:
         (heard, heard_id, done, acked, applied, known, owed, asked, sequence, received, floor) = rest[:11]
-        told_number, told_done, owes_ack, seen_at, ask_at, suspect = rest[11:]
+        told_number, told_done, owes_ack, seen_at, ask_at, suspect, revoked = rest[11:]
         return Peer(
             node=self._name(peer),
             user=self._name(user),
@@ -309,6 +314,7 @@ class SqliteView(PrivateView, AskingView):
             seen_at=Millis(seen_at),
             ask_at=Millis(ask_at),
             suspect=Millis(suspect),
+            revoked=Millis(revoked),
         )
 
     def told(self, peer: Fingerprint, medium: str) -> Told:
@@ -473,10 +479,15 @@ class SqliteView(PrivateView, AskingView):
             self._identities[proof] = identity_of(resource)
         return self._identities[proof]
 
-    def trust(self, resource: ResourceId) -> Trust | None:
-        """Return the trust with that resource id, if it is held."""
-        found = self._read(resource)
-        return trust_of(found) if found and found.container.keeps("trust") else None
+    def refused(self, code: str) -> Sequence[Held]:
+        """Return the resources that were refused with *code*, as if they were held."""
+        rows = self._all(
+            "SELECT digest, sender FROM quarantine WHERE node = ? AND code = ? AND item != x'' AND sender != 0"
+            " ORDER BY item",
+            code,
+        )
+        found = ((self._blobs.get(digest), sender) for digest, sender in rows)
+        return [Held(SignedObject.parse(data), (), None, self._name(sender)) for data, sender in found if data]
 
     def announced(self, node: Fingerprint) -> ResourceId | None:
         """Return the resource that holds the latest envelope keys of a node."""
@@ -503,6 +514,8 @@ class SqliteView(PrivateView, AskingView):
         name = raw(resource)
         if row := self._one("SELECT missing FROM held WHERE node = ? AND id = ?", name):
             return "held", " ".join(json.loads(row[0])) or "its time has not come"
+        if self.hidden(resource) is not None:
+            return "superseded", "revoked"
         row = self._one("SELECT code FROM quarantine WHERE node = ? AND item = ? ORDER BY id DESC LIMIT 1", name)
         return ("rejected", row[0]) if row else None
 
@@ -610,7 +623,9 @@ class SqliteView(PrivateView, AskingView):
     def own_chunks(self) -> Ranges:
         """Return our numbers of the chunks of all files that our user published."""
         rows = self._all(
-            "SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND chunk_total > 0 AND author = ?", self.user
+            "SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND chunk_total > 0 AND author = ? AND NOT"
+            " EXISTS (SELECT 1 FROM hidden WHERE hidden.node = resource.node AND hidden.resource = resource.id)",
+            self.user,
         )
         return Ranges.of(*((first, first + total - 1) for first, total in rows))
 
@@ -618,15 +633,23 @@ class SqliteView(PrivateView, AskingView):
 
     _LISTED = (
         "SELECT id, author, number, kind, title, filename, tags, size, stamp_at, stamp_count, received, sender, shown,"
-        " chunk_total, lacking FROM resource"
+        " chunk_total, lacking, (SELECT cause FROM hidden WHERE hidden.node = resource.node AND"
+        " hidden.resource = resource.id) AS cause FROM resource"
     )
 
-    def listed(self, kinds: Sequence[str] | None = None, *, new: bool = False) -> Iterator[Listed]:
-        """Yield resources in order of stamp and id: all, or those of some *kinds*; with *new*, those never shown."""
+    def listed(
+        self, kinds: Sequence[str] | None = None, *, new: bool = False, revoked: bool = False
+    ) -> Iterator[Listed]:
+        """Yield resources in order of stamp and id: all, or those of some *kinds*; with *new*, those never shown.
+
+        With *revoked*, those too that were taken back.
+        """
         chosen = f"kind IN ({', '.join('?' * len(kinds))})" if kinds is not None else "1"
         unseen = "shown = 0" if new else "1"
+        counting = "1" if revoked else "cause IS NULL"
         rows = self._db.execute(
-            f"{self._LISTED} WHERE node = ? AND {chosen} AND {unseen} ORDER BY stamp_at, stamp_count, id",
+            f"{self._LISTED} WHERE node = ? AND {chosen} AND {unseen} AND {counting}"
+            " ORDER BY stamp_at, stamp_count, id",
             (self.node, *(kinds or ())),
         )
         for row in rows:
@@ -638,7 +661,7 @@ class SqliteView(PrivateView, AskingView):
         return self._listed(*row) if row else None
 
     def _listed(self, id_: bytes, author: int, number: int, *rest: Any) -> Listed:
-        kind, title, filename, tags, size, at, count, received, sender, shown, total, lacking = rest
+        kind, title, filename, tags, size, at, count, received, sender, shown, total, lacking, cause = rest
         return Listed(
             ResourceId(b64(id_)),
             self._name(author),
@@ -654,6 +677,7 @@ class SqliteView(PrivateView, AskingView):
             bool(shown),
             total,
             lacking,
+            ResourceId(b64(cause)) if cause else None,
         )
 
     def ids(self, low: bytes, high: bytes) -> Sequence[ResourceId]:

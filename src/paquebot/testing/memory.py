@@ -13,6 +13,7 @@ from hashlib import sha256
 from paquebot.errors import NotInitialised
 from paquebot.protocol import effects as ask
 from paquebot.protocol import journal, schema
+from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.events import Errand, Event
@@ -24,10 +25,11 @@ from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Reply, Told
-from paquebot.protocol.trust import Identity, Trust, announcement_of, identity_of, trust_of
+from paquebot.protocol.trust import Identity, announcement_of, identity_of
 from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Listed, Quarantined
 from paquebot.testing.memory_asking import AskingView
+from paquebot.testing.memory_authority import AuthorityView
 from paquebot.testing.tables import Row, Tables, Writer
 
 
@@ -103,6 +105,7 @@ class MemoryStore:
                     done.append(effect)
         except BaseException:
             self._tables.rollback()
+            self.view.forget()
             raise
         self._tables.mark()
         return done
@@ -149,7 +152,7 @@ class MemoryStore:
             self._tables.mark()
 
 
-class MemoryView(AskingView):
+class MemoryView(AskingView, AuthorityView):
     """What the node of a store in memory knows: the engine's `View`, and what lists and reports need."""
 
     def __init__(self, tables: Tables, blobs: MemoryBlobs, local: Local) -> None:
@@ -159,6 +162,12 @@ class MemoryView(AskingView):
         # Functions of a resource's name alone: they need not be forgotten when a transaction is undone.
         self._identities: dict[ResourceId, Identity] = {}
         self._announcements: dict[ResourceId, Announcement] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what is remembered: a transaction was undone."""
+        self._authorities: dict[Fingerprint, tuple[int, int, Authority]] = {}
+        """How many proofs and lines there were, and what followed."""
 
     # -- ourselves and journals -------------------------------------------------------
 
@@ -306,10 +315,6 @@ class MemoryView(AskingView):
             self._identities[proof] = identity_of(found)
         return self._identities.get(proof) if proof else None
 
-    def trust(self, resource: ResourceId) -> Trust | None:
-        found = self._read(resource)
-        return trust_of(found) if found and found.container.keeps("trust") else None
-
     def announced(self, node: Fingerprint) -> ResourceId | None:
         return self._tables.introduced.get(("keys", node))
 
@@ -352,6 +357,8 @@ class MemoryView(AskingView):
         tables = self._tables
         if resource in tables.held:
             return "held", " ".join(tables.held[resource].missing) or "its time has not come"
+        if resource in tables.hidden:
+            return "superseded", "revoked"
         return ("rejected", tables.refused[resource]) if resource in tables.refused else None
 
     def outcomes(self, peer: Fingerprint) -> Sequence[tuple[ResourceId, str, str]]:
@@ -405,16 +412,24 @@ class MemoryView(AskingView):
 
     def own_chunks(self) -> Ranges:
         rows = self._tables.rows
-        return Ranges.of(*(self.chunks_of(n).runs[0] for n in rows if self._mine(rows[n]) and rows[n].chunk_total))
+        hidden = self._tables.hidden
+        mine = (n for n in rows if self._mine(rows[n]) and rows[n].chunk_total and n not in hidden)
+        return Ranges.of(*(self.chunks_of(n).runs[0] for n in mine))
 
     def _mine(self, row: Row) -> bool:
         return row.kept.user == self._local.user
 
     # -- lists and reports ----------------------------------------------------------------
 
-    def listed(self, kinds: Sequence[str] | None = None, *, new: bool = False) -> Iterator[Listed]:
-        """Yield resources in order of stamp and id: all, or those of some *kinds*; with *new*, those never shown."""
-        found = (self._listed(row) for row in self._tables.rows.values())
+    def listed(
+        self, kinds: Sequence[str] | None = None, *, new: bool = False, revoked: bool = False
+    ) -> Iterator[Listed]:
+        """Yield resources in order of stamp and id: all, or those of some *kinds*; with *new*, those never shown.
+
+        With *revoked*, those too that were taken back.
+        """
+        rows = self._tables.rows.values()
+        found = (self._listed(row) for row in rows if revoked or row.kept.signed.id not in self._tables.hidden)
         chosen = (each for each in found if (kinds is None or each.kind in kinds) and not (new and each.shown))
         yield from sorted(chosen, key=lambda each: (each.stamp, raw(each.id)))
 
@@ -440,6 +455,7 @@ class MemoryView(AskingView):
             row.shown,
             row.chunk_total,
             row.lacking,
+            self._tables.hidden.get(kept.signed.id),
         )
 
     def ids(self, low: bytes, high: bytes) -> Sequence[ResourceId]:

@@ -44,5 +44,7 @@ class AskingView:
         return [
             name
             for _, name, row in rows
-            if row.asked <= asked_before and any(who == journal_ for who, _ in self._tables.naming.get(name, ()))
+            if row.asked <= asked_before
+            and name not in self._tables.hidden
+            and any(who == journal_ for who, _ in self._tables.naming.get(name, ()))
         ][:limit]

@@ -17,6 +17,7 @@ from paquebot.protocol.events import Errand, Event
 from paquebot.protocol.journal import Line
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.past import Fork, Lapse, Proof
+from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Asking, Held, Kept, Letter, Peer, Reply, Told
 from paquebot.store.blobs import MemoryBlobs
@@ -41,7 +42,7 @@ class Row:
 class Tables:
     """Everything a home remembers, with a list of how to undo what was changed since `mark`."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915 one line for each table
         self.facts: Table = {}
         """Single values by name."""
         self.peers: dict[Fingerprint, Peer] = {}
@@ -75,6 +76,12 @@ class Tables:
         """Of what was set aside: what a person needs no longer."""
         self.refused: dict[ResourceId, str] = {}
         """The code of the latest refusal of a resource."""
+        self.items: dict[bytes, tuple[ResourceId, str]] = {}
+        """By the hash of what was set aside: which resource it was, and the code."""
+        self.weighed: dict[Fingerprint, tuple[ResourceId, ...]] = {}
+        """What is held of each user's trusts, revocations and identities."""
+        self.hidden: dict[ResourceId, ResourceId] = {}
+        """What does not count, and because of which revocation."""
         self.outcomes: dict[Fingerprint, tuple[tuple[ResourceId, str, str], ...]] = {}
         """By peer: what became of ours there."""
         self.opened: dict[ResourceId, tuple[Fingerprint, ...]] = {}
@@ -172,6 +179,16 @@ class Writer:
                 self._have_blob(name, len(data))
             case ask.HaveBlob(name, size):
                 self._have_blob(name, size)
+            case ask.Hide(resource, by):
+                t.drop(t.hidden, resource)
+                if by is not None:
+                    t.put(t.hidden, resource, by)
+            case ask.Readmit(resource):
+                for digest, (item, _) in list(t.items.items()):
+                    if item == resource:
+                        t.drop(t.items, digest)
+                        t.drop(t.quarantine, digest)
+                t.drop(t.refused, resource)
             case ask.Post(letter):
                 t.add(t.letters, letter.id, letter)
             case ask.Handed():
@@ -277,6 +294,8 @@ class Writer:
         total, shown = effect.chunk_total, kept.sender is None
         t.add(t.rows, name, Row(kept, line.number, first, total, total, kept.received, shown))
         t.add(t.by_number, line.number, name)
+        if kept.kind in PROOFS:
+            t.put(t.weighed, kept.user, (*t.weighed.get(kept.user, ()), name))
         if (self._node, line.number) not in t.lines:  # a recalled line is there already
             self._line(self._node, line)
         t.drop(t.wanted, name)
@@ -373,6 +392,7 @@ class Writer:
         self._blobs.put(effect.data)
         if effect.item:
             t.put(t.refused, effect.item, effect.code)
+            t.put(t.items, name, (effect.item, effect.code))
         number = t.facts.get("quarantined", 0) + 1
         t.put(t.facts, "quarantined", number)
         size, sender = len(effect.data), effect.sender

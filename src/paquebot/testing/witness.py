@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Protocol
 
 from paquebot.protocol import journal
-from paquebot.protocol.bundle import Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
-from paquebot.protocol.effects import AddLines, DropReply, Effect, Keep, Post, Release, Seen, Settle, Tell
+from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
+from paquebot.protocol.effects import AddLines, DropReply, Effect, Hide, Keep, Post, Release, Seen, Settle, Tell
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.mailing import IN_FLIGHT_MAX
@@ -164,10 +164,11 @@ class Witness:
         asked = (b'"request_', b'"receipt"')
         items = sum(
             isinstance(part, Rebuilt | Update | Chunk | Recalled)
+            or (isinstance(part, Answer) and part.place is None)
             or (isinstance(part, Verbatim) and not any(word in _payload(part) for word in asked))
             for part in heard.parts
         )
-        released = sum(isinstance(effect, Release) for effect in effects)
+        released = sum(isinstance(effect, Release | Hide) for effect in effects)
         assert told == items + released, f"{items} items came, {released} were looked at again, {told} outcomes"
 
     def _prove(self, who: Fingerprint, author: Fingerprint) -> None:

@@ -2,6 +2,22 @@
 
 -- Trust: ----------------------------------------------------------------------------------------------------
 
+CREATE INDEX resource_proof ON resource (node, author, number) WHERE kind IN ('revoke', 'trust', 'identity');
+CREATE INDEX resource_urgent ON resource (node, number)
+    WHERE kind IN ('revoke', 'trust', 'identity', 'envelope_keys', 'ending', 'rotation');
+CREATE INDEX resource_signer ON resource (node, signer, author, number);
+
+CREATE TABLE hidden (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    cause BLOB NOT NULL,
+    PRIMARY KEY (node, resource)
+) STRICT;
+CREATE INDEX hidden_number ON hidden (node, number);
+
+ALTER TABLE peer ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
 
 
 

@@ -1,0 +1,285 @@
+"""What of a user's trusts and revocations counts: a pure function of those that are held, in whatever order they came.
+
+A trust gives no more, and for no longer, than its giver has. A revocation cuts off what its target gave: by a line of
+the node's journal if it names one, else by its stamp. Revocations are weighed in one order for everybody: the user's
+own first, then those of nodes, nearer ones before delegates, each by stamp and name; one that was cut off by an earlier
+one has no effect. Revocations cannot be revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from paquebot.errors import Expired, NotPermitted
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
+from paquebot.protocol.limits import TRUST_DEPTH_MAX
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import Resource
+from paquebot.protocol.stamp import Millis, Stamp
+from paquebot.protocol.trust import CREATE_TRUST, REVOKE, Ending, Revocation, Trust, revocation_of, trust_of
+
+Place = Callable[[Ending, ResourceId], bool | None]
+"""Says whether a resource stands in a node's journal up to the line of an ending; None if that is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A signed resource of the user, as far as authority is concerned."""
+
+    id: ResourceId
+    signer: Fingerprint
+    authority: ResourceId | None
+    stamp: Stamp
+
+    @classmethod
+    def of(cls, resource: Resource) -> Claim:
+        """Return what *resource* claims."""
+        stamp = resource.about.stamp if resource.about else Stamp(Millis(0))
+        return cls(resource.id, resource.signed.signer, resource.trust, stamp)
+
+
+class Authority:
+    """One user's trusts and revocations, weighed. *identities* are those published for the user, by resource."""
+
+    def __init__(
+        self,
+        user: Fingerprint,
+        trusts: Iterable[Trust],
+        revocations: Iterable[Revocation],
+        identities: Mapping[ResourceId, Fingerprint],
+        place: Place,
+    ) -> None:
+        self.user = user
+        self.trusts = {trust.id: trust for trust in trusts}
+        self.revocations: dict[ResourceId, Revocation] = {}
+        """Those that have an effect."""
+        self._identities = identities
+        self._place = place
+        self._chains: dict[ResourceId, tuple[Trust, ...]] = {}
+        self.unconditional: set[ResourceId] = set()
+        """Those among them whose signer may revoke what others published."""
+        self._buried: dict[ResourceId, list[Revocation]] = {}
+        self._cuts: dict[str, list[Revocation]] = {}
+        """By trust, or by identity that was revoked."""
+        self._to: dict[Fingerprint, list[Trust]] = {}
+        for trust in self.trusts.values():
+            self._to.setdefault(trust.trustee, []).append(trust)
+        ranked = ((self._rank(each), each.stamp, each.id, each) for each in revocations)
+        for _, _, _, revocation in sorted(each for each in ranked if each[0] <= TRUST_DEPTH_MAX):
+            self._weigh(revocation)
+
+    # -- chains ---------------------------------------------------------------------
+
+    def chain(self, trust: ResourceId | None) -> tuple[Trust, ...]:
+        """Return *trust* and those by which it was given, up to one of the user's own; empty if it leads nowhere."""
+        if trust is None:
+            return ()
+        if trust not in self._chains:
+            self._chains[trust] = self._follow(trust)
+        return self._chains[trust]
+
+    def _follow(self, name: ResourceId | None) -> tuple[Trust, ...]:
+        found: list[Trust] = []
+        while len(found) < TRUST_DEPTH_MAX and name is not None and (trust := self.trusts.get(name)):
+            if found and (trust.trustee != found[-1].signer or CREATE_TRUST not in trust.rights):
+                return ()
+            found.append(trust)
+            if trust.signer == self.user:
+                return tuple(found)
+            name = trust.authority
+        return ()
+
+    def rights(self, trust: Trust) -> frozenset[str]:
+        """Return what *trust* gives: of what it names, that which each of its givers has too."""
+        chain = self.chain(trust.id)
+        return frozenset(trust.rights).intersection(*(each.rights for each in chain)) if chain else frozenset()
+
+    def expires(self, trust: Trust) -> Millis | None:
+        """Return when *trust* ends: not later than the trust of any of its givers."""
+        return min((each.expires for each in self.chain(trust.id) if each.expires is not None), default=None)
+
+    def _rank(self, revocation: Revocation) -> int:
+        """How far from the user the revoker stands; the user first."""
+        if revocation.signer == self.user:
+            return 0
+        return len(self.chain(revocation.authority)) or TRUST_DEPTH_MAX + 1
+
+    # -- what revocations do ------------------------------------------------------------
+
+    def _weigh(self, revocation: Revocation) -> None:
+        claim = Claim(revocation.id, revocation.signer, revocation.authority, revocation.stamp)
+        if self.cut(claim):
+            return
+        self.revocations[revocation.id] = revocation
+        if claim.signer == self.user or self._may_revoke(claim, revocation.authorization):
+            self.unconditional.add(revocation.id)
+        self._buried.setdefault(revocation.target, []).append(revocation)
+        trust, identity = self.trusts.get(revocation.target), self._identities.get(revocation.target)
+        if revocation.id in self.unconditional or claim.signer == (trust.signer if trust else identity):
+            for name in (trust and trust.id, identity):
+                if name:
+                    self._cuts.setdefault(name, []).append(revocation)
+
+    def _may_revoke(self, claim: Claim, authorization: ResourceId | None) -> bool:
+        trust = self.trusts.get(authorization) if authorization else None
+        if trust is None or trust.trustee != claim.signer or REVOKE not in self.rights(trust):
+            return False
+        ends = self.expires(trust)
+        return (ends is None or claim.stamp.at < ends) and not self.cut(replace(claim, authority=trust.id))
+
+    def buries(self, resource: ResourceId, signer: Fingerprint | None = None) -> Revocation | None:
+        """Return the first revocation that takes *resource* back; *signer* signed it, if that is known."""
+        for each in self._buried.get(resource, ()):
+            if each.id in self.unconditional or each.signer == signer:
+                return each
+        return None
+
+    def cuts(self, trust: Trust) -> tuple[Revocation, ...]:
+        """Return the revocations of *trust* itself, of its trustee's identity, and of the user's."""
+        return tuple(each for name in (trust.id, trust.trustee, self.user) for each in self.against(name))
+
+    def against(self, name: str) -> Sequence[Revocation]:
+        """Return the revocations of one trust or one identity."""
+        return self._cuts.get(name, ())
+
+    def ending(self, node: Fingerprint) -> Ending | None:
+        """Return the first line at which a revocation ended *node*'s journal, if one did."""
+        found = (each.ending for trust in self._to.get(node, ()) for each in self.cuts(trust))
+        return min((each for each in found if each and each.node == node), key=lambda each: each.number, default=None)
+
+    def weight(self, trust: Trust) -> tuple[ResourceId, ...]:
+        """Return the revocations that bear on what *trust* gives: two authorities with the same judge it alike."""
+        return tuple(each.id for link in self.chain(trust.id) for each in self.cuts(link))
+
+    # -- what counts ----------------------------------------------------------------------
+
+    def check(self, claim: Claim, right: str, at: Millis) -> None:
+        """Raise `NotPermitted` or `Expired` unless, revocations apart, *claim* had *right* at the moment *at*."""
+        if claim.signer == self.user:
+            return
+        trust = self.trusts.get(claim.authority) if claim.authority else None
+        if trust is None:
+            raise NotPermitted("a node signed a resource without naming the trust that allows it")
+        trust.check(right, self.user, claim.signer, at)
+        if right not in self.rights(trust):
+            raise NotPermitted(f"whoever gave the signer {right} did not have it, or the chain of trusts is too long")
+        ends = self.expires(trust)
+        if ends is not None and at >= ends:
+            raise Expired("a trust by which the signer's was given has expired")
+
+    def cut(self, claim: Claim) -> Revocation | None:
+        """Return the revocation that cuts off *claim*, if one does."""
+        for each in self.against(self.user):
+            if not self._before(each, claim):
+                return each
+        for trust in self.chain(claim.authority) if claim.signer != self.user else ():
+            for each in self.cuts(trust):
+                if not self._before(each, claim):
+                    return each
+            claim = Claim(trust.id, trust.signer, trust.authority, trust.stamp)
+        return None
+
+    def _before(self, revocation: Revocation, claim: Claim) -> bool:
+        """Whether *claim* was made before *revocation* took effect."""
+        ending = revocation.ending
+        if ending is not None and ending.node == claim.signer:
+            placed = self._place(ending, claim.id)
+            if placed is not None:
+                return placed
+        # What has no stamp cannot be shown to have been there before.
+        return claim.stamp.at > 0 and claim.stamp < revocation.stamp
+
+    # -- who may do what now ------------------------------------------------------------------
+
+    def given(self, trustee: Fingerprint) -> list[Trust]:
+        """Return the trusts to *trustee* that nothing was taken back of, by stamp."""
+        found = (each for each in self._to.get(trustee, ()) if self._stands(each))
+        return sorted(found, key=lambda each: (each.stamp, each.id))
+
+    def _stands(self, trust: Trust) -> bool:
+        claim = Claim(trust.id, trust.signer, trust.authority, trust.stamp)
+        return bool(self.chain(trust.id)) and not self.cuts(trust) and not self.cut(claim)
+
+    def grants(self, right: str, trustees: Iterable[Fingerprint], at: Millis | None) -> bool:
+        """Return whether one of *trustees* has *right* at *at*; with None, expiry is not looked at."""
+        return any(
+            right in self.rights(trust) and (at is None or (ends := self.expires(trust)) is None or at < ends)
+            for trustee in trustees
+            for trust in self.given(trustee)
+        )
+
+    def dismissed(self, node: Fingerprint, at: Millis | None) -> Millis | None:
+        """Return since when *node*, which the user had trusted, is not trusted any more; None if it is, or never was.
+
+        With *at* None, expiry is not looked at.
+        """
+        trusts = self._to.get(node, ())
+        if not trusts:
+            return None
+        ends: list[Millis] = []
+        for trust in trusts:
+            expires = self.expires(trust)
+            if self._stands(trust) and (at is None or expires is None or at < expires):
+                return None
+            cuts = [each.stamp.at for each in self.cuts(trust)]
+            ends.append(min([*cuts, *([expires] if expires is not None else [])], default=trust.stamp.at))
+        return max(ends)
+
+
+class AuthorityView(Protocol):
+    """What is known of who may do what, and of what was taken back. Nothing of it writes."""
+
+    def authority(self, user: Fingerprint) -> Authority:
+        """Return what counts of the trusts and revocations of *user* that are held."""
+
+    def origin(self, resource: ResourceId) -> tuple[Fingerprint, str] | None:
+        """Return for whom a held resource was published, and its kind."""
+
+    def signed_by(self, user: Fingerprint, signer: Fingerprint) -> Sequence[ResourceId]:
+        """Return the held resources that *signer* published for *user*."""
+
+    def hidden(self, resource: ResourceId) -> ResourceId | None:
+        """Return the revocation because of which a held resource does not count."""
+
+    def hidden_lines(self, first: int, last: int) -> Ranges:
+        """Return those of our lines from *first* to *last* whose resources do not count."""
+
+    def urgent_lines(self, first: int, last: int) -> Ranges:
+        """Return those of our lines from *first* to *last* that decide about other resources."""
+
+
+class Journals(Protocol):
+    """Where lines are looked up."""
+
+    def line_id(self, journal: Fingerprint, number: int) -> LineId | None:
+        """See `View.line_id`."""
+
+    def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
+        """See `View.naming`."""
+
+
+def placed(journals: Journals, ending: Ending, resource: ResourceId) -> bool | None:
+    """Return whether *resource* stands in the ended node's journal up to its end; None if that is not known here.
+
+    It is known if the journal is, to that very line: a copy that says something else there is of another branch.
+    """
+    if journals.line_id(ending.node, ending.number) != ending.line:
+        return None
+    return any(who == ending.node and number <= ending.number for who, number in journals.naming(resource))
+
+
+def weigh(user: Fingerprint, resources: Iterable[Resource], place: Place) -> Authority:
+    """Return the authority that follows from all held *resources* of *user* that are proofs."""
+    trusts: list[Trust] = []
+    revocations: list[Revocation] = []
+    identities: dict[ResourceId, Fingerprint] = {}
+    for each in resources:
+        if each.container.keeps("trust"):
+            trusts.append(trust_of(each))
+        if each.container.keeps("revoke"):
+            revocations.append(revocation_of(each))
+        if each.container.keeps("identity"):
+            identities[each.id] = each.signed.signer
+    return Authority(user, trusts, revocations, identities, place)

@@ -1,0 +1,43 @@
+"""Who may have what: whether a peer's user is trusted with a resource, and what is given when one is asked for."""
+
+from __future__ import annotations
+
+from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.resource import PROOFS
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Peer, View
+from paquebot.protocol.trust import READ
+
+CLOSURE = (*PROOFS, "schema", "ending", "rotation", "envelope_keys", "user", "node")
+"""What is needed to judge the rest; given to everybody who may read ours, whoever published it."""
+
+
+def may_read(view: View, peer: Peer, user: Fingerprint, at: Millis) -> bool:
+    """Return whether *peer* may have what *user* published: by a trust of that user alone, also where we hold it."""
+    if peer.suspect or peer.revoked:
+        return False
+    if user == peer.user:
+        return True
+    if user == view.local().user:
+        return peer.reads
+    return view.authority(user).grants(READ, (peer.user, peer.node), at)
+
+
+def serves(view: View, peer: Peer, name: ResourceId, at: Millis) -> bool:
+    """Return whether the resource called *name*, and its chunks, may be given to *peer*."""
+    origin = view.origin(name)
+    if origin is None or view.hidden(name) is not None:
+        return False
+    user, kind = origin
+    return (kind in CLOSURE and peer.reads) or may_read(view, peer, user, at)
+
+
+def given(view: View, peer: Peer, name: ResourceId, author: Fingerprint, at: Millis) -> ResourceId | None:
+    """Return what *peer* gets when it asks for *author*'s resource *name*: that, its revocation, or nothing."""
+    by = view.hidden(name)
+    if by is None and not view.has(name):
+        found = view.authority(author).buries(name)
+        by = found.id if found else None
+    if by is not None:
+        return by if serves(view, peer, by, at) else None
+    return name if serves(view, peer, name, at) else None

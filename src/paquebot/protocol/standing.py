@@ -1,0 +1,41 @@
+"""How each peer stands: whether its own user still trusts it, and whether ours lets it read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paquebot.protocol import mailing
+from paquebot.protocol.effects import Effects, SavePeer
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.stamp import MILLIS_MAX, Millis
+from paquebot.protocol.state import Peer, View
+from paquebot.protocol.trust import READ
+
+
+def refresh(view: View, at: Millis | None) -> Effects:
+    """Draw from the trusts that are held what each peer may do at *at*. None: no clock here can be relied upon.
+
+    Then nothing expires, and nothing that had an end begins again.
+    """
+    mine = view.authority(view.local().user)
+    for peer in view.peers():
+        since = view.authority(peer.user).dismissed(peer.node, at)
+        if since is None and at is None and peer.revoked:
+            since = view.authority(peer.user).dismissed(peer.node, peer.revoked)
+        who = (peer.user, peer.node)
+        when = at if at is not None or peer.reads else Millis(MILLIS_MAX)
+        reads = not since and (peer.user == view.local().user or mine.grants(READ, who, when))
+        if (reads, since or 0) != (peer.reads, peer.revoked):
+            yield from _changed(view, replace(peer, reads=reads, revoked=since or Millis(0)), gains=not peer.reads)
+
+
+def _changed(view: View, peer: Peer, *, gains: bool) -> Effects:
+    owed = peer.owed_chunks
+    if not peer.reads:
+        owed = Ranges()
+    elif gains:
+        owed = view.own_chunks() - mailing.chunks_at(view, peer.applied)
+    yield SavePeer(replace(peer, owed_chunks=owed, asked_chunks=peer.asked_chunks & owed))
+    if peer.revoked:
+        for letter in view.letters(peer.node):
+            yield from mailing.lost(view, letter)

@@ -1,0 +1,121 @@
+"""Who may do what and what was taken back, in the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from paquebot.protocol import authority
+from paquebot.protocol.authority import Authority
+from paquebot.protocol.effects import Hide
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
+from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import Resource
+from paquebot.protocol.trust import Trust, trust_of
+
+
+class AuthorityView:
+    """The part of the view that looks at trusts and revocations."""
+
+    node: int
+    user: int
+    _authorities: dict[Fingerprint, Authority]
+
+    def party(self, name: str, *, create: bool = False) -> int:
+        """Return the number of a user or node."""
+        raise NotImplementedError
+
+    def line_id(self, journal_: Fingerprint, number: int) -> LineId | None:
+        """Return the name of a line of a journal."""
+        raise NotImplementedError
+
+    def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
+        """Return every line that names *resource*."""
+        raise NotImplementedError
+
+    def _name(self, number: int) -> Fingerprint:
+        raise NotImplementedError
+
+    def _one(self, sql: str, *values: object) -> Any:
+        raise NotImplementedError
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        raise NotImplementedError
+
+    def _read(self, name: ResourceId) -> Resource | None:
+        raise NotImplementedError
+
+    def weigh_again(self, user: Fingerprint | None = None) -> None:
+        """Forget what counts for *user*; with None, all that may depend on the lines of a journal."""
+        if user is not None:
+            self._authorities.pop(user, None)
+        else:
+            self._authorities = {name: each for name, each in self._authorities.items() if not each.revocations}
+
+    def trust(self, resource: ResourceId) -> Trust | None:
+        """Return the trust with that resource id, if it is held."""
+        found = self._read(resource)
+        return trust_of(found) if found and found.container.keeps("trust") else None
+
+    def authority(self, user: Fingerprint) -> Authority:
+        """Return what counts of the trusts and revocations of *user* that are held."""
+        if user not in self._authorities:
+            rows = self._all(
+                "SELECT id FROM resource WHERE node = ? AND author = ? AND kind IN ('revoke', 'trust', 'identity')"
+                " ORDER BY number",
+                self.party(user),
+            )
+            found = (self._read(ResourceId(b64(row[0]))) for row in rows)
+            held = [each for each in found if each is not None]
+            self._authorities[user] = authority.weigh(user, held, partial(authority.placed, self))
+        return self._authorities[user]
+
+    def origin(self, resource: ResourceId) -> tuple[Fingerprint, str] | None:
+        """Return for whom a held resource was published, and its kind."""
+        row = self._one("SELECT author, kind FROM resource WHERE node = ? AND id = ?", raw(resource))
+        return (self._name(row[0]), row[1]) if row else None
+
+    def signed_by(self, user: Fingerprint, signer: Fingerprint) -> Sequence[ResourceId]:
+        """Return the held resources that *signer* published for *user*."""
+        rows = self._all(
+            "SELECT id FROM resource WHERE node = ? AND signer = ? AND author = ? ORDER BY number",
+            self.party(signer),
+            self.party(user),
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
+    def hidden(self, resource: ResourceId) -> ResourceId | None:
+        """Return the revocation because of which a held resource does not count."""
+        row = self._one("SELECT cause FROM hidden WHERE node = ? AND resource = ?", raw(resource))
+        return ResourceId(b64(row[0])) if row else None
+
+    def hidden_lines(self, first: int, last: int) -> Ranges:
+        """Return those of our lines from *first* to *last* whose resources do not count."""
+        return Ranges.numbers(
+            row[0]
+            for row in self._all(
+                "SELECT number FROM hidden WHERE node = ? AND number BETWEEN ? AND ? ORDER BY number", first, last
+            )
+        )
+
+    def urgent_lines(self, first: int, last: int) -> Ranges:
+        """Return those of our lines from *first* to *last* that decide about other resources."""
+        rows = self._all(
+            "SELECT number FROM resource WHERE node = ? AND number BETWEEN ? AND ? AND kind IN"
+            " ('revoke', 'trust', 'identity', 'envelope_keys', 'ending', 'rotation') ORDER BY number",
+            first,
+            last,
+        )
+        return Ranges.numbers(row[0] for row in rows)
+
+
+def hide(db: sqlite3.Connection, view: AuthorityView, effect: Hide) -> None:
+    """Let a held resource not count any more, or count again."""
+    key = (view.node, raw(effect.resource))
+    db.execute("DELETE FROM hidden WHERE node = ? AND resource = ?", key)
+    if effect.by is not None:
+        (number,) = db.execute("SELECT number FROM resource WHERE node = ? AND id = ?", key).fetchone()
+        values = (view.user, view.node, number, raw(effect.resource), raw(effect.by))
+        db.execute("INSERT INTO hidden (user, node, number, resource, cause) VALUES (?, ?, ?, ?, ?)", values)
