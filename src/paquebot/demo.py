@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from paquebot.display import printable
+
 PHOTO_BYTES = 2_500_000
 
 
@@ -25,7 +27,7 @@ def run(keep: Path | None) -> int:
     folder = keep or Path(tempfile.mkdtemp(prefix="paquebot-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        click.echo(f"{folder} is not empty; give another folder", err=True)
+        click.echo(f"{printable(str(folder), 4_096)} is not empty; give another folder", err=True)
         return 2
     try:
         return Demo(folder).run()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
+from json import dumps
 from unicodedata import category
 
 _SHOWN_MAX = 300
+MARKS_MAX = 4  # on one letter: what languages need, and no tower
+_NOT_PLAIN = re.compile(r"[^\n -~]+")
+_MARKS = frozenset(("Mn", "Me"))
 # Controls, invisible and bidirectional formatting, halves, private and unknown characters, line ends of Unicode.
 _UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 # Letters and marks by their category, but nothing to be seen: joiners, fillers, Mongolian and general selectors.
@@ -14,7 +20,8 @@ _BLANK = frozenset(map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x31
 def printable(text: str, most: int = _SHOWN_MAX) -> str:
     """Return *text* on one line, at most *most* characters long, with nothing in it that a terminal obeys or hides.
 
-    Control characters, bidirectional overrides, zero-width characters and line ends are written as escapes.
+    Control characters, bidirectional overrides, zero-width characters and line ends are written as escapes, and so
+    are marks heaped upon one letter until they cover their neighbours.
 
     >>> printable("a ship \\x1b[31m\\u202egnp.exe\\u200b, été")
     'a ship \\\\x1b[31m\\\\u202egnp.exe\\\\u200b, été'
@@ -23,7 +30,7 @@ def printable(text: str, most: int = _SHOWN_MAX) -> str:
     >>> printable("abcdef", 4), printable("abcd", 4), printable("ab\\x00cd", 5)
     ('abc…', 'abcd', 'ab…')
     """
-    pieces = [_visible(char) for char in text[: most + 1]]
+    pieces = list(_pieces(text[: most + 1], _escaped))
     if len(text) <= most and sum(map(len, pieces)) <= most:
         return "".join(pieces)
     shown, room = [], most - 1
@@ -35,6 +42,24 @@ def printable(text: str, most: int = _SHOWN_MAX) -> str:
     return "".join(shown) + "…"
 
 
-def _visible(char: str) -> str:
-    unsafe = category(char) in _UNSAFE or char in _BLANK
-    return char.encode("unicode_escape").decode("ascii") if unsafe else char
+def _pieces(text: str, escape: Callable[[str], str]) -> Iterator[str]:
+    """The characters of *text*, those that are unsafe or one too many as *escape* writes them."""
+    marks = 0
+    for char in text:
+        kind = category(char)
+        marks = marks + 1 if kind in _MARKS else 0
+        unsafe = kind in _UNSAFE or char in _BLANK or marks > MARKS_MAX
+        yield escape(char) if unsafe else char
+
+
+def printable_json(text: str) -> str:
+    """Return a JSON document that means the same, and holds nothing that a terminal obeys or hides.
+
+    >>> printable_json('{"a": "\u202e\x9b"}')
+    '{"a": "\\\\u202e\\\\u009b"}'
+    """
+    return _NOT_PLAIN.sub(lambda found: "".join(_pieces(found[0], lambda char: dumps(char)[1:-1])), text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

@@ -188,8 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(error.ctx.get_help() if error.ctx else "")
         code = 2
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        code = _correct(error)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; nothing is lost, run it again to go on", err=True)
         code = 130
@@ -212,6 +211,14 @@ def _stop_printing() -> None:
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:
     raise SystemExit(143)
+
+
+def _correct(error: click.ClickException) -> int:
+    """Print what is wrong with the command, as click does, but nothing of it that a terminal would obey."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True)
+    click.echo(f"Error: {_shown(error.format_message())}", err=True)
+    return error.exit_code
 
 
 def _explain(error: PaquebotError) -> int:

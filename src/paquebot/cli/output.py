@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 import click
 
-from paquebot.display import printable
+from paquebot.display import printable, printable_json
 from paquebot.protocol.stamp import Millis, format_time
 
 
 def as_json(value: object) -> None:
-    """Print one JSON document; in ASCII if it holds a path that is not UTF-8."""
+    """Print one JSON document; in ASCII if it holds a path that is not UTF-8. What a terminal would obey is escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    click.echo(text if utf8(text) else json.dumps(value, indent=2))
+    click.echo(printable_json(text) if utf8(text) else json.dumps(value, indent=2))
 
 
 def utf8(text: str) -> bool:

@@ -226,7 +226,7 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
         click.echo(f"{'peer':<9} {printable(name)}: {reach}")
     if text is not None:
         click.echo()
-        click.echo("\n".join(printable(line) for line in text.split("\n")))
+        click.echo("\n".join(printable(line, 10 * len(line) + 1) for line in text.split("\n")))
 
 
 @click.command("save")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from paquebot.display import printable
 from paquebot.errors import Malformed, Misused, NotPermitted, Revoked
 from paquebot.protocol import admission, journal, privacy, schema, standing
 from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
@@ -170,7 +171,7 @@ def write_card(view: View) -> str:
     names = [line.entry.resource for line in lines]
     names[3] = view.announced(local.node) or names[3]
     objects = [signed.encode().decode() for name in names if (signed := view.resource(name))]
-    return "\n".join([f"{CARD_HEAD} of {local.name}, node {short(local.node)}", *objects, ""])
+    return "\n".join([f"{CARD_HEAD} of {printable(local.name)}, node {short(local.node)}", *objects, ""])
 
 
 def read_card(text: str, now: Millis) -> Card:

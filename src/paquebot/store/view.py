@@ -75,7 +75,7 @@ class Quarantined:
     where: str
     at: Millis
     item: ResourceId | None = None
-    """The resource that it was, if it was one; else None or empty."""
+    """The resource that it was, if it was one."""
     kept: bool = True
     """The bytes are still here; they may have had to make room for others."""
 
@@ -703,7 +703,7 @@ class SqliteView(PrivateView, AskingView, AuthorityView):
         )
         by = [self._name(row[5]) if row[5] else None for row in rows]
         return [
-            Quarantined(number, digest, size, code, why, who, place, at, ResourceId(b64(item)), bool(kept))
+            Quarantined(number, digest, size, code, why, who, place, at, ResourceId(b64(item)) or None, bool(kept))
             for who, (number, digest, size, code, why, _, place, at, item, kept) in zip(by, rows, strict=True)
         ]
 
