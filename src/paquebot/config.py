@@ -80,6 +80,8 @@ class Config:
     secrets: Secrets = Secrets()
     hooks: Hooks = Hooks()
     outputs: tuple[Output, ...] = ()
+    welcome: bool = False
+    """Whoever introduces itself becomes a peer: ``accept = "first"``."""
 
 
 def read(path: Path) -> Config:
@@ -100,7 +102,7 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport", "secrets", "hooks", "output"])
+    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
@@ -111,7 +113,14 @@ def read(path: Path) -> Config:
         _secrets(path, value.get("secrets", {})),
         _hooks(path, value.get("hooks", {})),
         _tables(path, "output", value.get("output", []), Output),
+        welcome=_welcome(path, value.get("accept", "ask")),
     )
+
+
+def _welcome(path: Path, accept: object) -> bool:
+    if accept not in ("ask", "first"):
+        raise ConfigError(f'{path}: accept is "ask", or "first" for a server that welcomes whoever comes')
+    return accept == "first"
 
 
 TASKS = {"on-arrival": Kind.ARRIVED.value, **{f"on-{kind}": kind.value for kind in Kind if kind != Kind.HOOK_FAILED}}

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from paquebot.errors import Malformed
+from paquebot.protocol import meeting
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.store import Store
 from paquebot.vault import keystore
@@ -58,6 +59,7 @@ class HouseContext:
         *,
         now: Callable[[], int],
         entropy: Callable[[int], bytes],
+        welcome: bool = False,
     ) -> None:
         self._store = store
         self._kind = kind
@@ -65,6 +67,12 @@ class HouseContext:
         self._tags = tags
         self._now = now
         self._entropy = entropy
+        nodes = sorted(f"{peer.node}{peer.suspect or ''}" for peer in store.view.peers())
+        if welcome:
+            nodes.append("welcome")
+        elif meeting.full(store.view):
+            nodes.append("full")
+        self._epoch = sha256(" ".join(nodes).encode()).hexdigest()[:16]
 
     @property
     def folder(self) -> Path:
@@ -74,9 +82,11 @@ class HouseContext:
 
     @property
     def epoch(self) -> str:
-        """Changes when a peer is added, removed, set apart or taken back: what was left may then be taken."""
-        nodes = sorted(f"{peer.node}{peer.suspect or ''}" for peer in self._store.view.peers())
-        return sha256(" ".join(nodes).encode()).hexdigest()[:16]
+        """Changes when a peer is added, removed, set apart or taken back: what was left may then be taken.
+
+        It stays the same for one visit: what was left before a peer was added is looked at in the next.
+        """
+        return self._epoch
 
     def get(self, key: str) -> bytes | None:
         """Return a value of the durable state."""

@@ -36,6 +36,7 @@ __all__ = [
     "TooLarge",
     "Transient",
     "TransportError",
+    "Waiting",
     "WrongKey",
     "WrongPassphrase",
 ]  # fmt: skip
@@ -146,6 +147,10 @@ class Stranger(Refused):
     """
 
     code = "stranger"
+
+
+class Waiting(Stranger):
+    """The sender introduces itself and waits for a person's word: `paquebot peer pending`."""
 
 
 class NotPermitted(Refused):

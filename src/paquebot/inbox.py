@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger
+from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger, Waiting
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol.bundle import To
+from paquebot.protocol import meeting
+from paquebot.protocol.bundle import Bundle, To
 from paquebot.protocol.effects import Settle
 from paquebot.protocol.engine import Engine
-from paquebot.protocol.keys import Announcement
+from paquebot.protocol.keys import Announcement, Pins
+from paquebot.protocol.limits import STRANGERS_KEPT_MAX, STRANGERS_READ_MAX
+from paquebot.protocol.meeting import Met
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link
 from paquebot.report import Problem, Report
@@ -22,17 +25,28 @@ BATCH = 256  # acknowledgements given at once: a stick gets one file for them
 
 
 class Inbox:
-    """Empties one transport at a time into one store."""
+    """Empties one transport at a time into one store. With *welcome*, whoever introduces itself becomes a peer."""
 
     def __init__(
-        self, store: Store, engine: Engine, sealer: Callable[[], Sealer], clock: Callable[[], Millis], report: Report
+        self,
+        store: Store,
+        engine: Engine,
+        sealer: Callable[[], Sealer],
+        clock: Callable[[], Millis],
+        report: Report,
+        *,
+        welcome: bool = False,
     ) -> None:
         self._store = store
         self._engine = engine
         self._sealer = sealer
         self._clock = clock
         self._report = report
+        self._welcome = welcome
         self._pins: dict[str, Announcement] | None = None
+        self._met: Met | None = None
+        self._strangers = 0
+        self._strangers_kept = 0
 
     async def drain(self, transport: Transport, link: Link) -> None:
         """Take in everything that has arrived. Raise `TransportError` or `StoreError`."""
@@ -83,6 +97,8 @@ class Inbox:
         bundle = bundles.decode(opened.bundle)
         sender = self._engine.sender(bundle, opened.signers)
         to = self._engine.addressed(bundle, sender)
+        if self._met is not None:
+            self._meet(self._met, bundle, where, opened.created)
         done = self._store.commit(self._engine.receive(bundle, sender, link, where, self._clock(), opened.created))
         self._commit_news(done)
         self._store.release(envelope)
@@ -90,8 +106,13 @@ class Inbox:
         self._report.note(done)
         return to
 
-    def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement:
+    def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement | None:
         """Set it aside, unless it simply is not ours; a stranger's waits until we may know the stranger."""
+        if isinstance(refusal, Stranger):
+            self._strangers_kept += 1
+            if isinstance(refusal, Waiting) or self._strangers_kept > STRANGERS_KEPT_MAX:
+                self._report.not_ours += 1
+                return None if self._strangers > STRANGERS_READ_MAX else Acknowledgement(arrival.key, Verdict.NOT_OURS)
         if isinstance(refusal, Malformed):
             done = self._store.commit(self._engine.in_clear(arrival.parcel, arrival.where, self._clock()))
             if done:
@@ -112,7 +133,28 @@ class Inbox:
     async def _open(self, parcel: bytes) -> Opened:
         wall = self._clock()
         now, doubtful = self._engine.now(wall), self._engine.doubtful(wall)
-        return await asyncio.to_thread(self._sealer().open, parcel, self._known(), now=now, doubtful=doubtful)
+        self._met = None
+
+        def introduced(data: bytes) -> Pins:
+            self._strangers += 1
+            if self._strangers > STRANGERS_READ_MAX:
+                raise Waiting("too many strangers at once; it is looked at another time")
+            self._met = meeting.read(data, now)
+            return {self._met.node: self._met.card.keys}
+
+        return await asyncio.to_thread(
+            self._sealer().open, parcel, self._known(), now=now, doubtful=doubtful, introduced=introduced
+        )
+
+    def _meet(self, met: Met, bundle: Bundle, where: str, sealed: Millis) -> None:
+        """Let the engine decide about a stranger whose seal is good. Raise `Waiting` unless it is a peer now."""
+        effects = self._engine.introduced(met, bundle, where, self._clock(), sealed, welcome=self._welcome)
+        self._report.note(self._store.commit(effects))
+        peer = self._store.view.peer(met.node)
+        if peer is None:
+            raise Waiting("the sender is not one of our peers")
+        self._report.notes.append(f"{peer.name} introduced itself and is a peer now")
+        self._pins = None
 
     def _known(self) -> dict[str, Announcement]:
         """The pinned envelope keys of all peers, read anew for each run."""

@@ -17,7 +17,6 @@ from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
 from paquebot.errors import (
-    BadCard,
     ClosedToUs,
     ConfigError,
     DiskFull,
@@ -33,6 +32,7 @@ from paquebot.errors import (
 )
 from paquebot.inbox import Inbox
 from paquebot.keychain import NODE_KEY
+from paquebot.meetings import Meetings
 from paquebot.outbox import Outbox
 from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
@@ -146,6 +146,10 @@ class Node:
         return self._key_read
 
     @cached_property
+    def _welcome(self) -> bool:
+        return config.read(self.home / config.FILE_NAME).welcome
+
+    @cached_property
     def _private(self) -> Privacy:
         return Privacy(self.view, self._secrets, self._entropy)
 
@@ -174,21 +178,18 @@ class Node:
         """Return this node's card."""
         return publishing.write_card(self.view)
 
+    @cached_property
+    def meetings(self) -> Meetings:
+        """What a person does about other nodes."""
+        return Meetings(self._store, self._engine, self.clock)
+
     def read_card(self, text: str) -> Card:
         """Return a verified card. Raise `BadCard`."""
-        try:
-            return publishing.read_card(text, self.now())
-        except Refused as refusal:
-            raise BadCard(str(refusal)) from refusal
+        return self.meetings.read_card(text)
 
     def add_peer(self, card: Card, name: str, *, trusting: bool = True) -> Peer:
         """Pin *card*'s node as *name*. Raise `Misused` or `Refused`."""
-        for peer in self.view.peers():
-            keys = self.view.announcement(peer.node)
-            if keys and peer.node != card.node.fingerprint and keys.signing == card.keys.signing:
-                raise Misused(f"this card uses the envelope key of {peer.name!r}: one of the two is a copy")
-        self._store.commit(self._engine.add_peer(card, name, self.clock(), trusting=trusting))
-        return self.peer(name)
+        return self.meetings.add(card, name, trusting=trusting)
 
     def peer(self, name: str) -> Peer:
         """Return the peer called *name*. Raise `NotFound`."""
@@ -201,10 +202,6 @@ class Node:
     def commit(self, effects: Iterable[Effect]) -> list[Effect]:
         """Carry out *effects*, all or none; return them."""
         return self._store.commit(effects)
-
-    def remove_peer(self, name: str) -> None:
-        """Forget the peer called *name*: nothing more is sent to it or taken from it. Raise `NotFound`."""
-        self._store.remove_peer(self.peer(name).node)
 
     # -- publishing ----------------------------------------------------------------------
 
@@ -452,7 +449,9 @@ class Node:
         kind = registry.load(carrier.uses)
         settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
         folder = self.home / "carriers" / carrier.uses
-        context = HouseContext(self._store, carrier.uses, folder, tags, now=self.now, entropy=self._entropy)
+        context = HouseContext(
+            self._store, carrier.uses, folder, tags, now=self.now, entropy=self._entropy, welcome=self._welcome
+        )
         async with kind.open(settings, context) as transport:
             before = report.sent
             await self.exchange(transport, tags, report, progress)
@@ -472,7 +471,7 @@ class Node:
         self, transport: Transport, tags: Tags, report: Report, progress: Callable[[int], None] = lambda _: None
     ) -> None:
         """Take in, then hand out, over one open transport."""
-        inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report)
+        inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report, welcome=self._welcome)
         await inbox.drain(transport, link(transport))
         self._tend_private(report)
         if transport.capability.writable:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from paquebot.protocol import clear
-from paquebot.protocol.effects import Effect, Keep, NoteOpened, Quarantine, Tell
+from paquebot.protocol.effects import Effect, Keep, NoteOpened, Quarantine, SavePending, Tell
 from paquebot.protocol.events import SHOWN_KINDS
 
 
@@ -64,6 +64,8 @@ class Report:
                     self.findings.append(Problem(effect.where, f"{effect.reason} ({effect.code})", code))
                 case NoteOpened(kind=kind) if kind in SHOWN_KINDS:
                     self.new += 1
+                case SavePending(pending) if not pending.declined:
+                    self.notes.append(f"{pending.where}: {pending.name} waits to be met: see `paquebot peer pending`")
                 case Keep(kept) if kept.sender is not None and kept.kind in SHOWN_KINDS:
                     self.new += 1
 

@@ -238,16 +238,20 @@ def test_the_author_hears_why_something_waits_at_a_peer(pair, stick):
     assert bob.texts() == ["from the future"]
 
 
-def test_a_stranger_is_set_aside_until_known(make, meet, stick, tmp_path):
+def test_a_stranger_waits_until_known(make, meet, stick, tmp_path):
     alice, bob = make("Alice"), make("Bob")
     bob.run("card", "-o", tmp_path / "bob.card")
     alice.run("peer", "add", "Bob", tmp_path / "bob.card")
     alice.say("you do not know me yet")
     alice.sync(stick)
 
-    said = bob.err("sync", "--via", stick, code=3)
+    before = tree(stick)
+    found = bob.sync(stick)
 
-    assert "stranger" in said
+    assert (found["found"], found["not_ours"], found["refused"]) == (1, 1, 0)
+    assert "Alice waits to be met" in found["notes"][0]
+    assert before.items() <= tree(stick).items(), "strangers get no answer, and what they wrote stays"
+    assert bob.sync(stick)["found"] == 0
     assert bob.texts() == []
     alice.run("card", "-o", tmp_path / "alice.card")
     bob.run("peer", "add", "Alice", tmp_path / "alice.card")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,19 @@ from fixtures import make_bundle
 
 from paquebot.errors import Malformed, Refused
 from paquebot.protocol import bundle
-from paquebot.protocol.bundle import Bundle, Chunk, Outcome, Rebuilt, Reference, Tally, Unknown, Update, Verbatim, Want
+from paquebot.protocol.bundle import (
+    Bundle,
+    Chunk,
+    Introduction,
+    Outcome,
+    Rebuilt,
+    Reference,
+    Tally,
+    Unknown,
+    Update,
+    Verbatim,
+    Want,
+)
 from paquebot.protocol.encoding import b64, digest
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
@@ -82,6 +95,8 @@ def part(value: bundle.Part) -> dict[str, Any]:
             return {"part": "outcome", "item": item.hex(), "code": code, "detail": detail}
         case Want(resource, chunks):
             return {"part": "want", "resource": resource, "chunks": runs(chunks)}
+        case Introduction(card, proof):
+            return {"part": "introduction", "resources": [part(Rebuilt(each)) for each in card], "proof": proof.hex()}
         case Unknown(kind):
             return {"part": "unknown", "kind": kind}
 
@@ -109,7 +124,7 @@ def test_what_was_generated_is_what_is_committed():
 
 def test_every_kind_of_part_has_a_vector():
     kinds = {each["part"] for value in VECTORS.values() for each in value["parts"]}
-    assert kinds == {"verbatim", "resource", "update", "chunk", "tally", "outcome", "want", "unknown"}
+    assert kinds == {"verbatim", "resource", "update", "chunk", "tally", "outcome", "want", "introduction", "unknown"}
 
 
 @pytest.mark.parametrize("name", ["update-with-resources", "rsa-signer"])
@@ -138,3 +153,16 @@ def test_a_hostile_bundle_is_refused_with_exactly_the_error_in_its_name(path):
 
 def test_there_are_hostile_bundles():
     assert len(HOSTILE) > 60
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_the_introduction_is_found_without_reading_on(name):
+    found = bundle.introduction(vector(name))
+    whole = bundle.decode(vector(name)).parts
+    assert found == (whole[0] if whole and isinstance(whole[0], Introduction) else None)
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
+def test_looking_for_an_introduction_in_a_hostile_bundle_is_harmless(path):
+    with suppress(Malformed):
+        bundle.introduction(path.read_bytes())

@@ -196,7 +196,7 @@ def remove(setting: Setting, name: str, wants_json: bool) -> None:
     """
     with setting.node() as node:
         gone = node.peer(name)
-        node.remove_peer(name)
+        node.meetings.remove(gone)
     if wants_json:
         output.as_json(_as_json(gone))
     else:

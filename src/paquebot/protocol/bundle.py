@@ -20,7 +20,16 @@ from paquebot.protocol import cbor
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw, unb64
 from paquebot.protocol.identity import EDDSA, HS512
-from paquebot.protocol.limits import CHUNK_BYTES_MAX, HEARD_MAX, LINES_MAX, PARTS_MAX, RECIPIENTS_MAX, RUNS_MAX
+from paquebot.protocol.limits import (
+    CHUNK_BYTES_MAX,
+    HEARD_MAX,
+    INTRODUCED_MAX,
+    INTRODUCTION_BYTES_MAX,
+    LINES_MAX,
+    PARTS_MAX,
+    RECIPIENTS_MAX,
+    RUNS_MAX,
+)
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
@@ -32,12 +41,16 @@ TOKEN_BYTES = 16
 CHECK_BYTES = 4
 MARK_BYTES = 8
 MARKS_MAX = 64
+INVITE_BYTES = 16
+PROOF_BYTES = INVITE_BYTES + 32
 NUMBER_MAX = (1 << 53) - 1  # whole in every language and every database, with room to add two
 
 OUTCOMES = ("applied", "duplicate", "superseded", "held", "deferred", "rejected", "declined")
 """All that can become of an item."""
 
 _ALGORITHMS = (EDDSA, HS512)
+_OPENING_BYTES_MAX = 512 * 1024  # of a stranger's bundle: its header, and the introduction
+_OPENING_ITEMS_MAX = 20_000
 
 
 def node_tag(node: Fingerprint) -> bytes:
@@ -187,13 +200,27 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Introduction:
+    """Part 8: the sender's card, for a recipient that may never have heard of it; the first part of its bundle.
+
+    It is the only part that a stranger's envelope is opened for, and is trusted no more than a card from anywhere.
+    """
+
+    resources: tuple[SignedObject, ...]
+    proof: bytes = b""
+    """That the sender was invited: the 16 bytes that name the invitation and 32 that only its holder can make."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A part of a type that this version does not know. Skipped."""
 
     kind: int
 
 
-Part: TypeAlias = Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Answer | Recall | Recalled | Unknown
+Part: TypeAlias = (
+    Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Answer | Introduction | Recall | Recalled | Unknown
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +287,12 @@ def _part(part: Part, signers: _Signers) -> Value:
         case Answer(identifier, status, place, by):
             at = 0 if place is None else place + 1
             return [7, identifier, status, at, signers.index(by.signer, by.algorithm), by.value]
+        case Introduction(resources, proof):
+            card: list[Value] = []
+            for each in resources:
+                (by,) = each.signatures
+                card.append([each.payload, signers.index(by.signer, by.algorithm), by.value])
+            return [8, card, proof]
         case Recall(marks):
             return [16, [[number, name] for number, name in marks]]
         case Recalled(since, lines, first, identifier, by):
@@ -295,6 +328,19 @@ def decode(data: bytes) -> Bundle:
         expires=_moment(value.get(5)),
         parts=tuple(_read_part(each, signers) for each in _array(value.get(7), PARTS_MAX)),
     )
+
+
+def introduction(data: bytes) -> Introduction | None:
+    """Return the introduction with which the bundle in *data* begins, if it does. Raise `Malformed`.
+
+    Nothing behind it is read: whoever sealed the bundle is not known yet.
+    """
+    value, first = cbor.opening(data[:_OPENING_BYTES_MAX], 7, _OPENING_ITEMS_MAX)
+    if value.get(0) != VERSION or not isinstance(first, list) or not first or first[0] != 8:
+        return None
+    found = _read_part(first, _Reader(value).signers())
+    assert isinstance(found, Introduction)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,11 +392,9 @@ def _read_part(value: Value, signers: _Signer) -> Part:
             _, resource, chunks = _fields(value, 3)
             return Want(ResourceId(b64(_sized(resource, 64))), _ranges(chunks))
         case 7:
-            _, identifier, status, place, by, signature = _fields(value, 6)
-            if not (isinstance(identifier, str) and isinstance(status, str)) or not 0 < len(identifier) < 128:
-                raise Malformed("an answer is not of the right form")
-            at = _number(place)
-            return Answer(identifier, status, at - 1 if at else None, _signature(by, signature, signers))
+            return _answer(value, signers)
+        case 8:
+            return _introduction(value, signers)
         case 16:
             pairs = [_fields(each, 2) for each in _array(_fields(value, 2)[1], MARKS_MAX)]
             return Recall(tuple((_number(number), _sized(name, MARK_BYTES)) for number, name in pairs))
@@ -374,6 +418,27 @@ def _recalled(value: Value, signers: _Signer) -> Recalled:
         identifier,
         _signature(by, signature, signers),
     )
+
+
+def _answer(value: list[Value], signers: _Signer) -> Answer:
+    _, identifier, status, place, by, signature = _fields(value, 6)
+    if not (isinstance(identifier, str) and isinstance(status, str)) or not 0 < len(identifier) < 128:
+        raise Malformed("an answer is not of the right form")
+    at = _number(place)
+    return Answer(identifier, status, at - 1 if at else None, _signature(by, signature, signers))
+
+
+def _introduction(value: list[Value], signers: _Signer) -> Introduction:
+    _, resources, proof = _fields(value, 3)
+    signed = tuple(_introduced(each, signers) for each in _array(resources, INTRODUCED_MAX))
+    if sum(len(each.payload) for each in signed) > INTRODUCTION_BYTES_MAX:
+        raise Malformed("an introduction is larger than any card")
+    return Introduction(signed, _sized(proof, PROOF_BYTES) if proof else b"")
+
+
+def _introduced(value: Value, signers: _Signer) -> SignedObject:
+    payload, by, signature = _fields(value, 3)
+    return SignedObject.build(_bytes(payload), _signature(by, signature, signers))
 
 
 def _compact(value: Value, signers: _Signer) -> CompactEntry:

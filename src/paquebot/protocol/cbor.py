@@ -66,13 +66,35 @@ def decode(data: bytes) -> Value:
     return value
 
 
+def opening(data: bytes, key: int, items_max: int) -> tuple[dict[int, Value], Value | None]:
+    """Return a map's values below *key*, and the first item of the list that it has there; None if that is empty.
+
+    What follows is not looked at: it may be anything. Raise `Malformed`, also for more than *items_max* items.
+    """
+    reader = _Reader(data, items_max)
+    major, count = reader.head()
+    found: dict[int, Value] = {}
+    for _ in range(count if major == 5 else 0):
+        kind, name = reader.head()
+        if kind != 0 or name in found:
+            break
+        if name == key:
+            kind, length = reader.head()
+            if kind == 4:
+                return found, reader.value(2) if length else None
+            break
+        found[name] = reader.value(1)
+    raise Malformed("a bundle does not begin as bundles do")
+
+
 class _Reader:
     """Walks over the bytes once; lengths are checked against what is left before anything is allocated."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, items_max: int = _ITEMS_MAX) -> None:
         self.data = data
         self.at = 0
         self._items = 0
+        self._items_max = items_max
 
     def head(self) -> tuple[int, int]:
         try:
@@ -93,7 +115,7 @@ class _Reader:
 
     def value(self, depth: int) -> Value:
         self._items += 1
-        if depth > _DEPTH_MAX or self._items > _ITEMS_MAX:
+        if depth > _DEPTH_MAX or self._items > self._items_max:
             raise Malformed("a bundle has too many or too deeply nested items")
         major, number = self.head()
         match major:

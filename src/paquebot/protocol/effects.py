@@ -18,6 +18,7 @@ from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Asking, Held, Kept, Letter, Peer, Reply, Told
+from paquebot.protocol.strangers import Pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +397,20 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class SavePending:
+    """Replace what is known of a stranger, or add it. A number of 0 is replaced by the store's next."""
+
+    pending: Pending
+
+
+@dataclass(frozen=True, slots=True)
+class DropPending:
+    """Forget a stranger: it is pinned now."""
+
+    node: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
 class Tell(Noting):
     """Say what became of one received item. Exactly one for each; the store only passes it on."""
 
@@ -451,6 +466,8 @@ Effect: TypeAlias = (
     | NoteClosed
     | NoteReaders
     | Reached
+    | SavePending
+    | DropPending
     | Tell
 )
 

@@ -14,18 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from paquebot.errors import NotForUs, Refused, SetApart, Stranger
-from paquebot.protocol import admission, clear, evidence, hearing, mailing, noting, publishing, standing
+from paquebot.protocol import admission, clear, evidence, hearing, mailing, meeting, noting, publishing, standing
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.evidence import Occasion
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import SKEW_MS
+from paquebot.protocol.meeting import Met
 from paquebot.protocol.privacy import Seal
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link, Peer, View
+from paquebot.protocol.strangers import Pending
 
 UNASKED = Millis(0)
 """No clock was asked: what is known of the time besides must do."""
@@ -74,7 +76,7 @@ class Engine:
     def add_peer(self, card: Card, name: str, wall: Millis, *, trusting: bool = True) -> Effects:
         """Pin the node of a verified *card* under *name*. Raise `Misused` or `Refused`."""
         now = self.now(wall)
-        yield from self._noted(publishing.add_peer(self._view, self._key, card, name, trusting=trusting, now=now), wall)
+        yield from self._noted(meeting.pin(self._view, self._key, card, name, trusting=trusting, now=now), wall)
 
     def sender(self, bundle: Bundle, signers: Sequence[str]) -> Fingerprint:
         """Return which of *signers*, who announce one key, the header names. Raise `Refused` if it names none."""
@@ -101,9 +103,7 @@ class Engine:
         *sealed* is the moment that the seal names; what the bundle says is believed if there is none.
         """
         to = self.addressed(bundle, sender)
-        sealed = bundle.created if sealed is None else sealed
-        if abs(bundle.created - sealed) > SKEW_MS:
-            raise Refused("the bundle and its seal are dated differently")
+        sealed = _sealed(bundle, sealed)
         self._peer(sender)
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
         heard = hearing.hear(found, bundle, to, wall, sealed)
@@ -117,6 +117,32 @@ class Engine:
         if peer.suspect:
             raise SetApart(f"{peer.name} is set apart since its signed data came in clear; add its card again to go on")
         return peer
+
+    def introduced(
+        self, met: Met, bundle: Bundle, where: str, wall: Millis, sealed: Millis | None = None, *, welcome: bool = False
+    ) -> Effects:
+        """Decide about somebody whose opened envelope introduces them: pin them, or let them wait for a person.
+
+        With *welcome*, whoever comes is pinned. Nothing else of *bundle* is acted on; if they are pinned, it is
+        received next. Raise `Refused`.
+        """
+        self.addressed(bundle, met.node)
+        _sealed(bundle, sealed)
+        found = meeting.introduced(self._view, self._key, met, where, self.now(wall), welcome=welcome)
+        yield from self._noted(found, wall)
+
+    def accept(self, pending: Pending, name: str, wall: Millis, *, trusting: bool = True) -> Effects:
+        """A person accepts one who waits, under *name*. Raise `Misused` or `Refused`."""
+        accepted = meeting.accept(self._view, self._key, pending, name, trusting=trusting, now=self.now(wall))
+        yield from self._noted(accepted, wall)
+
+    def decline(self, pending: Pending, wall: Millis) -> Effects:
+        """A person turns one down who waits."""
+        yield from meeting.decline(pending, self.now(wall))
+
+    def forget(self, peer: Peer, wall: Millis) -> Effects:
+        """A person removes *peer*: see to it that nothing but a person brings it back."""
+        yield from meeting.forget(self._view, peer, self.now(wall))
 
     def refuse(self, data: bytes, refusal: Refused, where: str, wall: Millis) -> Effects:
         """Set an envelope aside that could not be opened or read."""
@@ -184,3 +210,12 @@ class Engine:
     def size_max(self, letter: Letter) -> int:
         """Return an upper bound of the size of *letter*'s envelope, in bytes."""
         return mailing.size_max(self._view, letter)
+
+
+def _sealed(bundle: Bundle, sealed: Millis | None) -> Millis:
+    """Return when *bundle* was sealed: what the seal says, if there is one. Raise `Refused` if it says otherwise."""
+    if sealed is None:
+        return bundle.created
+    if abs(bundle.created - sealed) > SKEW_MS:
+        raise Refused("the bundle and its seal are dated differently")
+    return sealed

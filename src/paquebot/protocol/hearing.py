@@ -14,6 +14,7 @@ from paquebot.protocol.bundle import (
     Answer,
     Bundle,
     Chunk,
+    Introduction,
     Outcome,
     Part,
     Rebuilt,
@@ -80,7 +81,7 @@ class Hearing:
 def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis) -> Effects:
     """Decide about an envelope that a pinned peer addressed to us as *to* and sealed when its clock showed *sealed*."""
     view, now, peer = hearing.view, hearing.now, hearing.peer
-    eliciting = not all(isinstance(part, Tally | Outcome | Unknown) for part in bundle.parts)
+    eliciting = not all(isinstance(part, Tally | Outcome | Introduction | Unknown) for part in bundle.parts)
     owes_ack = peer.owes_ack or (eliciting and not hearing.link.shows_tokens)
     if view.seen(bundle.id):
         if owes_ack != peer.owes_ack:
@@ -201,7 +202,7 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
             yield from recovery.recalled(view, hearing.sender, part, us.key)
         case Answer():
             yield from _answer(hearing, parts, part)
-        case Outcome() | Unknown():
+        case Outcome() | Introduction() | Unknown():
             pass
         case _:
             assert_never(part)

@@ -48,6 +48,13 @@ EVENTS_AGE_MS = 400 * DAY_MS  # a year and what a person needs to ask about it
 ERRANDS_MAX = 10_000  # waiting to be done outside; events wait for those to be done
 EVENT_DETAIL_MAX = 300  # characters
 
+# Strangers.
+INTRODUCED_MAX = 16  # resources on a card that introduces; ours has six
+INTRODUCTION_BYTES_MAX = 24 * KIB  # of their payloads; ours has 3 kB, one with RSA keys 6
+PENDING_MAX = 64  # strangers who wait for a person's word; the next waits with the carrier
+STRANGERS_READ_MAX = 256  # introductions read in one run: each costs some ms
+STRANGERS_KEPT_MAX = 16  # unreadable ones set aside in one run; what lies beyond that stays with the carrier
+
 # Text from people and peers.
 NAME_MAX = 100
 TITLE_MAX = 300

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import asking, messages, reading, recovery
+from paquebot.protocol import asking, introducing, messages, reading, recovery
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
@@ -143,7 +143,8 @@ def _plans(
         recall=recovery.due(view, peer, Millis(now - asking.again(link))),
     )
     tip = view.past().said if silent else view.tip()[0]
-    lines = list(_line_plans(view, peer, told, tip, _room(link)))
+    room = max(4 * KIB, _room(link) - introducing.introduction_size(view, peer, Plan()))
+    lines = list(_line_plans(view, peer, told, tip, room))
     chunks = (peer.owed_chunks if link.bytes_cheap else peer.asked_chunks) - told.chunks
     news = (peer.heard, peer.done) != (peer.told_number, peer.told_done) or peer.owes_ack
     if lines:
@@ -371,7 +372,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     """Return what goes into *letter*'s envelope now."""
     peer = view.peer(letter.peer)
     assert peer is not None, "letters go with their peer"
-    parts = list(_bodies(view, letter.plan.bodies))
+    parts = [*introducing.introduction(view, peer, letter.plan), *_bodies(view, letter.plan.bodies)]
     places = {part.signed.id: place for place, part in enumerate(parts) if isinstance(part, Rebuilt)}
     for first, last in letter.plan.lines.runs:
         parts.append(_update(view, key, peer, first, last, places))
@@ -518,4 +519,6 @@ def size_max(view: View, letter: Letter) -> int:
     spoken = KIB * (len(plan.requests) + len(plan.wants)) + sum(
         2 * _reply_cost(view, each) for each in view.replies(letter.peer) if each.number in plan.replies
     )
+    peer = view.peer(letter.peer)
+    spoken += introducing.introduction_size(view, peer, plan) if peer else 0
     return int(1.15 * (_cost(view, plan) + 8 * KIB + spoken))

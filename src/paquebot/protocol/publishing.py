@@ -8,7 +8,7 @@ from typing import Any
 
 from paquebot.display import printable
 from paquebot.errors import Malformed, Misused, NotPermitted, Revoked
-from paquebot.protocol import admission, journal, privacy, schema, standing
+from paquebot.protocol import admission, introducing, journal, privacy, schema, standing
 from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import PrivateKey
@@ -167,10 +167,7 @@ class Card:
 def write_card(view: View) -> str:
     """Return this node's card: a line for people, then one signature object a line."""
     local = view.local()
-    lines = view.own_lines(1, 6)
-    names = [line.entry.resource for line in lines]
-    names[3] = view.announced(local.node) or names[3]
-    objects = [signed.encode().decode() for name in names if (signed := view.resource(name))]
+    objects = [signed.encode().decode() for signed in introducing.own_card(view)]
     return "\n".join([f"{CARD_HEAD} of {printable(local.name)}, node {short(local.node)}", *objects, ""])
 
 
@@ -179,7 +176,12 @@ def read_card(text: str, now: Millis) -> Card:
     lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip() and not line.startswith("#")]
     if not text.startswith(CARD_HEAD) or len(lines) > 32:
         raise Malformed("not a paquebot card")
-    resources = [Resource.read(SignedObject.parse(line.encode()), schema.published) for line in lines]
+    return card_of([SignedObject.parse(line.encode()) for line in lines], now)
+
+
+def card_of(objects: Sequence[SignedObject], now: Millis) -> Card:
+    """Return the card that consists of *objects*, every one of them verified. Raise `Refused` or a child of it."""
+    resources = [Resource.read(each, schema.published) for each in objects]
     identities = {
         found.fingerprint: found for each in resources if _is(each, "identity") for found in [identity_of(each)]
     }

@@ -19,6 +19,7 @@ from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
+from paquebot.protocol.strangers import Pending
 from paquebot.protocol.trust import Identity, Trust
 
 
@@ -492,3 +493,6 @@ class View(AuthorityView, Protocol):
 
     def seen(self, bundle: bytes) -> bool:
         """Return whether a bundle has been dealt with before."""
+
+    def pending(self) -> Sequence[Pending]:
+        """Return the strangers who wait for a person's word, and those who were turned down, by number."""

@@ -19,7 +19,7 @@ from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.state import Local
-from paquebot.store import aside, asking, authority, evidence, noting, past, private
+from paquebot.store import aside, asking, authority, evidence, noting, past, private, strangers
 from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
@@ -343,6 +343,8 @@ class _Writer:
                 self._save_outcomes(effect)
             case ask.SetClock():
                 self._set_clock(effect)
+            case ask.SavePending() | ask.DropPending():
+                strangers.apply(self._db, self._view, effect)
             case ask.SetStamp(stamp):
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
             case ask.Noting():

@@ -26,6 +26,7 @@ from paquebot.store import noting, past
 from paquebot.store.asking import AskingView
 from paquebot.store.authority import AuthorityView
 from paquebot.store.private import PrivateView
+from paquebot.store.strangers import StrangersView
 
 
 class BlobSource(Protocol):
@@ -80,7 +81,7 @@ class Quarantined:
     """The bytes are still here; they may have had to make room for others."""
 
 
-class SqliteView(PrivateView, AskingView, AuthorityView):
+class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
     """What one local node knows. Peers and names are cached: one process writes at a time."""
 
     def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:

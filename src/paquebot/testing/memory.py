@@ -30,6 +30,7 @@ from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Listed, Quarantined
 from paquebot.testing.memory_asking import AskingView
 from paquebot.testing.memory_authority import AuthorityView
+from paquebot.testing.memory_strangers import StrangersView
 from paquebot.testing.tables import Row, Tables, Writer
 
 
@@ -152,7 +153,7 @@ class MemoryStore:
             self._tables.mark()
 
 
-class MemoryView(AskingView, AuthorityView):
+class MemoryView(AskingView, AuthorityView, StrangersView):
     """What the node of a store in memory knows: the engine's `View`, and what lists and reports need."""
 
     def __init__(self, tables: Tables, blobs: MemoryBlobs, local: Local) -> None:

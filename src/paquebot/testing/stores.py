@@ -21,6 +21,7 @@ from paquebot.protocol.effects import (
     AddLines,
     AddReply,
     Asked,
+    DropPending,
     DropReply,
     Effect,
     Handed,
@@ -35,6 +36,7 @@ from paquebot.protocol.effects import (
     Remember,
     SaveErrand,
     SavePeer,
+    SavePending,
     SaveTold,
     Seen,
     SetClock,
@@ -48,6 +50,7 @@ from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Reply, Told
+from paquebot.protocol.strangers import Pending
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, founding, letter, peer, resource
 from paquebot.testing.store_aside import AsidePromises
 from paquebot.testing.store_asking import AskingPromises
@@ -98,6 +101,7 @@ class StoreContract(AskingPromises, AsidePromises, EventPromises):
             view.all_held(),
             view.quarantined(),
             view.carrier("drop", ""),
+            view.pending(),
             view.seen(b"b" * 16),
             view.entries(PEER, 1, 99),
             view.has_blob(sha256(b"blob").digest()),
@@ -122,6 +126,7 @@ class StoreContract(AskingPromises, AsidePromises, EventPromises):
             Hold(Held(resource("held"), ("something",), None, PEER)),
             Quarantine(b"junk", "malformed", "no good", PEER, "here", NOW),
             Seen(b"b" * 16, PEER, 5, NOW),
+            SavePending(Pending(node=PEER, user=OTHER, name="Eve", digest=b"d", card=b"", since=NOW, where="here")),
             SetClock(Clock(Millis(NOW + 9), Millis(3))),
             SetStamp(Stamp(Millis(NOW + 9), 2)),
             Note(Kind.ARRIVED, NOW, resource("kept").id, PEER, "detail"),
@@ -447,6 +452,17 @@ class StoreContract(AskingPromises, AsidePromises, EventPromises):
         store.commit([SetClock(Clock(Millis(NOW + 1), Millis(2))), SetStamp(Stamp(NOW, 3))])
         assert store.view.clock() == Clock(Millis(NOW + 1), Millis(2))
         assert store.view.stamp() == Stamp(NOW, 3)
+
+    def test_strangers_are_kept_one_row_for_each_under_numbers_that_are_never_used_again(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        some: dict[str, Any] = {"user": OTHER, "name": "Eve", "digest": b"d" * 32, "since": NOW, "where": "here"}
+        eve = Pending(node=OTHER, card=b"one\ntwo", **some)
+        store.commit([SavePending(eve), SavePending(Pending(node=PEER, card=b"", **some))])
+        assert store.view.pending() == [replace(eve, number=1), Pending(node=PEER, card=b"", number=2, **some)]
+        store.commit([SavePending(replace(eve, declined=NOW, card=b"", number=1)), DropPending(PEER)])
+        assert store.view.pending() == [replace(eve, declined=NOW, card=b"", number=1)]
+        store.commit([SavePending(Pending(node=PEER, card=b"", **some))])
+        assert [each.number for each in store.view.pending()] == [1, 3]
 
     def test_a_transport_keeps_its_own_state(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

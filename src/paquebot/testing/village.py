@@ -42,7 +42,7 @@ from paquebot.vault import keystore
 from paquebot.vault.keystore import Secrets
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.policy import check_time
-from paquebot.vault.sealer import Opened, Sealer
+from paquebot.vault.sealer import Introduced, Opened, Sealer
 
 START_MS = RELEASED_MS + 12 * HOUR_MS  # a clock that nobody set is half a day behind
 CHUNK_BYTES = 4_096
@@ -84,7 +84,15 @@ class PlainSealer:
     def _proof(self, body: bytes) -> bytes:
         return blake2b(body, key=self._shared, digest_size=32).digest()
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
+    def open(
+        self,
+        envelope: bytes,
+        pins: Pins,
+        *,
+        now: Millis,
+        doubtful: bool = False,
+        introduced: Introduced | None = None,
+    ) -> Opened:
         """Return what *envelope* holds; refuse in the same order and with the same errors as the real sealer."""
         match cbor.decode(envelope[self.HEAD :]) if envelope.startswith(self.MAGIC) else None:
             case {0: bytes(node), 1: list(points), 2: int(created), 3: bytes(bundle)}:
@@ -94,6 +102,8 @@ class PlainSealer:
         own = next((each.key for each in self._secrets.likely(now) if each.key.point in points), None)
         if own is None:
             raise NotForUs("none of our keys opens the envelope")
+        if b64(node) not in pins and introduced is not None:
+            pins = introduced(bundle)
         if b64(node) not in pins:
             raise Stranger("the envelope was sealed by a stranger")
         if self._proof(envelope[self.HEAD :]) != envelope[len(self.MAGIC) : self.HEAD]:
@@ -194,9 +204,17 @@ class WatchedSealer:
         house.witness.sealed(house.node, read, parcel, house.engine.size_max(letter))
         return parcel
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
+    def open(
+        self,
+        envelope: bytes,
+        pins: Pins,
+        *,
+        now: Millis,
+        doubtful: bool = False,
+        introduced: Introduced | None = None,
+    ) -> Opened:
         """Open as the sealer does."""
-        return self._inner.open(envelope, pins, now=now, doubtful=doubtful)
+        return self._inner.open(envelope, pins, now=now, doubtful=doubtful, introduced=introduced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,19 +314,6 @@ class WatchedBox(PostBox):
                 del shelf[key]
 
 
-class QuickContext(HouseContext):
-    """A context for one visit, during which no peer is added."""
-
-    _epoch: str | None = None
-
-    @property
-    def epoch(self) -> str:
-        """The epoch when it was first asked for."""
-        if self._epoch is None:
-            self._epoch = super().epoch
-        return self._epoch
-
-
 @lru_cache(maxsize=64)
 def keys_of(number: int) -> tuple[PrivateKey, PrivateKey, Secrets]:
     """Return the keys of the user, the node and the envelopes in house *number*: the same in every village."""
@@ -390,7 +395,7 @@ class House:
         report, store = Report(), cast(Store, self.store)
         tags = Tags(store, lambda: self.secrets)
         now, entropy = lambda: self.engine.now(self.wall()), self._entropy
-        context = QuickContext(store, "post", Path("unused"), tags, now=now, entropy=entropy)
+        context = HouseContext(store, "post", Path("unused"), tags, now=now, entropy=entropy)
         watched = WatchedSealer(self.sealer, self)
         async with WatchedBox(office, self, context) as box:
             self.draining = True

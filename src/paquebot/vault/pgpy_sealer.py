@@ -28,7 +28,7 @@ from paquebot.vault.keystore import Secrets, Subkey, signing_point
 from paquebot.vault.openpgp import clamped, fingerprint, primary_body, secret_part, sign, subkey_body
 from paquebot.vault.packing import pack, unpack
 from paquebot.vault.policy import check_time
-from paquebot.vault.sealer import Opened
+from paquebot.vault.sealer import Introduced, Opened
 
 __all__ = ["PgpySealer"]
 
@@ -69,13 +69,27 @@ class PgpySealer:
         signature = sign(packets.BINARY, hashlib.sha512(data), self._signer.sign, at=at, issuer=self._issuer)
         return b"".join((packets.one_pass(self._issuer), packets.literal_head(len(data)), data, signature))
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
+    def open(
+        self,
+        envelope: bytes,
+        pins: Pins,
+        *,
+        now: Millis,
+        doubtful: bool = False,
+        introduced: Introduced | None = None,
+    ) -> Opened:
         """Return what *envelope* holds if one of *pins* sealed it to us. See `Sealer`."""
         outside = packets.outer(envelope)
         subkey, session = self._unwrap(outside.recipients, now)
         plain = _decrypt(outside.sealed, session)
         inside = packets.inner(memoryview(plain)[:-_MDC_BYTES])
-        pinned = _pinned(pins, inside.signature.issuer)
+        issuer, bundle = inside.signature.issuer, None
+        pinned = _pinned(pins, issuer)
+        if not pinned and introduced is not None:
+            bundle = unpack(inside.data)
+            pinned = _pinned(introduced(bundle), issuer)
+        if not pinned:
+            raise Stranger(f"the envelope was sealed by {issuer.hex()[:16]}, who is not one of our peers")
         digest = packets.verify_digest(inside)
         try:
             Ed25519PublicKey.from_public_bytes(pinned[0][1].signing).verify(inside.signature.value, digest)
@@ -83,7 +97,7 @@ class PgpySealer:
             raise BadSignature("the signature is not by the key that it names") from None
         signers = _in_time(pinned, inside.signature, now, doubtful=doubtful)
         return Opened(
-            bundle=unpack(inside.data),
+            bundle=unpack(inside.data) if bundle is None else bundle,
             signers=signers,
             created=inside.signature.created,
             key_kind=subkey.key.kind,
@@ -120,7 +134,7 @@ class PgpySealer:
 
 
 def _pinned(pins: Pins, issuer: bytes) -> list[tuple[str, Announcement]]:
-    """Return the nodes whose pinned primary key has the fingerprint *issuer*. Raise `Stranger`."""
+    """Return the nodes whose pinned primary key has the fingerprint *issuer*."""
     found = []
     for node, announcement in pins.items():
         try:
@@ -129,8 +143,6 @@ def _pinned(pins: Pins, issuer: bytes) -> list[tuple[str, Announcement]]:
         except Malformed:
             # One peer's impossible announcement must not keep us from hearing the others.
             continue
-    if not found:
-        raise Stranger(f"the envelope was sealed by {issuer.hex()[:16]}, who is not one of our peers")
     return found
 
 

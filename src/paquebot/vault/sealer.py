@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
 from paquebot.protocol.stamp import Millis
 
-__all__ = ["Opened", "Sealer"]
+__all__ = ["Introduced", "Opened", "Sealer"]
+
+Introduced = Callable[[bytes], Pins]
+"""Given the bundle of a sender who is not pinned, return what the card in it announces. It may raise `Refused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,19 @@ class Sealer(Protocol):
         is none.
         """
 
-    def open(self, envelope: bytes, pins: Pins, *, now: Millis, doubtful: bool = False) -> Opened:
+    def open(
+        self,
+        envelope: bytes,
+        pins: Pins,
+        *,
+        now: Millis,
+        doubtful: bool = False,
+        introduced: Introduced | None = None,
+    ) -> Opened:
         """Return what *envelope* holds if one of *pins* sealed it to us. No byte is used before all checks passed.
 
-        With *doubtful*, *now* is by a clock of no use, and what a peer dated in the future opens all the same. Raise
+        With *doubtful*, *now* is by a clock of no use, and what a peer dated in the future opens all the same. If
+        none of *pins* sealed it, those count that *introduced* returns: nobody vouches for them. Raise
         `Malformed`, `TooLarge`, `NotForUs` (no own key opens it), `BadSignature` (damaged or forged), `Stranger`
         (signed by none of *pins*), `Expired`, or `NotYet` if it will open later; nothing else.
         """

@@ -144,6 +144,22 @@ CREATE TABLE fork (
 
 -- Meeting: ----------------------------------------------------------------------------------------------------
 
+CREATE TABLE pending (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    stranger INTEGER NOT NULL,
+    stranger_user INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    card BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    declined INTEGER NOT NULL,
+    UNIQUE (node, stranger)
+) STRICT;
+
 
 
 

@@ -1,0 +1,31 @@
+"""What a node shows of itself, to those who may never have heard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paquebot.protocol.bundle import Introduction
+from paquebot.protocol.resource import SignedObject
+from paquebot.protocol.state import Peer, Plan, View
+
+
+def own_card(view: View) -> tuple[SignedObject, ...]:
+    """Return what is on this node's card: resources that prove each other."""
+    names = [line.entry.resource for line in view.own_lines(1, 6)]
+    names[3] = view.announced(view.local().node) or names[3]
+    return tuple(signed for name in names if (signed := view.resource(name)))
+
+
+def introduction(view: View, peer: Peer, plan: Plan) -> Iterator[Introduction]:
+    """Yield our introduction if *peer* may not know us yet: it never acknowledged anything, nor said a word.
+
+    Chunks travel without: they would not fit, and what they belong to goes ahead of them.
+    """
+    if not peer.acked and not peer.seen_at and not plan.chunks:
+        yield Introduction(own_card(view))
+
+
+def introduction_size(view: View, peer: Peer, plan: Plan) -> int:
+    """Return how many bytes `introduction` adds, at most."""
+    cards = (each.resources for each in introduction(view, peer, plan))
+    return sum(len(signed.payload) + len(signed.signatures[0].value) + 16 for card in cards for signed in card)

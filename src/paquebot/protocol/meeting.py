@@ -1,0 +1,162 @@
+"""How nodes come to know each other: introductions written and read, strangers who wait, and who is pinned at once.
+
+What a stranger says of itself is checked as strictly as a card that a person adds, and then trusted no further
+than to be shown to a person. Strangers get no answer, whatever we think of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import chain, count
+
+from paquebot.errors import Malformed, Refused, Stranger
+from paquebot.protocol import bundle as bundles
+from paquebot.protocol import publishing, schema
+from paquebot.protocol.bundle import INVITE_BYTES
+from paquebot.protocol.effects import DropPending, Effects, Note, SavePending
+from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, short
+from paquebot.protocol.events import Kind
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import NAME_MAX, PENDING_MAX
+from paquebot.protocol.publishing import Card
+from paquebot.protocol.resource import Resource, SignedObject
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Peer, View
+from paquebot.protocol.strangers import Pending
+
+_KINDS = {"identity", "trust", "envelope_keys", "user", "node"}
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Somebody of whom no more is known than what they say of themselves, and that they can seal as what they say."""
+
+    card: Card
+    proof: bytes = b""
+
+    @property
+    def node(self) -> Fingerprint:
+        """The node's fingerprint."""
+        return self.card.node.fingerprint
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes that name what was shown: the node, its keys, its invitation."""
+        keys = next(each.id for each in self.card.resources if _kind(each) == "envelope_keys")
+        return _digest(self.node, keys, self.proof)
+
+
+def read(data: bytes, now: Millis) -> Met:
+    """Return who the bundle in *data* introduces; the seal is not checked yet. Raise `Stranger` if it is nobody."""
+    try:
+        found = bundles.introduction(data)
+        if found is None:
+            raise Stranger("the sender is not one of our peers, and does not introduce itself")
+        card = publishing.card_of(found.resources, now)
+        if any(_kind(each) not in _KINDS for each in card.resources):
+            raise Malformed("it holds what belongs on no card")
+    except Stranger:
+        raise
+    except Refused as refusal:
+        raise Stranger(f"the sender is not one of our peers, and its introduction is not good: {refusal}") from None
+    return Met(card, found.proof)
+
+
+def _kind(signed: SignedObject) -> str:
+    return Resource.read(signed, schema.published).kind
+
+
+def _digest(node: Fingerprint, keys: ResourceId, proof: bytes) -> bytes:
+    return sha256(raw(node) + raw(keys) + proof[:INVITE_BYTES]).digest()
+
+
+def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *, welcome: bool) -> Effects:
+    """Pin *met*, let it wait for a person's word, or do nothing if a person turned it down. Raise `Refused`.
+
+    A further node of a user who is pinned already gets the rights of that user's other nodes, unless those are set
+    apart, or a person turned this node down. With *welcome*, whoever comes is pinned and trusted.
+    """
+    if met.node == view.local().node:
+        raise Malformed("somebody introduces itself as this node")
+    if view.peer(met.node):
+        return
+    before = next((each for each in view.pending() if each.node == met.node), None)
+    declined = before is not None and before.declined
+    kin = [peer for peer in view.peers() if peer.user == met.card.user.fingerprint and not peer.suspect]
+    if kin and not declined:
+        trusting = any(peer.reads or peer.publishes for peer in kin)
+        yield from pin(view, key, met.card, free_name(view, kin[0].name), trusting=trusting, now=now)
+    elif welcome and not declined:
+        name = called(met.card)
+        if any(peer.name == name for peer in view.peers()):  # others may not pass for a further node of that user
+            name = free_name(view, f"{name[: NAME_MAX - 32]}, node {short(met.node)}")
+        yield from pin(view, key, met.card, name, trusting=True, now=now)
+    else:
+        yield from _wait(view, met, before, where, now)
+
+
+def _wait(view: View, met: Met, before: Pending | None, where: str, now: Millis) -> Effects:
+    """Keep *met* until a person decides, if there is room; what was shown before is not shown again."""
+    if before is not None and before.digest == met.digest:
+        return
+    if before is None and full(view):
+        return
+    waiting = before is not None and not before.declined
+    yield SavePending(
+        Pending(
+            node=met.node,
+            user=met.card.user.fingerprint,
+            name=called(met.card),
+            digest=met.digest,
+            card=b"\n".join(each.encode() for each in met.card.resources),
+            since=before.since if before and waiting else now,
+            where=where,
+            number=before.number if before and waiting else 0,
+        )
+    )
+    yield Note(Kind.PEER_PENDING, now, peer=met.node, detail=called(met.card))
+
+
+def full(view: View) -> bool:
+    """Return whether no more strangers can wait here."""
+    return sum(not each.declined for each in view.pending()) >= PENDING_MAX
+
+
+def pin(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bool, now: Millis) -> Effects:
+    """Make the node of *card* a peer; see `publishing.add_peer`. It waits no more."""
+    yield from publishing.add_peer(view, key, card, name, trusting=trusting, now=now)
+    yield DropPending(card.node.fingerprint)
+
+
+def accept(view: View, key: PrivateKey, pending: Pending, name: str, *, trusting: bool, now: Millis) -> Effects:
+    """Pin a stranger who waits, under *name*: a person's word. Raise `Misused` or `Refused`."""
+    objects = [SignedObject.parse(line) for line in pending.card.split(b"\n")]
+    yield from pin(view, key, publishing.card_of(objects, now), name, trusting=trusting, now=now)
+
+
+def decline(pending: Pending, now: Millis) -> Effects:
+    """Turn down what a stranger showed: it is not shown again, though something new from the same node would be."""
+    yield SavePending(replace(pending, card=b"", declined=now))
+
+
+def forget(view: View, peer: Peer, now: Millis) -> Effects:
+    """Turn down a peer that a person removes: an old introduction of it that still lies about brings nothing back."""
+    keys = view.announced(peer.node)
+    if keys is not None:
+        digest = _digest(peer.node, keys, b"")
+        gone = Pending(node=peer.node, user=peer.user, name=peer.name, digest=digest, card=b"", since=now, where="")
+        yield SavePending(replace(gone, declined=now))
+
+
+def called(card: Card) -> str:
+    """Return what the node of *card* calls itself, as a name that a peer may have."""
+    name = card.name.strip()[:NAME_MAX]
+    return name if name and name.isprintable() else f"node {short(card.node.fingerprint)}"
+
+
+def free_name(view: View, name: str) -> str:
+    """Return *name*, or the first of "name (2)", "name (3)", … that no peer has."""
+    taken = {peer.name for peer in view.peers()}
+    numbered = (f"{name[: NAME_MAX - 8]} ({number})" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
