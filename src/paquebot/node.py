@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from paquebot import aside, config, registry
+from paquebot import aside, config, lookup, registry
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
@@ -20,7 +20,6 @@ from paquebot.errors import (
     ClosedToUs,
     ConfigError,
     DiskFull,
-    Malformed,
     Misused,
     NotFound,
     PaquebotError,
@@ -38,7 +37,7 @@ from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
 from paquebot.protocol import noting, privacy, publishing
 from paquebot.protocol.effects import Effect, Effects, Keep
-from paquebot.protocol.encoding import Fingerprint, ResourceId, short, unb64
+from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.privacy import Private
@@ -243,22 +242,28 @@ class Node:
         title: str = "",
         tags: tuple[str, ...] = (),
         private: Private | None = None,
+        draft: Draft | None = None,
+        message: Draft | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> list[str]:
-        """Publish files; return their URIs, in order. Either all are published or none is. Raise `Misused`."""
+        """Publish files, each as *draft* says, and then *message*, to which they are attached; return their URIs.
+
+        Either all are published or none is. Raise `Misused`.
+        """
         drafts, blobs = [], []
-        template = Draft(schemas=("file",), fields={}, title=title, tags=tags, private=private)
+        template = draft or Draft(schemas=("file",), fields={}, title=title, tags=tags, private=private)
         for path in paths:
             try:
                 with path.open("rb") as stream:
                     named = replace(template, filename=path.name)
-                    draft, chunks = stage(self._store, self._entropy, stream, named, progress)
+                    staged, chunks = stage(self._store, self._entropy, stream, named, progress)
             except OSError as error:
                 raise Misused(f"{path} cannot be read: {error.strerror}") from error
             except Misused as error:
                 raise Misused(f"{path}: {error}") from error
-            drafts.append(draft)
+            drafts.append(staged)
             blobs += chunks
+        drafts += [replace(message, attached=len(paths))] if message else []
         return self._published(self._with_blobs(blobs, drafts))
 
     def publish_stream(
@@ -269,11 +274,12 @@ class Node:
         title: str = "",
         tags: tuple[str, ...] = (),
         private: Private | None = None,
+        draft: Draft | None = None,
     ) -> list[str]:
-        """Publish what can be read from *stream* as a file. Raise `Misused`."""
-        named = Draft(schemas=("file",), fields={}, filename=filename, title=title, tags=tags, private=private)
-        draft, blobs = stage(self._store, self._entropy, stream, named)
-        return self._published(self._with_blobs(blobs, [draft]))
+        """Publish what can be read from *stream* as a file, as *draft* says. Raise `Misused`."""
+        draft = draft or Draft(schemas=("file",), fields={}, title=title, tags=tags, private=private)
+        staged, blobs = stage(self._store, self._entropy, stream, replace(draft, filename=filename))
+        return self._published(self._with_blobs(blobs, [staged]))
 
     def _with_blobs(self, blobs: Iterable[tuple[bytes, int]], drafts: Sequence[Draft]) -> Effects:
         yield from self._engine.have_blobs(blobs, self.clock())
@@ -283,26 +289,18 @@ class Node:
 
     def find(self, text: str) -> Listed:
         """Return the one resource whose URI, id or short id begins with *text*. Raise `NotFound`, or `Misused`."""
-        text = text.strip()
-        name = text.rpartition("/")[2] if text.startswith("sdmp://") else text
-        try:
-            found = {each: None for low, high in _spans(name) for each in self.view.ids(low, high)}
-        except Malformed:
-            found = {}
-        if not found:
-            hint = "" if len(name) >= 4 else "; give at least 4 characters of it"
-            raise NotFound(f"nothing here has the id {text!r}{hint}")
-        if len(found) > 1:
-            raise Misused(f"{text!r} may mean {len(found)} resources; give more of the id")
-        listed = self.view.listing(next(iter(found)))
-        assert listed is not None
-        return listed
+        return lookup.find(self.view, text)
 
     def resource(self, name: ResourceId) -> Resource:
         """Return a resource that is held."""
         signed = self.view.resource(name)
         assert signed is not None
         return Resource.read(signed, self.view.schema)
+
+    def expires(self, listed: Listed) -> Millis | None:
+        """Return when *listed* stops being of use, if its author says so where it is not private."""
+        about = self.resource(listed.id).about
+        return about.expires if about else None
 
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
@@ -483,12 +481,3 @@ def link(transport: Transport) -> Link:
     """Return what the engine needs to know of an open transport."""
     can = transport.capability
     return Link(can.medium, can.latency_ms, can.bytes_max, can.bytes_cheap, can.shows_tokens)
-
-
-def _spans(name: str) -> Iterator[tuple[bytes, bytes]]:
-    """The intervals of 64-byte names that begin as *name* does, read as hexadecimal digits and as base64url."""
-    lowered = name.lower()
-    if len(name) >= 4 and all(char in "0123456789abcdef" for char in lowered):
-        yield bytes.fromhex(lowered.ljust(128, "0")[:128]), bytes.fromhex(lowered.ljust(128, "f")[:128])
-    if len(name) >= 6 and all(char.isascii() and (char.isalnum() or char in "-_") for char in name):
-        yield unb64(name[:86].ljust(86, "A")), unb64(name[:85].ljust(85, "_") + (name[85:] or "w"))

@@ -38,7 +38,7 @@ COMMANDS = {
     "init": "people",
     "card": "people",
     "peer": "people",
-    "publish": "resources",
+    "publish": "writing",
     "list": "resources",
     "show": "resources",
     "save": "resources",

@@ -1,14 +1,14 @@
-"""`publish`, `list`, `show` and `save`."""
+"""`list`, `show` and `save`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
+from paquebot import threads
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
@@ -16,81 +16,13 @@ from paquebot.errors import Misused
 from paquebot.folders import write_file, write_out
 from paquebot.node import Node
 from paquebot.protocol import privacy
-from paquebot.protocol.encoding import short
+from paquebot.protocol.encoding import ResourceId, short
 from paquebot.protocol.events import SHOWN_KINDS
-from paquebot.protocol.publishing import Draft
 from paquebot.status import reached_by
 from paquebot.store.view import Listed
 
 CLOSED = (privacy.SEALED, privacy.ENCRYPTED)
 """Kinds of private resources that could not be opened here."""
-Text = TypeVar("Text", str, "str | None", tuple[str, ...])
-
-
-def _text(_: click.Context, option: click.Parameter, value: Text) -> Text:
-    """Check that an option's value is text: on the command line it may be any bytes."""
-    for each in (value,) if isinstance(value, str) else value or ():
-        if not output.utf8(each):
-            raise Misused(f"{max(option.opts, key=len)} is not UTF-8: '{printable(each, 60)}'")
-    return value
-
-
-@click.command("publish")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("-m", "--message", callback=_text, help="Publish this text instead of files.")
-@click.option("--title", default="", callback=_text, help="A title.")
-@click.option("--tag", "tags", multiple=True, callback=_text, help="A tag; may be given more than once.")
-@click.option("--filename", default="stdin", help="What to call what comes from standard input.")
-@click.option("--to", "to", multiple=True, metavar="NAME", callback=_text, help="For NAME alone; may be repeated.")
-@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
-@click.pass_obj
-def publish_command(
-    setting: Setting,
-    files: tuple[Path, ...],
-    message: str | None,
-    title: str,
-    tags: tuple[str, ...],
-    filename: str,
-    to: tuple[str, ...],
-    wants_json: bool,
-) -> None:
-    """Publish files, standard input (-) or a message, to all peers who may read. Prints one URI a line.
-
-    With --to it is private: text, title, tags and file names can be read by those peers' nodes and our own alone.
-    Others carry it and see only who wrote it, when, about how large it is, and how many nodes can open it.
-    Nothing leaves this machine before the next `paquebot sync`.
-
-    \b
-    Examples:
-      paquebot publish report.pdf photos/*.jpg --tag field
-      paquebot publish --message "All well, water low" --title "Day 12"
-      tar c logs | paquebot publish - --filename logs.tar
-      paquebot publish --to Bob --to Carol --message "Only for you two"
-    """
-    if (message is None) == (not files):
-        raise Misused("give either files or --message TEXT")
-    _check_words(title, tags)
-    with setting.node() as node:
-        private = node.readers(to)
-        if message is not None:
-            uris = node.publish([Draft.message(message, title=title, tags=tags)], private=private)
-        elif files == (Path("-"),):
-            stream = sys.stdin.buffer
-            uris = node.publish_stream(stream, filename, title=title, tags=tags, private=private)
-        else:
-            with output.progress("reading") as progress:
-                uris = node.publish_files(files, title=title, tags=tags, private=private, progress=progress)
-    if wants_json:
-        output.as_json([{"uri": uri, "id": short(uri.rpartition("/")[2])} for uri in uris])
-    else:
-        click.echo("\n".join(uris))
-
-
-def _check_words(title: str, tags: Sequence[str]) -> None:
-    if len(title) > 300:
-        raise Misused("a title has at most 300 characters")
-    if len(tags) > 64 or len(set(tags)) != len(tags) or not all(0 < len(tag) <= 100 for tag in tags):
-        raise Misused("tags have 1 to 100 characters, all different, at most 64 of them")
 
 
 @click.command("list")
@@ -135,7 +67,11 @@ def _remark(node: Node, listed: Listed) -> str:
         "private, not for us" if listed.kind in CLOSED else "private" if _readers(node, listed) is not None else ""
     )
     chunks = f"{listed.chunk_total - listed.lacking} of {listed.chunk_total} chunks" if listed.lacking else ""
-    return ", ".join(filter(None, (private, chunks)))
+    parent, attached = threads.one(node.view, listed.id, "parent"), threads.attachments(node.view, listed.id)
+    reply = f"reply to {short(parent)}" if parent else ""
+    files = output.count(len(attached), "attachment") if attached else ""
+    old = "superseded" if threads.newer(node.view, listed) else ""
+    return ", ".join(filter(None, (private, chunks, reply, files, old)))
 
 
 def _readers(node: Node, listed: Listed) -> list[str] | None:
@@ -186,27 +122,46 @@ def _as_json(listed: Listed, node: Node, names: dict[str, str]) -> dict[str, obj
         "complete": not listed.lacking,
         "private": listed.kind in CLOSED or readers is not None,
         "readers": readers,
+        "parent": threads.one(node.view, listed.id, "parent"),
+        "attachments": [
+            {
+                "id": short(each.id),
+                "resource": each.id,
+                "filename": each.listed and each.listed.filename,
+                "state": each.state,
+                "complete": each.state == "here",
+            }
+            for each in threads.attachments(node.view, listed.id)
+        ],
+        "supersedes": threads.one(node.view, listed.id, "supersedes"),
+        "superseded_by": newer.id if (newer := threads.newer(node.view, listed)) else None,
         "chunks": {"held": listed.chunk_total - listed.lacking, "of": listed.chunk_total},
     }
 
 
 @click.command("show")
 @click.argument("id_", metavar="ID")
+@click.option("--thread", is_flag=True, help="Show the whole conversation, each after that to which it replies.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
+def show_command(setting: Setting, id_: str, thread: bool, wants_json: bool) -> None:
     """Show one message, or what is known of a file. ID is a URI, an id, or the beginning of one.
 
     \b
     Examples:
       paquebot show 3fa29c81b2
+      paquebot show 3fa29c81b2 --thread
       paquebot show sdmp://1Zy3…/5w4I… --json
     """
     with setting.look() as node:
         listed = node.find(id_)
+        if thread:
+            _show_thread(node, listed, wants_json=wants_json)
+            return
         text = b"".join(node.content(listed)).decode() if listed.kind not in ("file", *CLOSED) else None
         value = _as_json(listed, node, _names(node))
         private = _for(node, listed) if value["private"] else ""
+        relations = list(_relations(node, listed))
         reached = {name: reach.value for name, reach in reached_by(node.view, listed).items()}
         if text is not None:  # a file is done with when it is saved, not when somebody has looked at its name
             node.shown(listed)
@@ -222,6 +177,8 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
         click.echo(f"{'private':<9} {printable(private)}")
     if listed.lacking:
         click.echo(f"{'chunks':<9} {listed.chunk_total - listed.lacking} of {listed.chunk_total} are here")
+    for what, about in relations:
+        click.echo(f"{what:<9} {printable(about)}")
     for name, reach in reached.items():
         click.echo(f"{'peer':<9} {printable(name)}: {reach}")
     if text is not None:
@@ -229,14 +186,65 @@ def show_command(setting: Setting, id_: str, wants_json: bool) -> None:
         click.echo("\n".join(printable(line, 10 * len(line) + 1) for line in text.split("\n")))
 
 
+def _relations(node: Node, listed: Listed) -> Iterator[tuple[str, str]]:
+    """What is to be said of how it hangs together with others."""
+    view = node.view
+    for how, what in (("parent", "reply to"), ("supersedes", "replaces")):
+        if name := threads.one(view, listed.id, how):
+            yield what, _named(view.listing(name), name)
+    if newer := threads.newer(view, listed):
+        yield "replaced", f"by {_named(newer, newer.id)}"
+    for each in threads.attachments(view, listed.id):
+        yield "attached", f"{_named(each.listed, each.id)}: {each.state}"
+    if replies := threads.replies(view, listed.id):
+        yield "replies", f"{len(replies)}: see --thread"
+    if expires := node.expires(listed):
+        yield "expires", output.moment(expires)
+
+
+def _named(listed: Listed | None, name: str) -> str:
+    """An id with what it is called, if it is here."""
+    title = (listed.title or listed.filename) if listed else "not here yet"
+    return f"{short(ResourceId(name))} ({title})" if title else short(ResourceId(name))
+
+
+def _show_thread(node: Node, listed: Listed, *, wants_json: bool) -> None:
+    names = _names(node)
+    found = threads.thread(node.view, listed)
+    texts = {each.id: b"".join(node.content(each)).decode() for _, each in found if each.kind not in ("file", *CLOSED)}
+    for _, each in found:
+        if each.id in texts:
+            node.shown(each)
+    if wants_json:
+        output.as_json(
+            [{**_as_json(each, node, names), "text": texts.get(each.id), "depth": depth} for depth, each in found]
+        )
+        return
+    for depth, each in found:
+        indent = "  " * min(depth, 12)
+        title = f": {each.title or each.filename}" if each.title or each.filename else ""
+        head = f"{short(each.id)}  {output.moment(each.stamp.at)[:16]}  {names.get(each.user, short(each.user))}{title}"
+        click.echo(f"{indent}{printable(head)}")
+        for attached in threads.attachments(node.view, each.id):
+            click.echo(f"{indent}  attached {printable(_named(attached.listed, attached.id))}: {attached.state}")
+        for line in texts[each.id].rstrip("\n").split("\n") if each.id in texts else ():
+            click.echo(f"{indent}  {printable(line)}")
+
+
 @click.command("save")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path, allow_dash=True), help="The file to write.")
 @click.option("--all-to", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option("--attachments", is_flag=True, help="With --all-to: also the files that these messages name.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def save_command(
-    setting: Setting, ids: tuple[str, ...], target: Path | None, all_to: Path | None, wants_json: bool
+    setting: Setting,
+    ids: tuple[str, ...],
+    target: Path | None,
+    all_to: Path | None,
+    attachments: bool,
+    wants_json: bool,
 ) -> None:
     """Save one file or message as a file, or several into a folder. Without an ID, --all-to saves all that is new.
 
@@ -247,12 +255,20 @@ def save_command(
     Examples:
       paquebot save 3fa29c81b2 -o report.pdf
       paquebot save --all-to inbox/
+      paquebot save 3fa29c81b2 --attachments --all-to inbox/
     """
     if (target is None) == (all_to is None) or (target is not None and len(ids) != 1):
         raise Misused("give one ID with -o FILE, or any number with --all-to DIR")
+    if attachments and not (ids and all_to):
+        raise Misused("--attachments goes with IDs and --all-to DIR")
     saved: list[dict[str, str]] = []
     with setting.node() as node:
         chosen = [node.find(each) for each in ids] if ids else list(node.view.listed(SHOWN_KINDS, new=True))
+        if attachments:
+            named = [each for listed in chosen for each in threads.attachments(node.view, listed.id)]
+            if missing := [each for each in named if each.state != "here"]:
+                click.echo(f"{output.count(len(missing), 'attachment')} not complete here yet: not saved", err=True)
+            chosen += [each.listed for each in named if each.listed and each not in missing]
         for listed in chosen:
             if target is not None:
                 path = target

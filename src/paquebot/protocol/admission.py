@@ -19,6 +19,7 @@ from paquebot.protocol.effects import (
     KnowAnnouncement,
     KnowIdentity,
     Quarantine,
+    Relate,
     Release,
     SavePeer,
     SetStamp,
@@ -231,6 +232,8 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         sender=None if _is_own(view, resource) else sender,
     )
     yield Keep(kept, line, *(_chunks(manifest) if manifest else ()))
+    if about and about.relations:
+        yield Relate(resource.id, about.relations)
     if about and view.stamp() < about.stamp and (_is_own(view, resource) or about.stamp.at <= now + AHEAD_MAX_MS):
         yield SetStamp(about.stamp)
     if resource.container.keeps("identity"):

@@ -344,6 +344,15 @@ class DropErrand(Noting):
 
 
 @dataclass(frozen=True, slots=True)
+class Relate(Noting):
+    """Note what a resource says of others, so that threads, attachments and newer versions are found from either."""
+
+    resource: ResourceId
+    relations: tuple[tuple[str, ResourceId], ...]
+    """(``parent``, ``conversation``, ``after`` or ``supersedes``, which)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remember(Noting):
     """Set, or with None remove, a small fact that survives the run, under a name of our own."""
 
@@ -461,6 +470,7 @@ Effect: TypeAlias = (
     | ForgetEvents
     | SaveErrand
     | DropErrand
+    | Relate
     | Remember
     | NoteOpened
     | NoteClosed

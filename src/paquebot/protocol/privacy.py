@@ -14,7 +14,7 @@ from typing import Any
 from paquebot.errors import Malformed, Misused, Refused
 from paquebot.protocol import container
 from paquebot.protocol.container import Container, Resolve
-from paquebot.protocol.effects import Effects, NoteOpened, NoteReaders
+from paquebot.protocol.effects import Effects, NoteOpened, NoteReaders, Relate
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, unb64
 from paquebot.protocol.limits import READERS_MAX
 from paquebot.protocol.published import URIS
@@ -238,6 +238,8 @@ def opened(view: View, name: ResourceId, user: Fingerprint, inner: Inner) -> Eff
         parent=about.parent if about else None,
         readers=inner.readers,
     )
+    if about and about.relations:
+        yield Relate(name, about.relations)
     if user == view.local().user:
         yield NoteReaders(name, inner.readers, inner.nodes)
 

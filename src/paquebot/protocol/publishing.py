@@ -47,6 +47,16 @@ class Draft:
     tags: tuple[str, ...] = ()
     private: Private | None = None
     """For whom it is; None for everybody who reads us."""
+    parent: ResourceId | None = None
+    """To what it replies."""
+    conversation: ResourceId | None = None
+    """The first thing of that conversation."""
+    supersedes: ResourceId | None = None
+    """Of which thing of ours it is a newer version."""
+    expires: Millis | None = None
+    """When it stops being of use."""
+    attached: int = 0
+    """How many of the drafts just before it are its attachments."""
 
     @classmethod
     def message(cls, text: str, *, title: str = "", tags: tuple[str, ...] = ()) -> Draft:
@@ -118,9 +128,20 @@ def publish(
     trust = None if key.fingerprint == local.user else local.trust
     if view.authority(local.user).dismissed(local.node, now) and trust:
         raise Revoked("this node's user trusts it no more: nothing that it publishes counts with anybody")
+    names: list[ResourceId] = []
     for draft in drafts:
         stamp = view.stamp().after(now)
-        about = About(stamp=stamp, title=draft.title, filename=draft.filename, tags=draft.tags)
+        about = About(
+            stamp=stamp,
+            title=draft.title,
+            filename=draft.filename,
+            tags=draft.tags,
+            expires=draft.expires,
+            conversation=draft.conversation,
+            parent=draft.parent,
+            after=tuple(dict.fromkeys(names[len(names) - draft.attached :])),
+            supersedes=draft.supersedes,
+        )
         inner = None
         if draft.private is None:
             payload = compose(draft.schemas, draft.fields, user=local.user, trust=trust, about=about)
@@ -128,6 +149,7 @@ def publish(
             assert seal is not None, "whoever publishes private things can lock them"
             payload, inner = privacy.compose_private(view, draft.schemas, draft.fields, draft.private, about, seal, now)
         resource = Resource.read(SignedObject.sign(payload, key), view.schema)
+        names.append(resource.id)
         yield SetStamp(stamp)
         yield from admission.keep(view, resource, sender=None, now=now)
         if inner is not None:

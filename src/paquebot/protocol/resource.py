@@ -145,6 +145,12 @@ class About:
         )
 
     @property
+    def relations(self) -> tuple[tuple[str, ResourceId], ...]:
+        """What it says of other resources: (how, which)."""
+        named = (("parent", self.parent), ("conversation", self.conversation), ("supersedes", self.supersedes))
+        return (*((how, name) for how, name in named if name), *(("after", name) for name in self.after))
+
+    @property
     def needs(self) -> tuple[ResourceId, ...]:
         """The resources without which this one cannot be understood."""
         named = (*self.after, self.parent, self.conversation)

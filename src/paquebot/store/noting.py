@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from paquebot.display import printable
-from paquebot.protocol.effects import DropErrand, ForgetEvents, Note, Noting, Remember, SaveErrand
+from paquebot.protocol.effects import DropErrand, ForgetEvents, Note, Noting, Relate, Remember, SaveErrand
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.events import Errand, Event, Kind
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
@@ -56,6 +56,11 @@ def apply(db: sqlite3.Connection, view: Parties, effect: Noting) -> None:
             )
         case SaveErrand(errand):
             _save_errand(db, view, errand)
+        case Relate(resource, relations):
+            db.executemany(
+                "INSERT OR REPLACE INTO related (user, node, resource, place, how, other) VALUES (?, ?, ?, ?, ?, ?)",
+                [(view.user, view.node, raw(resource), n, how, raw(other)) for n, (how, other) in enumerate(relations)],
+            )
         case DropErrand(number):
             db.execute("DELETE FROM errand WHERE node = ? AND number = ?", (view.node, number))
 

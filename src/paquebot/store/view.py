@@ -713,6 +713,18 @@ class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
         row = self._one("SELECT count FROM tally WHERE node = ? AND name = ?", name)
         return int(row[0]) if row else 0
 
+    def related(self, resource: ResourceId) -> Sequence[tuple[str, ResourceId]]:
+        """Return what *resource* says of others: (``parent``, ``after`` and so on, which)."""
+        rows = self._all("SELECT how, other FROM related WHERE node = ? AND resource = ? ORDER BY place", raw(resource))
+        return [(how, ResourceId(b64(other))) for how, other in rows]
+
+    def relating(self, other: ResourceId, how: str) -> Sequence[ResourceId]:
+        """Return the resources that say *how* of *other*."""
+        rows = self._all(
+            "SELECT resource FROM related WHERE node = ? AND other = ? AND how = ? ORDER BY resource", raw(other), how
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
     def errands(self) -> Sequence[Errand]:
         """Return what remains to be done outside, oldest first."""
         return noting.errands(self._all, self._name)

@@ -16,7 +16,6 @@ from paquebot.protocol import journal, schema
 from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
-from paquebot.protocol.events import Errand, Event
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
@@ -30,6 +29,7 @@ from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Listed, Quarantined
 from paquebot.testing.memory_asking import AskingView
 from paquebot.testing.memory_authority import AuthorityView
+from paquebot.testing.memory_events import EventsInMemory
 from paquebot.testing.memory_strangers import StrangersView
 from paquebot.testing.tables import Row, Tables, Writer
 
@@ -153,7 +153,7 @@ class MemoryStore:
             self._tables.mark()
 
 
-class MemoryView(AskingView, AuthorityView, StrangersView):
+class MemoryView(AskingView, AuthorityView, EventsInMemory, StrangersView):
     """What the node of a store in memory knows: the engine's `View`, and what lists and reports need."""
 
     def __init__(self, tables: Tables, blobs: MemoryBlobs, local: Local) -> None:
@@ -472,18 +472,6 @@ class MemoryView(AskingView, AuthorityView, StrangersView):
         """Return everything that was set aside, oldest first."""
         tables = self._tables
         return sorted((row for name, row in tables.quarantine.items() if name not in tables.purged), key=lambda r: r.id)
-
-    def events(
-        self, after: int = 0, limit: int = -1, kinds: Sequence[str] | None = None, *, latest: bool = False
-    ) -> Sequence[Event]:
-        """Return what happened after number *after*, in order: the first *limit* of it, or the *latest*."""
-        found = [each for each in self._tables.events.values() if each.number > after]
-        found = [each for each in found if kinds is None or each.kind in kinds]
-        return found if limit < 0 else found[max(0, len(found) - limit) :] if latest else found[:limit]
-
-    def errands(self) -> Sequence[Errand]:
-        """Return what remains to be done outside, oldest first."""
-        return [self._tables.errands[number] for number in sorted(self._tables.errands)]
 
     def remembered(self, key: str) -> bytes | None:
         return self.carried("", key)

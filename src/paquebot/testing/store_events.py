@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from paquebot.protocol.effects import DropErrand, ForgetEvents, Keep, Note, Remember, SaveErrand
+from paquebot.protocol.effects import DropErrand, ForgetEvents, Keep, Note, Relate, Remember, SaveErrand
 from paquebot.protocol.events import Errand, Event, Kind
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.stamp import Millis
@@ -80,3 +80,14 @@ class EventPromises:
         assert store.view.errands() == [replace(later, problem="exit 1\\n\\x1b")]
         store.commit([SaveErrand(errand("on-silence"))])
         assert store.view.errands()[1].number > second.number
+
+    def test_relations_are_found_from_either_side(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        one, two, root = (resource(name).id for name in ("one", "two", "root"))
+        said = (("parent", root), ("after", two), ("after", one))
+        store.commit([Relate(one, said), Relate(two, (("parent", root),))])
+        store.commit([Relate(one, said)])
+        assert store.view.related(one) == list(said)
+        assert sorted(store.view.relating(root, "parent")) == sorted([one, two])
+        assert store.view.relating(two, "after") == [one]
+        assert store.view.relating(two, "parent") == store.view.related(root) == []

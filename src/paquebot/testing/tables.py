@@ -99,6 +99,7 @@ class Tables:
         self.carrier: dict[tuple[str, str], bytes] = {}
         self.events: dict[int, Event] = {}
         self.errands: dict[int, Errand] = {}
+        self.related: dict[ResourceId, tuple[tuple[str, ResourceId], ...]] = {}
         self._undo: list[Callable[[], object]] = []
 
     def put(self, table: Table, key: Hashable, value: object) -> None:
@@ -278,6 +279,8 @@ class Writer:
                 number = errand.number or t.facts.get("errands", 0) + 1
                 t.put(t.facts, "errands", max(number, t.facts.get("errands", 0)))
                 t.put(t.errands, number, replace(errand, number=number, problem=printable(errand.problem)))
+            case ask.Relate(resource, relations):
+                t.put(t.related, resource, relations)
             case ask.DropErrand(number):
                 t.drop(t.errands, number)
             case ask.Remember(key, None):

@@ -178,6 +178,18 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_node ON event (node, number);
 
+-- What resources that are held say of others: to what they reply, what they attach, what they replace.
+CREATE TABLE related (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    resource BLOB NOT NULL,
+    place INTEGER NOT NULL,
+    how TEXT NOT NULL,
+    other BLOB NOT NULL,
+    PRIMARY KEY (node, resource, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX related_other ON related (node, other, how);
+
 -- What remains to be done outside because of an event, which may be forgotten meanwhile.
 CREATE TABLE errand (
     number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,95 @@
+"""`publish`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from paquebot import drafting
+from paquebot.cli import output
+from paquebot.cli.main import Setting
+from paquebot.display import printable
+from paquebot.errors import Misused
+from paquebot.protocol.encoding import short
+from paquebot.protocol.publishing import Draft
+
+Text = TypeVar("Text", str, "str | None", tuple[str, ...])
+
+
+def _text(_: click.Context, option: click.Parameter, value: Text) -> Text:
+    """Check that an option's value is text: on the command line it may be any bytes."""
+    for each in (value,) if isinstance(value, str) else value or ():
+        if not output.utf8(each):
+            raise Misused(f"{max(option.opts, key=len)} is not UTF-8: '{printable(each, 60)}'")
+    return value
+
+
+@click.command("publish")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("-m", "--message", callback=_text, help="Publish this text instead of files.")
+@click.option("--title", default="", callback=_text, help="A title.")
+@click.option("--tag", "tags", multiple=True, callback=_text, help="A tag; may be given more than once.")
+@click.option("--filename", default="stdin", help="What to call what comes from standard input.")
+@click.option("--to", "to", multiple=True, metavar="NAME", callback=_text, help="For NAME alone; may be repeated.")
+@click.option("--reply-to", metavar="ID", default="", help="What this answers.")
+@click.option(
+    "--attach", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="With --message; may be repeated."
+)
+@click.option("--supersedes", metavar="ID", default="", help="What of yours this replaces.")
+@click.option("--expires", metavar="DATE", default="", help="When this stops being of use, such as 2027-01-31.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def publish_command(
+    setting: Setting,
+    files: tuple[Path, ...],
+    message: str | None,
+    title: str,
+    tags: tuple[str, ...],
+    filename: str,
+    to: tuple[str, ...],
+    reply_to: str,
+    attach: tuple[Path, ...],
+    supersedes: str,
+    expires: str,
+    wants_json: bool,
+) -> None:
+    """Publish files, standard input (-) or a message, to all peers who may read. Prints one URI a line.
+
+    With --to it is private: text, title, tags and file names can be read by those peers' nodes and our own alone.
+    Others carry it and see only who wrote it, when, about how large it is, and how many nodes can open it.
+    Attachments are published with their message, all or nothing, and listed before it; the message's URI comes last.
+    Nothing leaves this machine before the next `paquebot sync`.
+
+    \b
+    Examples:
+      paquebot publish report.pdf photos/*.jpg --tag field
+      paquebot publish --message "All well, water low" --title "Day 12"
+      tar c logs | paquebot publish - --filename logs.tar
+      paquebot publish --message "As promised" --attach map.png --attach notes.txt --reply-to 3fa29c81b2
+      paquebot publish --to Bob --to Carol --message "Only for you two"
+    """
+    if (message is None) == (not files):
+        raise Misused("give either files or --message TEXT")
+    if attach and message is None:
+        raise Misused("--attach goes with --message TEXT")
+    with setting.node() as node:
+        draft = drafting.draft(
+            node, title=title, tags=tags, to=to, reply_to=reply_to, supersedes=supersedes, expires=expires
+        )
+        with output.progress("reading") as progress:
+            if message is not None:
+                text = replace(draft, fields={"message": message})
+                plain = Draft(schemas=("file",), fields={}, private=draft.private)
+                uris = node.publish_files(attach, draft=plain, message=text, progress=progress)
+            elif files == (Path("-"),):
+                uris = node.publish_stream(sys.stdin.buffer, filename, draft=draft)
+            else:
+                uris = node.publish_files(files, draft=draft, progress=progress)
+    if wants_json:
+        output.as_json([{"uri": uri, "id": short(uri.rpartition("/")[2])} for uri in uris])
+    else:
+        click.echo("\n".join(uris))
