@@ -304,6 +304,8 @@ class Node:
 
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
+        if listed.revoked_by:
+            raise NotFound(f"{short(listed.id)} was revoked")
         resource = self.resource(listed.id)
         if resource.kind in privacy.CLOSED_KINDS:
             yield from self._private_content(listed, resource)

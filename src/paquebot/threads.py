@@ -46,7 +46,7 @@ def newer(view: SqliteView, listed: Listed) -> Listed | None:
         (
             each
             for name in view.relating(listed.id, "supersedes")
-            if (each := view.listing(name)) and each.user == listed.user
+            if (each := view.listing(name)) and each.user == listed.user and not each.revoked_by
         ),
         key=lambda each: (each.stamp, each.id),
         default=None,

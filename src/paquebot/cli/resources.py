@@ -12,7 +12,7 @@ from paquebot import threads
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
-from paquebot.errors import Misused
+from paquebot.errors import Misused, NotFound
 from paquebot.folders import write_file, write_out
 from paquebot.node import Node
 from paquebot.protocol import privacy
@@ -27,7 +27,7 @@ CLOSED = (privacy.SEALED, privacy.ENCRYPTED)
 
 @click.command("list")
 @click.option("--new", is_flag=True, help="Only what came from others: messages not shown, files not saved yet.")
-@click.option("--all", "everything", is_flag=True, help="Also identities, trusts and keys.")
+@click.option("--all", "everything", is_flag=True, help="Also identities, trusts, keys, and what was revoked.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool) -> None:
@@ -39,7 +39,7 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
       paquebot list --new --json
     """
     with setting.look() as node:
-        found = list(node.view.listed(None if everything else SHOWN_KINDS, new=new))
+        found = list(node.view.listed(None if everything else SHOWN_KINDS, new=new, revoked=everything))
         names = _names(node)
         if wants_json:
             output.as_json([_as_json(each, node, names) for each in found])
@@ -71,7 +71,8 @@ def _remark(node: Node, listed: Listed) -> str:
     reply = f"reply to {short(parent)}" if parent else ""
     files = output.count(len(attached), "attachment") if attached else ""
     old = "superseded" if threads.newer(node.view, listed) else ""
-    return ", ".join(filter(None, (private, chunks, reply, files, old)))
+    gone = "revoked" if listed.revoked_by else ""
+    return ", ".join(filter(None, (gone, private, chunks, reply, files, old)))
 
 
 def _readers(node: Node, listed: Listed) -> list[str] | None:
@@ -92,7 +93,7 @@ def _for(node: Node, listed: Listed) -> str:
 
 
 def _excerpt(node: Node, listed: Listed) -> str:
-    if listed.kind != "message" or node.view.opened(listed.id) is not None:  # a list needs no keys
+    if listed.kind != "message" or listed.revoked_by or node.view.opened(listed.id) is not None:  # a list needs no keys
         return ""
     text = b"".join(node.content(listed)).decode()
     first = text.strip().split("\n", 1)[0]
@@ -120,6 +121,7 @@ def _as_json(listed: Listed, node: Node, names: dict[str, str]) -> dict[str, obj
         "received": output.iso(listed.received),
         "new": not listed.shown,
         "complete": not listed.lacking,
+        "revoked": listed.revoked_by is not None,
         "private": listed.kind in CLOSED or readers is not None,
         "readers": readers,
         "parent": threads.one(node.view, listed.id, "parent"),
@@ -142,9 +144,10 @@ def _as_json(listed: Listed, node: Node, names: dict[str, str]) -> dict[str, obj
 @click.command("show")
 @click.argument("id_", metavar="ID")
 @click.option("--thread", is_flag=True, help="Show the whole conversation, each after that to which it replies.")
+@click.option("--all", "everything", is_flag=True, help="Also what is known of something that was revoked.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def show_command(setting: Setting, id_: str, thread: bool, wants_json: bool) -> None:
+def show_command(setting: Setting, id_: str, thread: bool, everything: bool, wants_json: bool) -> None:
     """Show one message, or what is known of a file. ID is a URI, an id, or the beginning of one.
 
     \b
@@ -155,10 +158,13 @@ def show_command(setting: Setting, id_: str, thread: bool, wants_json: bool) -> 
     """
     with setting.look() as node:
         listed = node.find(id_)
+        if listed.revoked_by and not everything:
+            raise NotFound(f"{short(listed.id)} was revoked; --all shows what is known of it")
         if thread:
             _show_thread(node, listed, wants_json=wants_json)
             return
-        text = b"".join(node.content(listed)).decode() if listed.kind not in ("file", *CLOSED) else None
+        bare = listed.kind in ("file", *CLOSED) or (everything and listed.revoked_by)
+        text = None if bare else b"".join(node.content(listed)).decode()
         value = _as_json(listed, node, _names(node))
         private = _for(node, listed) if value["private"] else ""
         relations = list(_relations(node, listed))
@@ -173,6 +179,8 @@ def show_command(setting: Setting, id_: str, thread: bool, wants_json: bool) -> 
             click.echo(f"{key.removesuffix('_name'):<9} {printable(str(value[key]))}")
     if listed.tags:
         click.echo(f"{'tags':<9} {printable(', '.join(listed.tags))}")
+    if listed.revoked_by:
+        click.echo(f"{'revoked':<9} by {listed.revoked_by}")
     if private:
         click.echo(f"{'private':<9} {printable(private)}")
     if listed.lacking:
@@ -211,7 +219,8 @@ def _named(listed: Listed | None, name: str) -> str:
 def _show_thread(node: Node, listed: Listed, *, wants_json: bool) -> None:
     names = _names(node)
     found = threads.thread(node.view, listed)
-    texts = {each.id: b"".join(node.content(each)).decode() for _, each in found if each.kind not in ("file", *CLOSED)}
+    shown = [each for _, each in found if each.kind not in ("file", *CLOSED) and not each.revoked_by]
+    texts = {each.id: b"".join(node.content(each)).decode() for each in shown}
     for _, each in found:
         if each.id in texts:
             node.shown(each)
@@ -223,6 +232,7 @@ def _show_thread(node: Node, listed: Listed, *, wants_json: bool) -> None:
     for depth, each in found:
         indent = "  " * min(depth, 12)
         title = f": {each.title or each.filename}" if each.title or each.filename else ""
+        title = ": revoked" if each.revoked_by else title
         head = f"{short(each.id)}  {output.moment(each.stamp.at)[:16]}  {names.get(each.user, short(each.user))}{title}"
         click.echo(f"{indent}{printable(head)}")
         for attached in threads.attachments(node.view, each.id):

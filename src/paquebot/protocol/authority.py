@@ -237,6 +237,9 @@ class AuthorityView(Protocol):
     def origin(self, resource: ResourceId) -> tuple[Fingerprint, str] | None:
         """Return for whom a held resource was published, and its kind."""
 
+    def stamped(self, resource: ResourceId) -> Millis:
+        """Return the moment of a held resource's stamp; 0 if it has none."""
+
     def signed_by(self, user: Fingerprint, signer: Fingerprint) -> Sequence[ResourceId]:
         """Return the held resources that *signer* published for *user*."""
 

@@ -13,6 +13,7 @@ from paquebot.protocol.effects import (
     Effect,
     Effects,
     HaveBlob,
+    Hide,
     Keep,
     KeepBlob,
     Note,
@@ -68,6 +69,10 @@ def noted(view: View, effects: Iterable[Effect], now: Millis) -> Effects:
                 for resource, code, detail in outcomes:
                     if code in UNWELCOME and (resource, code, detail) not in known:
                         yield Note(Kind.REFUSED, now, resource, who, f"{code}: {detail}" if detail else code)
+            case Hide(resource, by):
+                yield effect
+                if by is not None:
+                    yield Note(Kind.REVOKED, now, resource, None, "it was taken back")
             case Quarantine():
                 yield effect
                 said = f"{effect.where}: {effect.reason} ({effect.code})"
@@ -111,6 +116,8 @@ def _saved(view: View, old: Peer | None, peer: Peer, now: Millis) -> Effects:
     if old is None:
         yield Note(Kind.PEER_ADDED, now, None, peer.node, peer.name)
         return
+    if peer.revoked and not old.revoked:
+        yield Note(Kind.REVOKED, now, None, peer.node, "its user trusts it no more")
     if peer.suspect and not old.suspect:
         yield Note(Kind.SET_APART, now, None, peer.node, "its signed data came in clear")
     if peer.seen_at > old.seen_at and view.remembered(silent_key(peer.node)) is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paquebot.errors import Malformed, Misused, Refused
+from paquebot.errors import Malformed, Misused
 from paquebot.protocol import container
 from paquebot.protocol.container import Container, Resolve
 from paquebot.protocol.effects import Effects, NoteOpened, NoteReaders, Relate
@@ -43,22 +43,13 @@ def nodes_of(view: View, user: Fingerprint, now: Millis) -> tuple[Fingerprint, .
 
 
 def _reads(view: View, user: Fingerprint, node: Fingerprint, now: Millis) -> bool:
-    """Whether the trust by which *node* announced its keys, or another that it uses, lets it read."""
+    """Whether a trust of *user* that nothing took back lets *node* read."""
     if any(peer.node == node and peer.suspect for peer in view.peers()):
         return False
-    name = view.announced(node)
-    signed = view.resource(name) if name else None
-    authority = Resource.read(signed, view.schema).trust if signed else None
-    trust = view.trust(authority) if authority else None
     identity = view.identity(node)
-    if trust is None or identity is None:
+    if identity is None or now >= identity.expires:
         return False
-    try:
-        trust.check(READ_ENCRYPTED, user, node, now)
-        identity.check_time(now)
-    except Refused:
-        return False
-    return True
+    return view.authority(user).grants(READ_ENCRYPTED, (node,), now)
 
 
 def may_be_reader(view: View, user: Fingerprint) -> bool:

@@ -13,6 +13,7 @@ from paquebot.protocol.effects import Hide
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource
+from paquebot.protocol.stamp import Millis
 from paquebot.protocol.trust import Trust, trust_of
 
 
@@ -76,6 +77,11 @@ class AuthorityView:
         """Return for whom a held resource was published, and its kind."""
         row = self._one("SELECT author, kind FROM resource WHERE node = ? AND id = ?", raw(resource))
         return (self._name(row[0]), row[1]) if row else None
+
+    def stamped(self, resource: ResourceId) -> Millis:
+        """Return the moment of a held resource's stamp; 0 if it has none."""
+        row = self._one("SELECT stamp_at FROM resource WHERE node = ? AND id = ?", raw(resource))
+        return Millis(row[0]) if row else Millis(0)
 
     def signed_by(self, user: Fingerprint, signer: Fingerprint) -> Sequence[ResourceId]:
         """Return the held resources that *signer* published for *user*."""

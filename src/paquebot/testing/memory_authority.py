@@ -10,6 +10,7 @@ from paquebot.protocol.authority import Authority
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS, Resource, SignedObject
+from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Held
 from paquebot.protocol.trust import Trust, trust_of
 from paquebot.store.blobs import MemoryBlobs
@@ -51,6 +52,10 @@ class AuthorityView:
     def origin(self, resource: ResourceId) -> tuple[Fingerprint, str] | None:
         row = self._tables.rows.get(resource)
         return (row.kept.user, row.kept.kind) if row else None
+
+    def stamped(self, resource: ResourceId) -> Millis:
+        row = self._tables.rows.get(resource)
+        return row.kept.stamp.at if row else Millis(0)
 
     def signed_by(self, user: Fingerprint, signer: Fingerprint) -> Sequence[ResourceId]:
         rows = self._tables.rows.values()
