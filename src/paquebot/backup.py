@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from paquebot import config
-from paquebot.errors import Malformed, Misused, TooLarge, WrongPassphrase
-from paquebot.keychain import ENVELOPE_KEYS, NODE_KEY, USER_KEY, Keychain
+from paquebot.errors import Malformed, Misused, TooLarge, WrongKey, WrongPassphrase
+from paquebot.keychain import ENVELOPE_KEYS, NAMES, NODE_KEY, USER_KEY, Keychain, read_private_key
+from paquebot.passphrase import Passphrases, Which
+from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import ENVELOPE_BYTES_MAX, MIB
 from paquebot.protocol.stamp import Millis, format_time, parse_time
 from paquebot.store import Store, snapshot
@@ -237,6 +239,20 @@ class Export:
 
     manifest: Manifest
     _reader: stream.Reader
+
+    def user_key(self, passphrases: Passphrases) -> PrivateKey:
+        """Return the user key alone; nothing else can be read then. Raise `Misused` if there is none, or `WrongKey`."""
+        name, size = _next_member(self._reader)
+        if name != f"keys/{USER_KEY}":
+            raise Misused("this export holds no user key; type the words of a recovery sheet")
+        content = _exactly(self._reader, size)
+        locked = locking.parse(content, NAMES[USER_KEY])
+        if locked is not None:
+            content = locked.unlock(passphrases.get(Which.USER))
+        key = read_private_key(content, Path(name))
+        if key.fingerprint != self.manifest.user:
+            raise WrongKey("the user key in the export belongs to another user than the rest of it")
+        return key
 
     def unpack(self, folder: Path, progress: Callable[[int], None]) -> None:
         """Write everything into the new private *folder*: ``keys``, ``store.db``, ``blobs``, ``config.toml``.

@@ -34,13 +34,14 @@ def create(
     now: Millis,
     entropy: Callable[[int], bytes],
     passphrase: bytes | None = None,
+    user: PrivateKey | None = None,
 ) -> None:
-    """Make a new user with one node in *home*, its keys locked by *passphrase* if there is one.
+    """Make a new node in *home*, its keys locked by *passphrase* if there is one; of a new user, or of *user*.
 
     Raise `Misused` if there is a node already or the passphrase is too short, `StoreCorrupt`, `DiskFull`.
     """
     with empty(home):
-        user, node = (PrivateKey.create(key, entropy) for _ in range(2))
+        user, node = user or PrivateKey.create(key, entropy), PrivateKey.create(key, entropy)
         secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS))
         founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
         draft = home / _DRAFT

@@ -89,6 +89,10 @@ class Keychain:
             content = locking.seal(content, self._lock_key(), _called(name), entropy).encode()
         files.write_secret(self.folder / name, content)
 
+    def take_away(self, name: str) -> None:
+        """Remove a secret from this home for good. Raise `WrongKey`."""
+        files.remove_secret(self.folder / name)
+
     # -- the three kinds of secrets -----------------------------------------------------
 
     def private_key(self, name: str) -> PrivateKey:

@@ -102,9 +102,11 @@ class Node:
         clock: Callable[[], Millis] = wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
         passphrase: bytes | None = None,
+        user: PrivateKey | None = None,
     ) -> None:
-        """Make a new user with one node in *home*. Raise `Misused` if there is one, `WrongKey` or `DiskFull`."""
-        homes.create(home, name, key=key, now=Clock().now(clock()), entropy=entropy, passphrase=passphrase)
+        """Make a new node in *home*, of a new user or of *user*. Raise `Misused` if there is one, or `DiskFull`."""
+        now = Clock().now(clock())
+        homes.create(home, name, key=key, now=now, entropy=entropy, passphrase=passphrase, user=user)
 
     def __enter__(self) -> Self:
         if self._looking:

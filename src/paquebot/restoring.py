@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -146,16 +147,14 @@ def merge(
         backup.discard(made)
         try:
             export.unpack(made, progress)
-            if export.manifest.encrypted:
-                _take_keys(chain, made, export, local.node, taken, entropy)
-            if export.manifest.data:
-                other = snapshot.adopt(made)
-                try:
-                    if other.view.local().user != local.user:
-                        raise Malformed("the export is not of the user that it names")
+            with ExitStack() as stack:
+                other = stack.enter_context(closing(snapshot.adopt(made))) if export.manifest.data else None
+                if other is not None and other.view.local().user != local.user:
+                    raise Malformed("the export is not of the user that it names")
+                if export.manifest.encrypted:
+                    _take_keys(chain, made, export, local.node, taken, entropy)
+                if other is not None:
                     _merge(store, other, wall, taken, proven=export.manifest.encrypted)
-                finally:
-                    other.close()
         finally:
             backup.discard(made)
     return taken

@@ -127,6 +127,13 @@ def ask_hidden(prompt: str) -> str | None:
     return getpass.getpass(printable(prompt, 4_096))
 
 
+def ask(prompt: str) -> str | None:
+    """Ask whoever sits at the terminal; None if nobody can be asked."""
+    if not (sys.stderr.isatty() and sys.stdin.isatty()):
+        return None
+    return str(click.prompt(printable(prompt, 4_096), prompt_suffix="", err=True))
+
+
 def iso(at: Millis) -> str | None:
     """Return a moment for machines; None for never."""
     return format_time(at) if at else None

@@ -8,8 +8,11 @@ from typing import BinaryIO
 
 import click
 
+from paquebot import home as homes
 from paquebot.cli import output
+from paquebot.cli.backups import EXPORT_FD
 from paquebot.cli.main import Setting
+from paquebot.cli.recovering import WORDS_FILE, recovered
 from paquebot.cli.secrets import new_passphrase, no_words
 from paquebot.display import printable
 from paquebot.errors import Misused
@@ -19,36 +22,76 @@ from paquebot.protocol.state import Peer
 
 
 @click.command("init")
-@click.option("--name", required=True, help="What others see you as.")
+@click.option("--name", help="What others see you as.")
 @click.option(
     "--key", type=click.Choice(["ed25519", "rsa3072"]), default="ed25519", help="RSA is for strict SDMP peers."
 )
+@click.option("--recover", is_flag=True, help="A new node of the user on a recovery sheet, or in an export.")
+@WORDS_FILE
+@click.option(
+    "--from",
+    "export",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="An export with the user key.",
+)
+@EXPORT_FD
 @click.option("--passphrase", is_flag=True, help="Lock the keys by a passphrase; it is asked for, or read by --new-fd.")
 @click.option("--new-fd", type=click.IntRange(min=0), metavar="N", help="Read the new passphrase from this descriptor.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.argument("words", nargs=-1, metavar=" ", callback=no_words, expose_value=False)
 @click.pass_obj
-def init_command(setting: Setting, name: str, key: str, passphrase: bool, new_fd: int | None, wants_json: bool) -> None:
+def init_command(
+    setting: Setting,
+    name: str | None,
+    key: str,
+    recover: bool,
+    words_file: Path | None,
+    export: Path | None,
+    fd: int | None,
+    passphrase: bool,
+    new_fd: int | None,
+    wants_json: bool,
+) -> None:
     """Make a new user and node in the home directory.
+
+    With --recover, the user is the one whose recovery sheet's words are typed, or whose key is in an export: on a
+    new machine after the old one was lost. Then `paquebot import` brings back what an export holds.
 
     \b
     Examples:
       paquebot init --name Alice
       paquebot init --name Alice --passphrase
       paquebot --home /srv/clinic init --name "Clinic North" --key rsa3072
+      paquebot init --name Alice --recover
+      paquebot init --recover --from alice.export
     """
     from paquebot.node import Node
 
+    if not recover and (words_file or export):
+        raise Misused("--words-file and --from go with --recover")
+    if homes.holds_node(setting.home):
+        homes.check(setting.home)
+        raise Misused(f"{setting.home} holds a node already")
+    user = None
+    if recover:
+        user, known = recovered(words_file, export, lambda: setting.passphrases(export_fd=fd))
+        name = name or known
+    if not name:
+        raise Misused("--name is missing: what others see you as")
     lock = new_passphrase(new_fd) if passphrase or new_fd is not None else None
-    Node.create(setting.home, name, key=key, passphrase=lock)
+    Node.create(setting.home, name, key=key, passphrase=lock, user=user)
     with setting.look() as node:
         local = node.view.local()
     if wants_json:
         output.as_json({"home": str(setting.home), "name": local.name, "user": local.user, "node": local.node})
-    else:
-        click.echo(f"{printable(local.name)} lives in {printable(str(setting.home), 4_096)}, node {short(local.node)}.")
-        if sys.stdout.isatty():
-            click.echo("Next: `paquebot card -o my.card`, give it to a peer, and add theirs with `paquebot peer add`.")
+        return
+    click.echo(f"{printable(local.name)} lives in {printable(str(setting.home), 4_096)}, node {short(local.node)}.")
+    if recover:
+        click.echo(f"Its user is {short(local.user)}: compare that with the sheet.")
+        click.echo("Next: `paquebot import FILE` with the latest export; without one, exchange cards with your peers.")
+        click.echo("If the old machine was lost or stolen, then: `paquebot node replace OLDNODE`")
+    elif sys.stdout.isatty():
+        click.echo("Next: `paquebot card -o my.card`, give it to a peer, and add theirs with `paquebot peer add`.")
 
 
 @click.command("card")

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_private_key,
     load_der_public_key,
     load_pem_private_key,
 )
@@ -126,6 +127,25 @@ class PrivateKey:
         if not isinstance(key, Ed25519PrivateKey | RSAPrivateKey):
             raise WrongKey("a private key is neither Ed25519 nor RSA")
         return cls.wrap(key)
+
+    @classmethod
+    def from_secret(cls, kind: str, secret: bytes) -> PrivateKey:
+        """Return the key whose `secret` that is; *kind* is ``ed25519`` or ``rsa``. Raise `WrongKey`."""
+        try:
+            if kind == "ed25519":
+                return cls.wrap(Ed25519PrivateKey.from_private_bytes(secret))
+            key = load_der_private_key(secret, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise WrongKey("a private key cannot be read") from None
+        if not isinstance(key, RSAPrivateKey):
+            raise WrongKey("a private key is neither Ed25519 nor RSA")
+        return cls.wrap(key)
+
+    def secret(self) -> bytes:
+        """Return what the key is made of: 32 bytes of Ed25519 (RFC 8032), or RSA's PKCS #8 in DER."""
+        if isinstance(self.key, Ed25519PrivateKey):
+            return self.key.private_bytes_raw()
+        return self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
     def pem(self) -> str:
         """Return the key as unencrypted PKCS #8 PEM."""

@@ -73,15 +73,23 @@ def held_there(view: View, other: View) -> Effects:
         old = other.peer(peer.node)
         if old is None or peer.heard or peer.known:
             continue
-        numbers = (
-            mine
-            for run in (old.applied | old.known).runs
-            for line in other.own_lines(*run)
-            if (mine := _own_number(view, line.entry.resource))
-        )
-        known = Ranges.numbers(sorted(numbers))
+        known = Ranges.numbers(sorted(_ours(view, other, old.applied | old.known)))
+        applied = Ranges.numbers(sorted(_ours(view, other, old.applied)))
         if known:
-            yield SavePeer(replace(peer, known=known))
+            yield SavePeer(replace(peer, known=known, owed_chunks=peer.owed_chunks - _chunks(view, applied)))
+
+
+def _ours(view: View, other: View, lines: Ranges) -> Iterator[int]:
+    """The numbers of our lines that name what *lines* of *other*'s own journal name."""
+    for run in lines.runs:
+        for line in other.own_lines(*run):
+            if number := _own_number(view, line.entry.resource):
+                yield number
+
+
+def _chunks(view: View, lines: Ranges) -> Ranges:
+    """Our numbers of the chunks of the files that *lines* of our journal name."""
+    return Ranges.of(*(span for run in lines.runs for line in view.own_lines(*run) for span in line.chunks.runs))
 
 
 def _own_number(view: View, resource: ResourceId) -> int:
