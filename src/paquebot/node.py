@@ -204,6 +204,12 @@ class Node:
         """Carry out *effects*, all or none; return them."""
         return self._store.commit(effects)
 
+    def retry_peer(self, name: str) -> Peer:
+        """Forget that the peer called *name* did not answer: it is tried at the next occasion. Raise `NotFound`."""
+        peer = self.peer(name)
+        self._store.commit(self._engine.retry(peer.node))
+        return peer
+
     # -- publishing ----------------------------------------------------------------------
 
     def readers(self, names: Sequence[str]) -> Private | None:

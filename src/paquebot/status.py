@@ -42,6 +42,15 @@ class OnTheWay:
     since: Millis
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A medium on which a peer gets no more than a probe now and then."""
+
+    medium: str
+    at: Millis
+    tries: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerStatus:
     """How the link with one peer stands."""
@@ -70,6 +79,7 @@ class PeerStatus:
     waits_since: Millis
     """When the oldest of those things was published that the peer may read and has not applied."""
     retry_at: Millis
+    given_up: tuple[GivenUp, ...]
     outcomes: tuple[tuple[str, str, str], ...]
     """(resource, outcome, detail) of what the peer did not simply apply, as it says."""
 
@@ -98,6 +108,8 @@ class Status:
         for peer in value["peers"]:
             for key in ("added", "heard_at", "waits_since", "retry_at"):
                 peer[key] = format_time(peer[key]) if peer[key] else None
+            for each in peer["given_up"]:
+                each["at"] = format_time(each["at"])
             for each in peer["on_the_way"]:
                 each["since"] = format_time(each["since"])
         return value
@@ -194,6 +206,7 @@ def _numbers(view: SqliteView, names: Iterable[ResourceId]) -> Ranges:
 
 def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStatus:
     reached, lacking = _reached(view, peer, ours), _lacking(view, peer)
+    tolds = [view.told(peer.node, medium) for medium in view.media(peer.node)]
     carriers: dict[str, list[Millis]] = {}
     for letter in view.letters(peer.node):
         if letter.handed_at is not None and letter.plan.eliciting:
@@ -215,7 +228,8 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         added=peer.added,
         heard_at=sign_of_life(view, peer),
         waits_since=_waits_since(peer, ours, reached),
-        retry_at=max((view.told(peer.node, medium).retry_at for medium in view.media(peer.node)), default=Millis(0)),
+        retry_at=max((told.retry_at for told in tolds), default=Millis(0)),
+        given_up=tuple(GivenUp(each.medium, each.given_up, each.failures) for each in tolds if each.given_up),
         outcomes=tuple(view.outcomes(peer.node)),
     )
 

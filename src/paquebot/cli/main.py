@@ -64,7 +64,7 @@ COMMANDS = {
 SUMMARIES = {
     "init": "Make a new node here.",
     "card": "Write this node's card, to be given to others.",
-    "peer": "Add, list, show or remove peers.",
+    "peer": "Add, list, show, retry or remove peers.",
     "publish": "Publish files or a message.",
     "list": "List what was published, by us and by others.",
     "show": "Show one message, or what is known of a file.",

@@ -120,7 +120,7 @@ def card_command(setting: Setting, target: Path | None, wants_json: bool) -> Non
 
 @click.group("peer")
 def peer_command() -> None:
-    """Add, list, show or remove peers: the nodes whose keys are pinned here."""
+    """Add, list, show, retry or remove peers: the nodes whose keys are pinned here."""
 
 
 @peer_command.command("add")
@@ -244,6 +244,25 @@ def remove(setting: Setting, name: str, wants_json: bool) -> None:
         output.as_json(_as_json(gone))
     else:
         click.echo(f"{printable(name)} is forgotten.")
+
+
+@peer_command.command("retry")
+@click.argument("name")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def retry(setting: Setting, name: str, wants_json: bool) -> None:
+    """Try a peer again at the next sync, on every medium, though it did not answer for long or was given up.
+
+    \b
+    Example:
+      paquebot peer retry Bob
+    """
+    with setting.node() as node:
+        peer = node.retry_peer(name)
+    if wants_json:
+        output.as_json(_as_json(peer))
+    else:
+        click.echo(f"{printable(name)} is tried again at the next sync.")
 
 
 def _as_json(peer: Peer) -> dict[str, object]:

@@ -253,5 +253,9 @@ def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
         click.echo("  When its owner has explained it or has new keys: paquebot peer add NAME CARDFILE")
     for resource, outcome, detail in peer.outcomes:
         click.echo(f"  {short(resource)} is {printable(outcome)} there: {printable(detail)}")
-    if peer.retry_at > now:
+    for medium in peer.given_up:
+        when, tries = output.moment(medium.at)[:10], output.count(medium.tries, "unanswered letter")
+        click.echo(f"  given up on {when} by {printable(medium.medium)}, after {tries}; it goes on as soon as")
+        click.echo("  something comes from it. If you know that it can be reached: paquebot peer retry NAME")
+    if peer.retry_at > now and not peer.given_up:
         click.echo(f"  unanswered; next try {output.moment(peer.retry_at)}")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from paquebot.errors import Malformed
+from paquebot.protocol.account import Asking
 from paquebot.protocol.effects import Answered, AskAnew, Asked, Effects, SaveAccount, SaveAsking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import (
@@ -27,7 +28,7 @@ from paquebot.protocol.patience import due
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Asking, Letter, Link, Peer, View
+from paquebot.protocol.state import Letter, Link, Peer, View
 from paquebot.protocol.trust import READ, trust_of
 
 

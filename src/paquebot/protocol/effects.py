@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from paquebot.protocol.account import Account
+from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import Errand, Kind
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
-from paquebot.protocol.state import Asking, Held, Kept, Letter, Peer, Reply, Told
+from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 from paquebot.protocol.strangers import Pending
 
 

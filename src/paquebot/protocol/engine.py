@@ -14,7 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from paquebot.errors import NotForUs, Refused, SetApart, Stranger
-from paquebot.protocol import admission, clear, evidence, hearing, mailing, meeting, noting, publishing, standing
+from paquebot.protocol import (
+    admission,
+    clear,
+    evidence,
+    hearing,
+    mailing,
+    meeting,
+    noting,
+    patience,
+    publishing,
+    standing,
+)
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint
@@ -77,6 +88,12 @@ class Engine:
         """Pin the node of a verified *card* under *name*. Raise `Misused` or `Refused`."""
         now = self.now(wall)
         yield from self._noted(meeting.pin(self._view, self._key, card, name, trusting=trusting, now=now), wall)
+
+    def retry(self, peer: Fingerprint) -> Effects:
+        """A person says that *peer* can be reached: forget that it did not answer, and ask it for news."""
+        found = self._view.peer(peer)
+        if found is not None:
+            yield from patience.retry(self._view, found)
 
     def sender(self, bundle: Bundle, signers: Sequence[str]) -> Fingerprint:
         """Return which of *signers*, who announce one key, the header names. Raise `Refused` if it names none."""

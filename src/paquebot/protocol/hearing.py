@@ -8,7 +8,18 @@ from hashlib import sha256
 from typing import assert_never
 
 from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused, Revoked
-from paquebot.protocol import admission, asking, clear, journal, mailing, messages, reading, recovery, revocation
+from paquebot.protocol import (
+    admission,
+    asking,
+    clear,
+    journal,
+    mailing,
+    messages,
+    patience,
+    reading,
+    recovery,
+    revocation,
+)
 from paquebot.protocol.bundle import (
     NUMBER_MAX,
     Answer,
@@ -96,6 +107,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
         yield SetClock(learned)
         now = learned.now(wall)
         hearing = replace(hearing, now=now)
+    yield from patience.heard(view, peer, hearing.link.medium, now)
     yield Seen(bundle.id, peer.node, to.sequence, now)
     received = peer.received | Ranges.of((to.sequence, to.sequence), (1, to.floor - 1))
     newest = restored or to.sequence == received.last
@@ -108,7 +120,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             received=received,
             floor=to.floor if newest else max(peer.floor, to.floor),
             seen_at=now,
-            ask_at=Millis(now + hearing.link.silence_ms),
+            ask_at=Millis(now + patience.silence(view, peer.node, hearing.link)),
             owes_ack=owes_ack,
         )
     )
@@ -389,7 +401,7 @@ def _forgot(hearing: Hearing, number: int) -> Effects:
     peer = hearing.peer
     owed = view.own_chunks() - mailing.chunks_at(view, peer.applied & kept)
     told = view.told(peer.node, hearing.link.medium)
-    yield SaveTold(replace(told, lines=told.lines & kept, chunks=Ranges(), failures=0, retry_at=Millis(0)))
+    yield SaveTold(patience.patient(replace(told, lines=told.lines & kept, chunks=Ranges())))
     yield SavePeer(
         replace(
             peer,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import asking, introducing, messages, reading, recovery
+from paquebot.protocol import asking, introducing, messages, patience, reading, recovery
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
@@ -32,7 +32,6 @@ from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import (
     AHEAD_MAX_MS,
-    BACKOFF_LAST_MS,
     BUNDLE_BYTES_AIM,
     CHUNK_BYTES,
     ENVELOPE_LIFE_MS,
@@ -45,7 +44,7 @@ from paquebot.protocol.limits import (
     RUNS_MAX,
 )
 from paquebot.protocol.messages import Broadcast, JournalRequest, ResourceRequest, Response
-from paquebot.protocol.patience import backoff, due
+from paquebot.protocol.patience import due
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
@@ -62,7 +61,6 @@ class Jitter(Protocol):
 
 
 LETTERS_MAX = 1_024  # planned at once for one peer: a gigabyte of chunks
-IN_FLIGHT_MAX = 256  # unanswered letters to one peer on a link that shows no tokens
 LINE_BYTES = 80  # what a line without its body costs
 SHORT_BYTES, SHORT_MAX = 4 * KIB, 16  # answers that ride along with whatever is said first
 OUTCOMES_MAX = 64  # items a letter explains; the next letter explains the next
@@ -77,7 +75,7 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) 
     for peer in view.peers():
         if not (peer.suspect or peer.revoked):
             yield from _overdue(view, peer, link, now, jitter)
-            reachable += [peer.node] if _open(view, peer, link, now) else []
+            reachable += [peer.node] if patience.may_write(view, peer, link, now) else []
     askable = {node for node in reachable if asking.can_answer(view, node, now)}
     for node in reachable:
         current, told = view.peer(node), view.told(node, link.medium)
@@ -90,35 +88,19 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) 
 
 
 def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) -> Effects:
-    """Give up waiting for letters that were never handed over, or that went unanswered for too long."""
-    patience = 2 * link.latency_ms + MINUTE_MS
-    unanswered = False
+    """Stop waiting for letters that were never handed over, or that went unanswered for too long."""
+    wait = 2 * link.latency_ms + MINUTE_MS
+    unanswered: list[Letter] = []
     for letter in view.letters(peer.node):
-        if due(letter.expires, now, ENVELOPE_LIFE_MS + AHEAD_MAX_MS):
-            yield from lost(view, letter)
-        elif letter.medium != link.medium:
-            continue
-        elif letter.handed_at is None:
-            yield from lost(view, letter)
-        elif not link.shows_tokens and now > letter.handed_at + patience:
-            unanswered = True
+        expired = due(letter.expires, now, ENVELOPE_LIFE_MS + AHEAD_MAX_MS)
+        here = letter.medium == link.medium
+        late = letter.handed_at is not None and (expired or (not link.shows_tokens and now > letter.handed_at + wait))
+        if here and late:
+            unanswered.append(letter)
+        if expired or (here and (late or letter.handed_at is None)):
             yield from lost(view, letter)
     if unanswered:
-        told = view.told(peer.node, link.medium)
-        failures = told.failures + 1
-        wait = int(backoff(failures) * jitter.uniform(0.5, 1.5))
-        yield SaveTold(replace(told, failures=failures, retry_at=Millis(now + wait)))
-
-
-def _open(view: View, peer: Peer, link: Link, now: Millis) -> bool:
-    """Whether *peer* may be written to on *link* now."""
-    told = view.told(peer.node, link.medium)
-    if not due(told.retry_at, now, 2 * BACKOFF_LAST_MS):
-        return False
-    if told.failures or not link.shows_tokens:
-        flying = sum(each.medium == link.medium for each in view.letters(peer.node))
-        return flying == 0 if told.failures else flying < IN_FLIGHT_MAX
-    return True
+        yield from patience.unanswered(view, peer, link, unanswered, now, jitter.uniform(0.5, 1.5))
 
 
 def _plans(
@@ -128,18 +110,23 @@ def _plans(
 
     Of what is lacking here, it is asked for its share; *askable* are all who could be asked instead.
     """
+    if told.given_up:
+        yield Plan(ask_journal=True)
+        return
     letters = view.letters(peer.node)
     answered = {number for each in letters if each.medium == link.medium for number in each.plan.replies}
     wants = asking.files(view, peer, link, now, askable)
     silent = recovery.holds_back(view, link, now)
     owed = [each for each in view.replies(peer.node) if each.number not in answered and not (silent and each.tells)]
     short = [each for each in owed if _reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
-    longest = max(ENVELOPE_LIFE_MS, link.silence_ms)  # a slower link may have put it off
+    # Where tokens are shown, a question that lies there is known to lie there still.
+    asks = link.shows_tokens and any(each.plan.ask_journal for each in letters if each.medium == link.medium)
+    longest = max(ENVELOPE_LIFE_MS, patience.longest_silence(link))  # a slower link may have put it off
     first = Plan(
         replies=tuple(each.number for each in short),
         requests=tuple(asking.requests(view, peer, link, now, askable)),
         wants=tuple((each, _capped(view.lacking(each))) for each in wants),
-        ask_journal=bool(peer.ask_at) and due(peer.ask_at, now, longest),
+        ask_journal=bool(peer.ask_at) and not asks and due(peer.ask_at, now, longest),
         recall=recovery.due(view, peer, Millis(now - asking.again(link))),
     )
     tip = view.past().said if silent else view.tip()[0]
@@ -259,6 +246,7 @@ def _cost(view: View, plan: Plan) -> int:
 def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now: Millis, entropy: Entropy) -> Effects:
     lines, chunks, asked_journal = told.lines, told.chunks, False
     sequence = peer.sequence
+    asks_next = Millis(now + patience.silence(view, peer.node, link))
     for plan in plans:
         sequence += 1
         yield Post(
@@ -281,7 +269,7 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
         if plan.recall:
             yield from recovery.asked(view, peer.node, now)
     yield from recovery.saying(view, peer, plans)
-    yield SaveTold(replace(told, lines=lines, chunks=chunks))
+    yield SaveTold(patience.probed(replace(told, lines=lines, chunks=chunks), now))
     yield SavePeer(
         replace(
             peer,
@@ -289,7 +277,7 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
             told_number=peer.heard,
             told_done=peer.done,
             owes_ack=False,
-            ask_at=Millis(now + link.silence_ms) if asked_journal or not peer.ask_at else peer.ask_at,
+            ask_at=asks_next if asked_journal or not peer.ask_at else peer.ask_at,
         )
     )
 
@@ -341,7 +329,7 @@ def arrived(view: View, letter: Letter, known: int | None = None) -> Effects:
     told = view.told(letter.peer, letter.medium)
     if told.failures or lines != letter.plan.lines:
         again = letter.plan.lines - lines
-        yield SaveTold(replace(told, lines=told.lines - again, failures=0, retry_at=Millis(0)))
+        yield SaveTold(patience.patient(replace(told, lines=told.lines - again)))
     if view.elsewhere(letter.peer, letter.medium):
         yield from settle_moot(view, letter.peer)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from paquebot.errors import Malformed
 from paquebot.protocol import cbor
-from paquebot.protocol.account import Account
+from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.authority import AuthorityView
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
@@ -100,7 +100,12 @@ class Told:
     lines: Ranges = Ranges()
     chunks: Ranges = Ranges()
     failures: int = 0
+    """How often in a row letters went unanswered."""
     retry_at: Millis = Millis(0)
+    failing_since: Millis = Millis(0)
+    """When the first of them was written."""
+    given_up: Millis = Millis(0)
+    """When we stopped writing more than a probe now and then; 0 if we did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,19 +205,6 @@ class Letter:
     plan: Plan
     handed_at: Millis | None = None
     where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How often one peer was asked for one thing that it lists, and what came of it."""
-
-    resource: ResourceId
-    peer: Fingerprint
-    times: int = 0
-    until: Millis = Millis(0)
-    """How long its answer is waited for; 0 if it is not."""
-    denied: Millis = Millis(0)
-    """When it last said that it has not got it, or may not give it."""
 
 
 @dataclass(frozen=True, slots=True)

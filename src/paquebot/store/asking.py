@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from paquebot.protocol import effects as ask
-from paquebot.protocol.account import Account
+from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Asking
 
 
 class AskingView:

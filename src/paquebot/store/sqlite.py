@@ -491,6 +491,8 @@ class _Writer:
             chunks=_runs(told.chunks),
             failures=told.failures,
             retry_at=told.retry_at,
+            failing_since=told.failing_since,
+            given_up=told.given_up,
         )
 
     def _line(

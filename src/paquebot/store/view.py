@@ -321,13 +321,15 @@ class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
     def told(self, peer: Fingerprint, medium: str) -> Told:
         """Return what was put on *medium* for *peer*."""
         row = self._one(
-            "SELECT lines, chunks, failures, retry_at FROM told WHERE node = ? AND peer = ? AND medium = ?",
+            "SELECT lines, chunks, failures, retry_at, failing_since, given_up FROM told"
+            " WHERE node = ? AND peer = ? AND medium = ?",
             self.party(peer),
             medium,
         )
         if row is None:
             return Told(peer, medium)
-        return Told(peer, medium, _ranges(row[0]), _ranges(row[1]), row[2], Millis(row[3]))
+        lines, chunks, failures, *moments = row
+        return Told(peer, medium, _ranges(lines), _ranges(chunks), failures, *(Millis(each) for each in moments))
 
     def media(self, peer: Fingerprint) -> Sequence[str]:
         """Return the media on which something was put for *peer*."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paquebot.protocol.account import Account
+from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Asking
 from paquebot.testing.tables import Tables
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from paquebot.protocol import journal
-from paquebot.protocol.account import Account
+from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.effects import AddLines, Answered, AskAnew, Asked, SaveAccount, SaveAsking, Unwant, Want
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Asking
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, peer, resource
 
 

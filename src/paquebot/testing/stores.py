@@ -119,7 +119,7 @@ class StoreContract(AskingPromises, AsidePromises, EventPromises):
             SavePeer(peer(heard=1, done=Ranges.of((1, 1)))),
             AddLines(PEER, tuple(lines)),
             Want(lines[0].entry),
-            SaveTold(Told(PEER, "mail", Ranges.of((1, 2)), Ranges.of((0, 0)), 3, NOW)),
+            SaveTold(Told(PEER, "mail", Ranges.of((1, 2)), Ranges.of((0, 0)), 3, NOW, Millis(5), Millis(6))),
             Post(letter(1)),
             AddReply(Reply(0, PEER, "x", "ok", since=3, limit=4)),
             KeepBlob(blob, b"blob"),

@@ -10,7 +10,7 @@ from typing import Any
 from paquebot.display import printable
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import effects as ask
-from paquebot.protocol.account import Account
+from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
 from paquebot.protocol.events import Errand, Event
@@ -19,7 +19,7 @@ from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.past import Fork, Lapse, Proof
 from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Asking, Held, Kept, Letter, Peer, Reply, Told
+from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 from paquebot.protocol.strangers import Pending
 from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Quarantined

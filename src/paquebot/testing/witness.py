@@ -17,7 +17,7 @@ from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, U
 from paquebot.protocol.effects import AddLines, DropReply, Effect, Hide, Keep, Post, Release, Seen, Settle, Tell
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
-from paquebot.protocol.mailing import IN_FLIGHT_MAX
+from paquebot.protocol.limits import IN_FLIGHT_MAX
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.state import Letter, Peer, View
 from paquebot.store.view import Listed, Quarantined

@@ -66,6 +66,9 @@ CREATE INDEX resource_closed ON resource (node, number) WHERE kind IN ('sealed',
 
 -- Requests and limits: ----------------------------------------------------------------------------------------
 
+ALTER TABLE told ADD COLUMN failing_since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE told ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;
+
 CREATE TABLE asking (
     user INTEGER NOT NULL,
     node INTEGER NOT NULL,
