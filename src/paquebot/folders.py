@@ -10,6 +10,7 @@ from pathlib import Path
 
 from paquebot.errors import Misused
 from paquebot.node import Node
+from paquebot.protocol import custom
 from paquebot.protocol.encoding import short
 from paquebot.store.blobs import sync_folder
 from paquebot.store.view import Listed
@@ -18,7 +19,8 @@ from paquebot.store.view import Listed
 def write_out(folder: Path, listed: Listed, node: Node) -> Path:
     """Save one resource into *folder* under a safe name; return the path."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = safe_name(listed.filename or f"{listed.title or listed.kind}.txt")
+    suffix = "json" if listed.kind == custom.RECORD else "txt"
+    name = safe_name(listed.filename or f"{listed.title or listed.kind}.{suffix}")
     path = folder / name
     if os.path.lexists(path):
         if _same(path, node.content(listed)):

@@ -12,12 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from paquebot import aside, config, lookup, registry
+from paquebot import aside, config, content, lookup, records, registry
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
 from paquebot.errors import (
-    ClosedToUs,
     ConfigError,
     DiskFull,
     Misused,
@@ -25,7 +24,6 @@ from paquebot.errors import (
     PaquebotError,
     PluginError,
     Refused,
-    StoreError,
     TransportError,
     WrongKey,
 )
@@ -37,13 +35,12 @@ from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
 from paquebot.protocol import noting, privacy, publishing
 from paquebot.protocol.effects import Effect, Effects, Keep
-from paquebot.protocol.encoding import Fingerprint, ResourceId, short
+from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.privacy import Private
 from paquebot.protocol.publishing import Card, Draft
-from paquebot.protocol.ranges import Ranges
-from paquebot.protocol.resource import FileManifest, Resource
+from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link, Peer
 from paquebot.report import Problem, Report
@@ -239,6 +236,18 @@ class Node:
         drafts = [replace(each, private=private) for each in drafts] if private else drafts
         return self._published(self._engine.publish(drafts, self.clock(), self._private.seal))
 
+    def publish_schema(self, data: bytes, name: str) -> str:
+        """Publish the JSON Schema in *data*, which came from *name*; return its URI. Raise `Misused`."""
+        return self.publish([records.schema_draft(data, name)])[0]
+
+    def publish_record(self, uri: str, data: bytes, name: str, *, draft: Draft) -> list[str]:
+        """Publish the JSON object in *data*, which came from *name*, under a schema, as *draft* says besides.
+
+        Raise `NotFound` or `Misused`.
+        """
+        found = records.record_draft(self.view, uri, data, name)
+        return self.publish([replace(draft, schemas=found.schemas, fields=found.fields)])
+
     def _published(self, effects: Effects) -> list[str]:
         done: Iterable[Effect] = self._store.commit(effects)
         return [f"sdmp://{each.kept.user}/{each.kept.signed.id}" for each in done if isinstance(each, Keep)]
@@ -312,44 +321,7 @@ class Node:
 
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
-        if listed.revoked_by:
-            raise NotFound(f"{short(listed.id)} was revoked")
-        resource = self.resource(listed.id)
-        if resource.kind in privacy.CLOSED_KINDS:
-            yield from self._private_content(listed, resource)
-            return
-        manifest = resource.manifest if listed.kind == "file" else None
-        if manifest is None:
-            yield resource.signed.payload if resource.text is None else resource.text.encode()
-        elif manifest.data is not None:
-            yield manifest.data
-        else:
-            yield from self._chunks(listed, manifest)
-
-    def _private_content(self, listed: Listed, resource: Resource) -> Iterator[bytes]:
-        if self.view.opened(listed.id) is None:
-            raise ClosedToUs(f"{short(listed.id)} is private, and not for us")
-        inner = self._private.inner(listed.id)
-        manifest = resource.manifest
-        if inner.chunk_key is not None and manifest is not None:
-            yield from self._private.pieces(inner, self._chunks(listed, manifest), manifest.chunk_count)
-        elif inner.data is not None:
-            yield inner.data
-        else:
-            yield (inner.text or "").encode()
-
-    def _chunks(self, listed: Listed, manifest: FileManifest) -> Iterator[bytes]:
-        if listed.lacking:
-            have, file = listed.chunk_total - listed.lacking, printable(listed.filename or "a file")
-            raise NotFound(f"{file} is incomplete: {have} of {listed.chunk_total} chunks are here")
-        numbers = self.view.chunks_of(listed.id)
-        skip = len(manifest.hashes) if manifest.depth == 2 else 0
-        for number in numbers - Ranges.of((0, numbers.runs[0][0] + skip - 1)):
-            name = self.view.chunk(number)
-            data = self.view.blob(name) if name else None
-            if data is None:
-                raise StoreError("a chunk of this file is missing or damaged on the disk")
-            yield data
+        yield from content.read(self.view, self._private, listed, self.resource(listed.id))
 
     def shown(self, listed: Listed) -> None:
         """Note that a person has seen *listed*; if we only look, then if that can be done just now."""

@@ -15,7 +15,7 @@ from paquebot.display import printable
 from paquebot.errors import Misused, NotFound
 from paquebot.folders import write_file, write_out
 from paquebot.node import Node
-from paquebot.protocol import privacy
+from paquebot.protocol import custom, privacy
 from paquebot.protocol.encoding import ResourceId, short
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.status import reached_by
@@ -40,7 +40,7 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
     """
     with setting.look() as node:
         found = list(node.view.listed(None if everything else SHOWN_KINDS, new=new, revoked=everything))
-        names = _names(node)
+        names = names_of(node)
         if wants_json:
             output.as_json([_as_json(each, node, names) for each in found])
             return
@@ -77,7 +77,7 @@ def _remark(node: Node, listed: Listed) -> str:
 
 def _readers(node: Node, listed: Listed) -> list[str] | None:
     """Whom a private thing is for, besides its author, as far as known; None if it is not private, or closed to us."""
-    users, names = node.view.opened(listed.id), _names(node)
+    users, names = node.view.opened(listed.id), names_of(node)
     return None if users is None else [names.get(user, short(user)) for user in users if user != listed.user]
 
 
@@ -100,7 +100,8 @@ def _excerpt(node: Node, listed: Listed) -> str:
     return first if len(first) <= 48 else first[:47] + "…"
 
 
-def _names(node: Node) -> dict[str, str]:
+def names_of(node: Node) -> dict[str, str]:
+    """Return what the users we know are called here."""
     local = node.view.local()
     return {**{peer.user: peer.name for peer in node.view.peers()}, local.user: local.name}
 
@@ -165,7 +166,9 @@ def show_command(setting: Setting, id_: str, thread: bool, everything: bool, wan
             return
         bare = listed.kind in ("file", *CLOSED) or (everything and listed.revoked_by)
         text = None if bare else b"".join(node.content(listed)).decode()
-        value = _as_json(listed, node, _names(node))
+        value = _as_json(listed, node, names_of(node))
+        if listed.kind == custom.RECORD and not value["private"]:
+            value["schema"] = node.resource(listed.id).container.schemas[0]
         private = _for(node, listed) if value["private"] else ""
         relations = list(_relations(node, listed))
         reached = {name: reach.value for name, reach in reached_by(node.view, listed).items()}
@@ -217,7 +220,7 @@ def _named(listed: Listed | None, name: str) -> str:
 
 
 def _show_thread(node: Node, listed: Listed, *, wants_json: bool) -> None:
-    names = _names(node)
+    names = names_of(node)
     found = threads.thread(node.view, listed)
     shown = [each for _, each in found if each.kind not in ("file", *CLOSED) and not each.revoked_by]
     texts = {each.id: b"".join(node.content(each)).decode() for each in shown}

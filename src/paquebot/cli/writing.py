@@ -15,6 +15,7 @@ from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.errors import Misused
 from paquebot.protocol.encoding import short
+from paquebot.protocol.limits import CONTAINER_BYTES_MAX
 from paquebot.protocol.publishing import Draft
 
 Text = TypeVar("Text", str, "str | None", tuple[str, ...])
@@ -26,6 +27,14 @@ def _text(_: click.Context, option: click.Parameter, value: Text) -> Text:
         if not output.utf8(each):
             raise Misused(f"{max(option.opts, key=len)} is not UTF-8: '{printable(each, 60)}'")
     return value
+
+
+def read_bounded(file: Path, most: int) -> bytes:
+    """Read a file, or standard input for ``-``, but one byte more than *most* at the most."""
+    if str(file) == "-":
+        return sys.stdin.buffer.read(most + 1)
+    with file.open("rb") as stream:
+        return stream.read(most + 1)
 
 
 @click.command("publish")
@@ -41,6 +50,7 @@ def _text(_: click.Context, option: click.Parameter, value: Text) -> Text:
 )
 @click.option("--supersedes", metavar="ID", default="", help="What of yours this replaces.")
 @click.option("--expires", metavar="DATE", default="", help="When this stops being of use, such as 2027-01-31.")
+@click.option("--schema", "uri", metavar="URI", help="FILE is a JSON object to be published as a record under it.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def publish_command(
@@ -55,6 +65,7 @@ def publish_command(
     attach: tuple[Path, ...],
     supersedes: str,
     expires: str,
+    uri: str | None,
     wants_json: bool,
 ) -> None:
     """Publish files, standard input (-) or a message, to all peers who may read. Prints one URI a line.
@@ -71,17 +82,23 @@ def publish_command(
       tar c logs | paquebot publish - --filename logs.tar
       paquebot publish --message "As promised" --attach map.png --attach notes.txt --reply-to 3fa29c81b2
       paquebot publish --to Bob --to Carol --message "Only for you two"
+      paquebot publish --schema sdmp://1Zy3…/5w4I… reading.json
     """
     if (message is None) == (not files):
         raise Misused("give either files or --message TEXT")
     if attach and message is None:
         raise Misused("--attach goes with --message TEXT")
+    if uri is not None and len(files) != 1:
+        raise Misused("with --schema, give one file with a JSON object, or - for standard input")
+    record = read_bounded(files[0], CONTAINER_BYTES_MAX) if uri is not None else b""
     with setting.node() as node:
         draft = drafting.draft(
             node, title=title, tags=tags, to=to, reply_to=reply_to, supersedes=supersedes, expires=expires
         )
         with output.progress("reading") as progress:
-            if message is not None:
+            if uri is not None:
+                uris = node.publish_record(uri, record, printable(str(files[0])), draft=draft)
+            elif message is not None:
                 text = replace(draft, fields={"message": message})
                 plain = Draft(schemas=("file",), fields={}, private=draft.private)
                 uris = node.publish_files(attach, draft=plain, message=text, progress=progress)

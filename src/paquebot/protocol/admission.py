@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from paquebot.errors import NotPermitted, Refused, Revoked
-from paquebot.protocol import asking, journal, privacy, revocation
+from paquebot.errors import Malformed, NotPermitted, Refused, Revoked, TooLarge
+from paquebot.protocol import asking, custom, journal, privacy, revocation
 from paquebot.protocol.authority import Authority, Claim
 from paquebot.protocol.effects import (
     AddChunks,
@@ -27,7 +27,7 @@ from paquebot.protocol.effects import (
     Unwant,
     Want,
 )
-from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import AHEAD_MAX_MS, HELD_MAX, NEEDS_ASKED_MAX
 from paquebot.protocol.published import URIS
@@ -72,7 +72,7 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
         yield Tell("duplicate", signed.id)
         return []
     resource = Resource.read(signed, view.schema)
-    if not pinning and not accepts(view, resource.user):
+    if not pinning and not accepts(view, resource.user) and not _leaned_on(view, resource):
         yield Unwant(signed.id)
         yield Tell("declined", signed.id, "its author's resources are not accepted here")
         return []
@@ -87,8 +87,29 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
     return [signed.id, *_introduces(resource)]
 
 
+def _leaned_on(view: View, resource: Resource) -> bool:
+    """Whether something that is accepted waits for *resource*: a schema, or the proofs of who published one.
+
+    Whoever published it gains nothing by that: nothing else of theirs is accepted.
+    """
+    if resource.container.keeps("identity"):
+        return bool(view.waiting_for(resource.signed.signer))
+    closure = resource.container.keeps("schema") or resource.container.keeps("trust")
+    return closure and bool(view.waiting_for(resource.id))
+
+
+def _check_schemas(view: View, resource: Resource) -> None:
+    """Raise `Malformed` if the resource names a schema that never can be used: it was refused for what it says."""
+    for name in resource.container.unresolved:
+        raw(name)
+        fate = view.fate(name)
+        if fate is not None and fate[0] == "rejected" and fate[1] in (Malformed.code, TooLarge.code):
+            raise Malformed("a resource names a schema that was refused here")
+
+
 def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...], Millis | None]:
     """Return what the resource waits for: names, and a moment. Raise `Refused` if it never can be admitted."""
+    _check_schemas(view, resource)
     missing: list[str] = list(resource.container.unresolved)
     signer = resource.signed.signer
     if resource.container.keeps("identity"):
@@ -177,6 +198,9 @@ def _hold(view: View, resource: Resource, held: Held) -> Effects:
         yield Want(Entry(resource.user, name))
     if resource.trust is not None and not view.has(resource.trust):
         yield Want(Entry(resource.user, resource.trust))
+    for uri in resource.container.schemas:
+        if uri.startswith("sdmp://") and custom.parse_uri(uri)[1] in resource.container.unresolved:
+            yield Want(Entry(*custom.parse_uri(uri)))
     yield Tell("held", resource.id, "its time has not come" if not held.missing else " ".join(held.missing))
 
 
@@ -227,7 +251,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         title=about.title if about else "",
         filename=about.filename if about else "",
         tags=about.tags if about else (),
-        size=manifest.size if manifest else len((resource.text or "").encode()),
+        size=manifest.size if manifest else len(resource.record or (resource.text or "").encode()),
         received=now,
         sender=None if _is_own(view, resource) else sender,
     )
@@ -278,6 +302,8 @@ def _owe(view: View, line: int, chunks: Ranges) -> Effects:
 def _check(resource: Resource) -> None:
     """Read what is read again later, so that nothing unreadable is kept. Raise `Malformed`."""
     privacy.check(resource)
+    if resource.container.keeps("schema"):
+        custom.compiled(custom.text_of(resource.container.value))
     if resource.container.keeps("trust"):
         trust_of(resource)
     if resource.container.keeps("revoke"):

@@ -7,7 +7,7 @@ publisher's own nodes last; a hash of both names decides the rest, so that many 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from hashlib import sha256
 
@@ -26,7 +26,7 @@ from paquebot.protocol.limits import (
 )
 from paquebot.protocol.patience import due
 from paquebot.protocol.ranges import Ranges
-from paquebot.protocol.resource import Resource
+from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link, Peer, View
 from paquebot.protocol.trust import READ, trust_of
@@ -212,3 +212,13 @@ def trusted(view: View, resource: Resource) -> Effects:
     local, found = view.local(), trust_of(resource)
     if found.trustee in (local.user, local.node) and READ in found.rights:
         yield AskAnew(resource.user)
+
+
+def proofs(view: View, signed: SignedObject) -> Iterator[SignedObject]:
+    """Yield who published a schema, for a peer that may never have heard of them; each after what leans on it."""
+    resource = Resource.read(signed, view.schema)
+    if not resource.container.keeps("schema"):
+        return
+    names = [resource.trust, view.proof(resource.user)]
+    names += [view.proof(signed.signer)] if signed.signer != resource.user else []
+    yield from (found for name in names if name and (found := view.resource(name)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import Malformed, TooLarge
-from paquebot.protocol import schema
+from paquebot.protocol import custom, schema
 from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.limits import CONTAINER_BYTES_MAX, CONTAINER_DEPTH_MAX
 
@@ -74,7 +74,7 @@ def load(data: bytes) -> dict[str, Any]:
 def read(data: bytes, resolve: Resolve = schema.published) -> Container:
     """Return the container in *data*, checked against the container schema and each schema it lists, in order.
 
-    Raise `Malformed` or `TooLarge`. Schemas that *resolve* does not find are listed, not refused.
+    Raise `Malformed` or `TooLarge`. Schemas of people that *resolve* does not find are listed, not refused.
     """
     return check(load(data), resolve)
 
@@ -88,7 +88,7 @@ def check(value: dict[str, Any], resolve: Resolve = schema.published) -> Contain
         if not name.startswith("sdmp://"):
             schema.check(name, value)
         elif (found := resolve(name)) is None:
-            unresolved.append(ResourceId(name.rpartition("/")[2]))
+            unresolved.append(custom.parse_uri(name)[1])
         else:
             schema.check_against(name, found, value)
     return Container(value, names, tuple(unresolved))

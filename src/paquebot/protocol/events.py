@@ -8,7 +8,7 @@ from enum import StrEnum
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.stamp import Millis
 
-SHOWN_KINDS = ("message", "file")
+SHOWN_KINDS = ("message", "file", "record")
 """The kinds of resources that are there for people."""
 
 

@@ -134,6 +134,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now, item)
             if item and refusal.code not in REPLACEABLE:
                 yield Unwant(item)
+                yield from admission.retry(view, [item], now)
             elif item:
                 yield from asking.wrong(view, item, peer.node, now)
             if isinstance(part, Update):

@@ -56,6 +56,15 @@ PENDING_MAX = 64  # strangers who wait for a person's word; the next waits with 
 STRANGERS_READ_MAX = 256  # introductions read in one run: each costs some ms
 STRANGERS_KEPT_MAX = 16  # unreadable ones set aside in one run; what lies beyond that stays with the carrier
 
+# Schemas that people publish; ours are trusted.
+SCHEMA_BYTES_MAX = 256 * KIB
+SCHEMA_NODES_MAX = 10_000  # its parts, also with every reference replaced by what it names
+SCHEMA_DEPTH_MAX = 64  # the same; a validator recurses
+PATTERN_LENGTH_MAX = 256
+PATTERNS_MAX = 64
+PATTERN_BYTES_MAX = 16 * KIB  # of a compiled regular expression: matching costs up to 0.2 us a character
+SCHEMA_WORK_MAX = 1_500_000  # comparisons of one value with one schema: about a second at the worst
+
 # Text from people and peers.
 NAME_MAX = 100
 TITLE_MAX = 300

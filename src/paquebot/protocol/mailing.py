@@ -417,11 +417,11 @@ def _bodies(view: View, numbers: Ranges) -> Iterator[Part]:
         for line in view.own_lines(first, last):
             signed = view.resource(line.entry.resource)
             if signed is not None and line.number not in hidden:
-                yield (
-                    Rebuilt(signed)
-                    if signed.verbatim is None and len(signed.signatures) == 1
-                    else Verbatim(signed.encode())
-                )
+                yield _part(signed)
+
+
+def _part(signed: SignedObject) -> Part:
+    return Rebuilt(signed) if signed.verbatim is None and len(signed.signatures) == 1 else Verbatim(signed.encode())
 
 
 def _update(view: View, key: PrivateKey, peer: Peer, first: int, last: int, places: dict[ResourceId, int]) -> Update:
@@ -499,6 +499,8 @@ def _answer(view: View, key: PrivateKey, reply: Reply, place: int) -> Iterator[P
         yield Answer(reply.identifier, status, place, by)
     else:
         yield Verbatim(SignedObject.sign(messages.write(response), key).encode())
+    if signed is not None:
+        yield from map(_part, asking.proofs(view, signed))
 
 
 def size_max(view: View, letter: Letter) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import Malformed, Misused
-from paquebot.protocol import container
+from paquebot.protocol import container, custom
 from paquebot.protocol.container import Container, Resolve
 from paquebot.protocol.effects import Effects, NoteOpened, NoteReaders, Relate
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, unb64
@@ -92,10 +92,10 @@ class Inner:
 
     @property
     def kind(self) -> str:
-        """The name of the schema that says what it is."""
-        names = {uri: name for name, uri in URIS.items()}
+        """What it is: ``message``, ``file`` or ``record``; nothing else can be private."""
         first = next((name for name in self.container.schemas if name != URIS["about"]), "")
-        return names.get(first, first)
+        known = {"message": "message", URIS["file"]: "file"}
+        return known.get(first) or (custom.RECORD if first.startswith("sdmp://") else "")
 
     @property
     def text(self) -> str | None:
@@ -122,7 +122,12 @@ class Inner:
     @property
     def size(self) -> int:
         """Bytes of the message or file."""
-        return int(self._file["size"]) if self._file else len((self.text or "").encode())
+        return int(self._file["size"]) if self._file else len(self.record or (self.text or "").encode())
+
+    @property
+    def record(self) -> bytes | None:
+        """The record it is, if it is one: what its author filled in, as JSON."""
+        return custom.write_record(self.container.value) if self.kind == custom.RECORD else None
 
     @property
     def _file(self) -> dict[str, Any] | None:
@@ -166,6 +171,8 @@ def read_inner(data: bytes, resolve: Resolve) -> Inner:
     if not isinstance(private, dict):
         raise Malformed("a private resource does not say for whom it is")
     inner = Inner(found, about, _names(private.get("readers", [])), _names(private.get("nodes", [])))
+    if not inner.kind:
+        raise Malformed("what lies inside a private resource is none of the things that can be private")
     if not found.unresolved:
         _ = inner.data, inner.chunk_key  # what is unreadable is not opened
     return inner

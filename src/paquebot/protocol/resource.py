@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import BadSignature, Malformed
-from paquebot.protocol import container
+from paquebot.protocol import container, custom, schema
 from paquebot.protocol.container import Container, Resolve
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest, unb64
 from paquebot.protocol.identity import PrivateKey, PublicKey, parse_protected, protected
@@ -253,7 +253,7 @@ class Resource:
                 return name
         names = {uri: name for name, uri in URIS.items()}
         first = next((name for name in self.container.schemas if name not in ("resource", URIS["about"])), "resource")
-        return names.get(first, first)
+        return custom.RECORD if first not in names and first.startswith("sdmp://") else names.get(first, first)
 
     @property
     def text(self) -> str | None:
@@ -261,11 +261,22 @@ class Resource:
         return str(self.container.value["message"]) if self.container.keeps("message") else None
 
     @property
+    def record(self) -> bytes | None:
+        """The record it is, if it is one: what its author filled in, as JSON."""
+        return custom.write_record(self.container.value) if self.kind == custom.RECORD else None
+
+    @property
     def manifest(self) -> FileManifest | None:
         """The file it is, if it is one. Raise `Malformed`."""
         if not self.container.keeps(URIS["file"]) or URIS["file"][7:].rpartition("/")[2] in self.container.unresolved:
             return None
         return FileManifest.parse(self.container.value["file"])
+
+
+def schema_in(signed: SignedObject, user: Fingerprint) -> str | None:
+    """Return the text of the JSON Schema that *user* published as *signed*; None if that is something else."""
+    found = Resource.read(signed, schema.published)
+    return custom.text_of(found.container.value) if found.user == user and found.container.keeps("schema") else None
 
 
 def compose(

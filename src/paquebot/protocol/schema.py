@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from paquebot.errors import Malformed
+from paquebot.protocol import custom
 from paquebot.protocol.limits import (
     AFTER_MAX,
     CHUNKS_PER_MANIFEST_MAX,
@@ -219,9 +220,7 @@ OURS: dict[str, dict[str, Any]] = {
 
 def published(uri: str) -> str | None:
     """Return the text of the JSON Schema that the package itself publishes under *uri*, or None."""
-    from paquebot.protocol.published import URIS
-
-    name = next((name for name, known in URIS.items() if known == uri), None)
+    name = _names().get(uri)
     return _text(name) if name else None
 
 
@@ -233,8 +232,11 @@ def check(name: str, value: Any) -> None:
 
 
 def check_against(name: str, text: str, value: Any) -> None:
-    """Check *value* against the JSON Schema *text*, which was published as *name*. Raise `Malformed`."""
-    _check(_compiled(text), name, value)
+    """Check *value* against the JSON Schema *text*, which was published as *name*. Raise `Malformed` or `TooLarge`."""
+    if published(name) is not None:
+        _check(_compiled(text), name, value)
+    else:
+        custom.check(name, text, value)
 
 
 def _check(validator: jsonschema_rs.Draft202012Validator, name: str, value: Any) -> None:
@@ -250,6 +252,13 @@ def _check(validator: jsonschema_rs.Draft202012Validator, name: str, value: Any)
 @cache
 def _core(name: str) -> jsonschema_rs.Draft202012Validator:
     return _compiled(json.dumps(CORE[name]))
+
+
+@cache
+def _names() -> dict[str, str]:
+    from paquebot.protocol.published import URIS
+
+    return {uri: name for name, uri in URIS.items()}
 
 
 @cache

@@ -366,6 +366,9 @@ class View(AuthorityView, Protocol):
     def identity(self, name: Fingerprint) -> Identity | None:
         """Return the identity of a user or node, if it is held."""
 
+    def proof(self, name: Fingerprint) -> ResourceId | None:
+        """Return the resource that proves an identity, if it is held."""
+
     def trust(self, resource: ResourceId) -> Trust | None:
         """Return the trust with that resource id, if it is held."""
 

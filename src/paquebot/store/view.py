@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from paquebot.errors import StoreCorrupt
-from paquebot.protocol import journal, schema
+from paquebot.protocol import journal
 from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
@@ -26,6 +26,7 @@ from paquebot.store import noting, past
 from paquebot.store.asking import AskingView
 from paquebot.store.authority import AuthorityView
 from paquebot.store.private import PrivateView
+from paquebot.store.schemas import SchemaView
 from paquebot.store.strangers import StrangersView
 
 
@@ -81,7 +82,7 @@ class Quarantined:
     """The bytes are still here; they may have had to make room for others."""
 
 
-class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
+class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersView):
     """What one local node knows. Peers and names are cached: one process writes at a time."""
 
     def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:
@@ -106,6 +107,7 @@ class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
         self._identities: dict[ResourceId, Identity] = {}
         self._announcements: dict[ResourceId, Announcement] = {}
         self._authorities: dict[Fingerprint, Authority] = {}
+        self.forget_schemas()
 
     def remember(self, peer: Peer) -> None:
         """Take *peer* as what `peer` returns from now on."""
@@ -472,7 +474,7 @@ class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
 
     def identity(self, name: Fingerprint) -> Identity | None:
         """Return the identity of a user or node, if it is held."""
-        proof = self._introduced("identity", name)
+        proof = self.proof(name)
         if proof is None:
             return None
         if proof not in self._identities:
@@ -492,6 +494,10 @@ class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
         found = ((self._blobs.get(digest), sender) for digest, sender in rows)
         return [Held(SignedObject.parse(data), (), None, self._name(sender)) for data, sender in found if data]
 
+    def proof(self, name: Fingerprint) -> ResourceId | None:
+        """Return the resource that proves an identity, if it is held."""
+        return self._introduced("identity", name)
+
     def announced(self, node: Fingerprint) -> ResourceId | None:
         """Return the resource that holds the latest envelope keys of a node."""
         return self._introduced("keys", node)
@@ -507,10 +513,6 @@ class SqliteView(PrivateView, AskingView, AuthorityView, StrangersView):
                 return None
             self._announcements[name] = announcement_of(found)
         return self._announcements[name]
-
-    def schema(self, uri: str) -> str | None:
-        """Return the text of the JSON Schema published under *uri*."""
-        return schema.published(uri)
 
     def fate(self, resource: ResourceId) -> tuple[str, str] | None:
         """Return (outcome, detail) of a resource that arrived and was not admitted; None if there is none."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from paquebot.errors import NotInitialised
+from paquebot.protocol import custom, journal, schema
 from paquebot.protocol import effects as ask
-from paquebot.protocol import journal, schema
 from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
@@ -21,7 +21,7 @@ from paquebot.protocol.keys import Announcement
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.privacy import CLOSED_KINDS
 from paquebot.protocol.ranges import Ranges
-from paquebot.protocol.resource import Resource, SignedObject
+from paquebot.protocol.resource import Resource, SignedObject, schema_in
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Letter, Local, OwnLine, Peer, Reply, Told
 from paquebot.protocol.trust import Identity, announcement_of, identity_of
@@ -316,6 +316,9 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, StrangersView):
             self._identities[proof] = identity_of(found)
         return self._identities.get(proof) if proof else None
 
+    def proof(self, name: Fingerprint) -> ResourceId | None:
+        return self._tables.introduced.get(("identity", name))
+
     def announced(self, node: Fingerprint) -> ResourceId | None:
         return self._tables.introduced.get(("keys", node))
 
@@ -352,7 +355,11 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, StrangersView):
         return sorted(names, key=lambda name: t.rows[name].number)[:limit]
 
     def schema(self, uri: str) -> str | None:
-        return schema.published(uri)
+        if (ours := schema.published(uri)) is not None:
+            return ours
+        user, name = custom.parse_uri(uri)
+        signed = self.resource(name)
+        return schema_in(signed, user) if signed else None
 
     def fate(self, resource: ResourceId) -> tuple[str, str] | None:
         tables = self._tables
