@@ -220,3 +220,13 @@ def revoke_node(
     ending = trusting.frontier(node.view, who, after=after, since=since)
     _commit(node, trusting.revoke_node(node.view, who, ending, by_user=key is not None), key)
     return ending
+
+
+def replace_node(node: Node, who: Fingerprint, *, after: int | None = None, since: Millis | None = None) -> None:
+    """Make this node the successor of another one of our user's, from which all trust is taken. Raise `Misused`.
+
+    With *after* or *since*, the old journal counts up to there only.
+    """
+    key, chosen = _user_key(node), after is not None or since is not None
+    ending = trusting.frontier(node.view, who, after=after, since=since) if chosen else None
+    _commit(node, trusting.replace_node(node.view, who, ending, by_user=key is not None), key)

@@ -247,3 +247,95 @@ def test_what_the_peer_holds_is_not_sent_to_it_again(pair, stick, tmp_path):
     bob.run("peer", "add", "Alice 2", tmp_path / "new.card")
 
     assert new.sync(stick)["sent_bytes"] < 100_000
+
+
+# In the place of a lost or stolen node.
+
+
+def node_of(home: Home) -> str:
+    return home.json("status")["node"]
+
+
+def standing(home: Home) -> dict[str, str]:
+    """How each node is seen at *home*."""
+    return {each["node"]: each["state"] for each in json.loads(home.out("node", "list", "--json"))}
+
+
+@pytest.fixture
+def stolen(pair, stick, tmp_path):
+    """Alice's home is with a thief; a new node of hers has everything from the export. Returns new, thief, Bob."""
+    alice, bob = pair
+    alice.say("from Alice")
+    bob.say("from Bob")
+    for home in (alice, bob, alice, bob, alice):
+        home.sync(stick)
+    words = words_of(alice)
+    export(alice, tmp_path / "alice.export")
+    thief = Home(alice.path.rename(tmp_path / "thief"), "thief")
+    new = Home(alice.path, "Alice")
+    new.run("init", "--recover", "--name", "Alice", "--words-file", "-", stdin=words.encode())
+    take(new, tmp_path / "alice.export")
+    return new, thief, bob
+
+
+@pytest.mark.parametrize("by", ["the user key", "the node"])
+def test_a_new_node_takes_the_place_of_a_stolen_one(stolen, stick, tmp_path, by):
+    new, thief, bob = stolen
+    old = node_of(thief)
+    if by == "the node":
+        (tmp_path / "words").write_text(words_of(new))
+        new.run("recovery", "--take-away", "--words-file", tmp_path / "words")
+
+    assert "takes the place" in new.out("node", "replace", old)
+    new.say("from the new machine")
+    bob.say("after the theft")
+    for home in (new, bob, new, bob, new):
+        home.sync(stick)
+    thief.say("I am Alice, send money")
+    thief.run("sync", "--via", stick, code=None)
+    for home in (bob, new, bob, new):
+        home.run("sync", "--via", stick, code=None)
+
+    assert standing(bob)[old] == standing(new)[old] == "revoked"
+    assert standing(bob)[node_of(new)] == "trusted"
+    assert sorted(bob.texts()) == ["after the theft", "from Alice", "from Bob", "from the new machine"]
+    assert sorted(new.texts()) == sorted(bob.texts())
+    assert "after the theft" not in thief.texts()
+
+
+def test_replacing_needs_a_node_of_ones_own_that_is_another(stolen):
+    new, thief, bob = stolen
+    old = node_of(thief)
+
+    assert "none of your nodes" in new.err("node", "replace", "ffffffff", code=1)
+    assert "none of your nodes" in new.err("node", "replace", node_of(bob), code=1)
+    assert "work on" in new.err("node", "replace", node_of(new), code=2)
+    assert "is not known here" in new.err("node", "replace", old, "--after", "3", code=2)
+    assert "one of" in new.err("node", "replace", old, "--after", "3", "--since", "2026-11-12", code=2)
+    assert "is not a date" in new.err("node", "replace", old, "--since", "yesterday", code=2)
+    assert standing(new)[old] == "trusted"
+    new.run("node", "replace", old[:10])
+    assert "revoked already" in new.err("node", "replace", old, code=2)
+
+
+def test_without_an_export_peers_give_back_what_they_hold(pair, stick, tmp_path):
+    """A sheet of paper and a peer's card are enough."""
+    alice, bob = pair
+    alice.say("from Alice")
+    bob.say("from Bob")
+    for home in (alice, bob, alice, bob, alice):
+        home.sync(stick)
+    words, old = words_of(alice), node_of(alice)
+    shutil.rmtree(alice.path)
+    new = Home(alice.path, "Alice")
+    new.run("init", "--recover", "--name", "Alice", "--words-file", "-", stdin=words.encode())
+    new.run("peer", "add", "Bob", tmp_path / "Bob.card")
+
+    for home in (new, bob, new, bob, new):
+        home.run("sync", "--via", stick)
+    new.run("node", "replace", old)
+    for home in (new, bob, new):
+        home.run("sync", "--via", stick)
+
+    assert sorted(new.texts()) == ["from Alice", "from Bob"]
+    assert standing(bob)[old] == "revoked"

@@ -169,7 +169,8 @@ def _say_restored(setting: Setting, manifest: Manifest) -> None:
     )
     click.echo(f"It holds {_holds(manifest)}.")
     click.echo("It has new envelope keys; what peers had on their way to it comes again once they have heard of them.")
-    click.echo("The same node must not run anywhere else. If another machine may have it: paquebot node replace")
+    click.echo("The same node must not run anywhere else. If another machine may have it, a new node is safer:")
+    click.echo("  paquebot --home NEW init --recover, import there, and paquebot --home NEW node replace OLDNODE")
 
 
 def _say_merged(manifest: Manifest, taken: Taken) -> None:

@@ -9,6 +9,7 @@ import click
 
 from paquebot.cli import output
 from paquebot.cli.main import Setting
+from paquebot.cli.replacing import replace_command
 from paquebot.display import printable
 from paquebot.errors import Malformed, Misused
 from paquebot.protocol.encoding import short
@@ -200,7 +201,10 @@ def revoke_command(setting: Setting, ids: tuple[str, ...], yes: bool, wants_json
 
 @click.group("node")
 def node_command() -> None:
-    """See your own nodes and those of peers, and revoke one of yours that was lost or stolen."""
+    """See your own nodes and those of peers, and revoke or replace one of yours that was lost or stolen."""
+
+
+node_command.add_command(replace_command)
 
 
 @node_command.command("list")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from paquebot.errors import Misused, NotPermitted
+from paquebot.protocol import journal
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.reading import CLOSURE
@@ -94,6 +96,19 @@ def revoke_node(view: View, node: Fingerprint, ending: Ending | None, *, by_user
     if not trusts:
         raise Misused("nothing is trusted to that node: it is revoked already, or not one of yours")
     return [revocation(view, each.id, each.signer, by_user=by_user, ending=ending) for each in trusts]
+
+
+def replace_node(view: View, node: Fingerprint, ending: Ending | None, *, by_user: bool) -> list[Draft]:
+    """Return what revokes one of the user's *node*s and makes our own its successor. Raise `Misused`.
+
+    Only an *ending* that was chosen says up to which line the old journal counts; else the stamps decide, so that
+    nothing is lost that peers have from it and we do not know of.
+    """
+    me = view.local().node
+    cut = replace(ending, successor=me) if ending else None
+    drafts = revoke_node(view, node, cut, by_user=by_user)
+    known = frontier(view, node) or Ending(node, journal.root(node), 0)
+    return [*drafts, Draft(schemas=("ending",), fields=replace(cut or known, successor=me).fields())]
 
 
 def frontier(view: View, node: Fingerprint, *, after: int | None = None, since: Millis | None = None) -> Ending | None:
