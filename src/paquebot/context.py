@@ -18,9 +18,13 @@ class Tags:
     """The keyed tags between this node and its peers, by which a record's recipient knows it again."""
 
     def __init__(self, store: Store, secrets: Callable[[], keystore.Secrets]) -> None:
-        self._view = store.view
+        self._store = store
         self._secrets = secrets  # read when the first tag is made or met, which may be never
         self._keys: dict[tuple[Fingerprint, bool], bytes] = {}
+
+    def renew(self) -> None:
+        """Forget all keys: the store belongs to another node now."""
+        self._keys.clear()
 
     def for_peer(self, peer: Fingerprint) -> Callable[[bytes], bytes]:
         """Return the function that makes tags which *peer* recognises. Raise `Malformed` if its keys are unusable."""
@@ -28,7 +32,7 @@ class Tags:
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether one of our peers made *tag* for us."""
-        return any(self._recognises(peer.node, salt, tag) for peer in self._view.peers())
+        return any(self._recognises(peer.node, salt, tag) for peer in self._store.view.peers())
 
     def _recognises(self, peer: Fingerprint, salt: bytes, tag: bytes) -> bool:
         try:
@@ -38,9 +42,9 @@ class Tags:
 
     def _key(self, peer: Fingerprint, *, outgoing: bool) -> bytes:
         if (peer, outgoing) not in self._keys:
-            keys = self._view.announcement(peer)
+            keys = self._store.view.announcement(peer)
             assert keys is not None, "a peer's envelope keys are pinned"
-            pair = (self._view.local().node, peer)
+            pair = (self._store.view.local().node, peer)
             self._keys[peer, outgoing] = keystore.tag_key(
                 self._secrets().storage, keys.storage, *(pair if outgoing else reversed(pair))
             )

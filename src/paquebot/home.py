@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from paquebot import keychain
+from paquebot import keychain, succession
 from paquebot.errors import Busy, Misused, NotInitialised, StoreCorrupt, StoreOld
 from paquebot.keychain import NODE_KEY, USER_KEY, Keychain
 from paquebot.passphrase import Passphrases
@@ -94,21 +94,23 @@ def check(home: Path) -> None:
 
 
 def _finish(home: Path) -> None:
-    """Complete a creation that was cut off after its store was made."""
+    """Complete a creation, or a change of node, that was cut off after its store was made."""
     draft = home / _DRAFT
-    if draft.exists() and not (home / KEYS).exists() and _has_node(home):
+    if draft.exists() and not (home / KEYS).exists() and _node_of(home):
         draft.rename(home / KEYS)
         sync_folder(home)
+    if succession.pending(home / KEYS) and (node := _node_of(home)):
+        succession.finish(home / KEYS, node)
 
 
-def _has_node(home: Path) -> bool:
+def _node_of(home: Path) -> str | None:
     if not (home / STORE).exists():
-        return False
+        return None
     store = Store(home)
     try:
-        return bool(store.view.local())
+        return store.view.local().node
     except NotInitialised:
-        return False
+        return None
     finally:
         store.close()
 
@@ -158,7 +160,7 @@ def looked_into(home: Path) -> Iterator[Store]:
     A store that has to be made ready first is made ready.
     """
     check(home)
-    if not (home / KEYS).exists():
+    if not (home / KEYS).exists() or succession.pending(home / KEYS):
         with opened(home):
             pass
     try:

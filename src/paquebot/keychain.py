@@ -85,9 +85,13 @@ class Keychain:
 
     def write(self, name: str, content: bytes, entropy: Entropy) -> None:
         """Replace a secret durably, locked as the home is. Raise `WrongKey` or `DiskFull`."""
-        if (self.folder / LOCK).exists():
-            content = locking.seal(content, self._lock_key(), _called(name), entropy).encode()
-        files.write_secret(self.folder / name, content)
+        files.write_secret(self.folder / name, self.sealed(name, content, entropy))
+
+    def sealed(self, name: str, content: bytes, entropy: Entropy) -> bytes:
+        """Return *content* as the file *name* would hold it: locked as the home is. Raise `WrongKey`."""
+        if not (self.folder / LOCK).exists():
+            return content
+        return locking.seal(content, self._lock_key(), _called(name), entropy).encode()
 
     def take_away(self, name: str) -> None:
         """Remove a secret from this home for good. Raise `WrongKey`."""

@@ -65,6 +65,8 @@ def check(status: Status, limits: Limits, peers: Sequence[PeerStatus]) -> list[F
 def _of_node(status: Status, limits: Limits) -> Iterator[Finding]:
     if status.clock_doubtful:
         yield Finding(Level.WARNING, "this machine's clock is wrong")
+    for sentence in status.restored:
+        yield Finding(Level.WARNING, sentence.partition(":")[0])
     if status.quarantined and not limits.quarantine:
         yield Finding(Level.WARNING, f"{status.quarantined} set aside")
 
@@ -72,6 +74,10 @@ def _of_node(status: Status, limits: Limits) -> Iterator[Finding]:
 def _of_peer(status: Status, peer: PeerStatus, limits: Limits) -> Iterator[Finding]:
     if peer.state == "set apart":
         yield Finding(Level.CRITICAL, f"{peer.name} is set apart: its keys may be stolen")
+    if peer.state == "ended":
+        return
+    for sentence in peer.restored:
+        yield Finding(Level.WARNING, f"{peer.name}: {sentence.partition(':')[0]}")
     quiet = status.now - max(peer.heard_at, peer.added)
     if limits.max_age is not None and quiet > limits.max_age:
         what = "nothing heard of" if peer.heard_at else "never heard of, for"

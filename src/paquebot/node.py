@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from paquebot import aside, config, content, lookup, records, registry
+from paquebot import aside, config, content, lookup, records, registry, restores, succession
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
@@ -417,6 +417,17 @@ class Node:
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         return report
 
+    def _go_on(self, tags: Tags, report: Report) -> None:
+        """If our journal contradicts what we once said, or a copy of us has gone on, go on as another node."""
+        if not self.view.past().branch:
+            return
+        succession.go_on(self._store, self.keys, self.now(), self._entropy)
+        self._sealer_made = self._secrets_read = self._key_read = None
+        self.__dict__.pop("_private", None)
+        tags.renew()
+        self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter)
+        report.notes.append(restores.went_on(self.view))
+
     def _tend_private(self, report: Report) -> None:
         """Open what is for us, and give keys to nodes that came later. What was cut short is done the next time."""
         opened = noting.noted(self.view, self._private.open_new(), self.now())
@@ -453,6 +464,7 @@ class Node:
         """Take in, then hand out, over one open transport."""
         inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report, welcome=self._welcome)
         await inbox.drain(transport, link(transport))
+        self._go_on(tags, report)
         self._tend_private(report)
         if transport.capability.writable:
             outbox = Outbox(self._store, self._engine, self._sealer, tags, self.clock, report, progress)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+from paquebot import restores
 from paquebot.protocol import admission, mailing
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
@@ -59,7 +60,7 @@ class PeerStatus:
     user: Fingerprint
     node: Fingerprint
     state: str
-    """``set apart``, ``withheld``, ``unknown``, ``behind``, ``ahead`` or ``in sync``."""
+    """``set apart``, ``ended``, ``withheld``, ``unknown``, ``behind``, ``ahead`` or ``in sync``."""
     published: int
     """How many things we published for people; the next four say how many of them got at least so far."""
     announced: int
@@ -82,6 +83,8 @@ class PeerStatus:
     given_up: tuple[GivenUp, ...]
     outcomes: tuple[tuple[str, str, str], ...]
     """(resource, outcome, detail) of what the peer did not simply apply, as it says."""
+    restored: tuple[str, ...] = ()
+    """What there is to say of its home, if that was restored or copied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,8 @@ class Status:
     held: int
     wanted: int
     quarantined: int
+    restored: tuple[str, ...]
+    """What there is to say of a restored or copied home."""
     peers: tuple[PeerStatus, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -139,6 +144,7 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         held=len(view.all_held()),
         wanted=view.wanted_count(),
         quarantined=len(view.quarantined()),
+        restored=tuple(restores.of_us(view)),
         peers=tuple(_of_peer(view, peer, ours, now) for peer in view.peers()),
     )
 
@@ -231,6 +237,7 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         retry_at=max((told.retry_at for told in tolds), default=Millis(0)),
         given_up=tuple(GivenUp(each.medium, each.given_up, each.failures) for each in tolds if each.given_up),
         outcomes=tuple(view.outcomes(peer.node)),
+        restored=tuple(restores.of_peer(view, peer)),
     )
 
 
@@ -260,6 +267,8 @@ def _taken_back(view: SqliteView, entry: Entry) -> bool:
 def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:
     if peer.suspect:
         return "set apart"
+    if peer.ended:
+        return "ended"
     if not peer.reads:
         return "withheld"
     if not peer.seen_at:

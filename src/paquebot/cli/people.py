@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from paquebot import home as homes
+from paquebot import restores
 from paquebot.cli import output
 from paquebot.cli.backups import EXPORT_FD
 from paquebot.cli.main import Setting
@@ -211,8 +212,9 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     with setting.look() as node:
         peer = node.peer(name)
         keys = node.view.announcement(peer.node)
+        restored = list(restores.of_peer(node.view, peer))
     if wants_json:
-        output.as_json(_as_json(peer))
+        output.as_json(_as_json(peer) | {"restored": restored})
         return
     click.echo(f"name       {printable(peer.name)}")
     click.echo(f"user       {peer.user}")
@@ -224,6 +226,8 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     if keys:
         last = max(key.expires for key in keys.keys)
         click.echo(f"keys       {len(keys.keys)} envelope keys, the last valid until {output.moment(last)}")
+    for sentence in restored:
+        click.echo(f"note       {printable(sentence)}")
 
 
 @peer_command.command("remove")

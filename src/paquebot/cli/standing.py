@@ -200,6 +200,8 @@ def _say(setting: Setting, found: Status, peers: list[PeerStatus], aside: Sequen
     )
     if found.clock_doubtful:
         click.echo(f"This machine's clock is wrong; going by the latest time seen: {output.moment(found.now)}")
+    for sentence in found.restored:
+        click.echo(printable(sentence))
     for warning in warnings(setting):
         click.echo(f"Keys: {warning}")
     for peer in peers:
@@ -223,12 +225,16 @@ STATES = {
     "unknown": "not in touch yet",
     "withheld": "gets nothing from us (added with --trust none)",
     "set apart": "set apart",
+    "ended": "ended",
 }
 """How the states of a link are said to people."""
 
 
 def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
     heard = f"last heard {output.ago(peer.heard_at, now)}" if peer.heard_at else "never heard"
+    if peer.state == "ended":
+        click.echo(f"{printable(peer.name)}: {printable('; '.join(peer.restored))}.")
+        return
     click.echo(f"{printable(peer.name)}: {STATES[peer.state]}; {heard}")
     if not peer.published:
         click.echo("  nothing published here yet")
@@ -251,6 +257,8 @@ def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
     if peer.state == "set apart":
         click.echo("  it sent signed data in clear, so its keys may be stolen: nothing is sent to it or taken from it.")
         click.echo("  When its owner has explained it or has new keys: paquebot peer add NAME CARDFILE")
+    for sentence in peer.restored:
+        click.echo(f"  {printable(sentence)}.")
     for resource, outcome, detail in peer.outcomes:
         click.echo(f"  {short(resource)} is {printable(outcome)} there: {printable(detail)}")
     for medium in peer.given_up:

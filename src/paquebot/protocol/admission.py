@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from paquebot.errors import Malformed, NotPermitted, Refused, Revoked, TooLarge
-from paquebot.protocol import asking, custom, journal, privacy, revocation
+from paquebot.protocol import asking, custom, endings, journal, privacy, revocation
 from paquebot.protocol.authority import Authority, Claim
 from paquebot.protocol.effects import (
     AddChunks,
@@ -264,6 +264,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         yield from _introduce(view, resource)
     if resource.container.keeps(URIS["envelope_keys"]):
         yield from _announce(view, resource)
+    yield from endings.ended(view, resource, now)
     if manifest and manifest.depth == 2:
         yield from _open_blocks(view, resource.id, manifest)
     if resource.container.keeps("trust"):

@@ -453,6 +453,8 @@ def _resource_request(hearing: Hearing, request: ResourceRequest) -> Effects:
     if len(owed) >= REPLIES_MAX or any(each.resource == request.resource for each in owed):
         return
     name = reading.given(view, peer, request.resource, request.author, hearing.now)
+    if name is None and recovery.expected(view, request.resource):
+        return  # it is on its way back to us; "not found" would keep the peer from asking again
     yield AddReply(Reply(0, peer.node, request.identifier, "ok" if name else "not_found", resource=name))
 
 

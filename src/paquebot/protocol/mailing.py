@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import asking, introducing, messages, patience, reading, recovery
+from paquebot.protocol import asking, endings, introducing, messages, patience, reading, recovery
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
@@ -75,7 +75,8 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) 
     for peer in view.peers():
         if not (peer.suspect or peer.revoked):
             yield from _overdue(view, peer, link, now, jitter)
-            reachable += [peer.node] if patience.may_write(view, peer, link, now) else []
+            writable = not endings.is_quiet(peer) and patience.may_write(view, peer, link, now)
+            reachable += [peer.node] if writable else []
     askable = {node for node in reachable if asking.can_answer(view, node, now)}
     for node in reachable:
         current, told = view.peer(node), view.told(node, link.medium)
@@ -277,6 +278,7 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
             told_number=peer.heard,
             told_done=peer.done,
             owes_ack=False,
+            ended=peer.seen_at or Millis(1) if peer.ended else peer.ended,
             ask_at=asks_next if asked_journal or not peer.ask_at else peer.ask_at,
         )
     )

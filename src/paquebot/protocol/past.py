@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from paquebot.protocol.encoding import Fingerprint, LineId
 from paquebot.protocol.resource import Signature
@@ -58,3 +60,19 @@ class Past:
     branch: int = 0
     """If what we said contradicts what we said before a restore: the last line as peers hold it. Then this node may
     say no more, and goes on as another one. 0 if all is well."""
+
+
+class PastView(Protocol):
+    """What can be looked up of it. Nothing of it writes."""
+
+    def proofs(self, journal: Fingerprint, after: int) -> Sequence[Proof]:
+        """Return what is kept to prove another's lines after line *after*, in order."""
+
+    def past(self) -> Past:
+        """Return what we have said so far."""
+
+    def lapses(self) -> Sequence[Lapse]:
+        """Return the lines of our own journal that peers know and we do not."""
+
+    def forks(self) -> Sequence[Fork]:
+        """Return the contradictions that were found in others' journals, one for each."""

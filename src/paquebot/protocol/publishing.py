@@ -8,7 +8,7 @@ from typing import Any
 
 from paquebot.display import printable
 from paquebot.errors import Malformed, Misused, NotPermitted, Revoked
-from paquebot.protocol import admission, introducing, journal, privacy, schema, standing
+from paquebot.protocol import admission, endings, introducing, journal, privacy, schema, standing
 from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import PrivateKey
@@ -259,6 +259,8 @@ def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bo
     for signed in card.resources:
         yield from admission.receive(view, signed, node, now, pinning=True)
     yield from _known_by_origin(view, node, card)
+    if old is None:
+        yield from endings.inherit(view, node)
     if publishes and not (old and old.publishes and not old.suspect):
         for entry in view.unheld(peer.user):
             if not view.authority(entry.publisher).buries(entry.resource):

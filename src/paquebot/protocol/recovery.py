@@ -18,6 +18,7 @@ from paquebot.protocol.effects import (
     AddReply,
     Effects,
     EndLapse,
+    Note,
     Rejoin,
     SaveFork,
     SaveLapse,
@@ -27,7 +28,8 @@ from paquebot.protocol.effects import (
     Tell,
     Want,
 )
-from paquebot.protocol.encoding import Fingerprint, LineId, raw
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
+from paquebot.protocol.events import Kind
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.limits import BUNDLE_BYTES_AIM, INLINE_BYTES_MAX, KIB, LINES_MAX
@@ -75,6 +77,8 @@ def contradicted(view: View, author: Fingerprint, number: int, other: SignedObje
         entries = view.entries(author, proof.since + 1, proof.number - proof.since)
         if since is not None:
             held = _said(since, entries, proof.identifier, proof.signature).encode()
+    if all(fork.journal != author for fork in view.forks()):
+        yield Note(Kind.FORKED, now, peer=author, detail="two nodes use its key, or its home was restored")
     yield SaveFork(Fork(author, number, held, other.encode(), now))
 
 
@@ -152,6 +156,7 @@ def noticed(view: View, sender: Fingerprint, tally: Tally, now: Millis) -> Effec
     before = next((each for each in view.lapses() if each.peer == sender), None)
     if before is None:
         yield SaveLapse(Lapse(sender, tally.number, tally.line, now))
+        yield Note(Kind.RESTORED, now, peer=sender, detail="this home knows less of its own journal than its peers do")
     elif (before.number, before.line) != (tally.number, tally.line):
         yield SaveLapse(replace(before, number=tally.number, line=tally.line))
 
@@ -259,6 +264,11 @@ def _rejoin(view: View, new: list[Line]) -> Effects:
     for line in new:
         if not view.has(line.entry.resource) and admission.accepts(view, line.entry.publisher):
             yield Want(line.entry)
+
+
+def expected(view: View, resource: ResourceId) -> bool:
+    """Return whether our journal names *resource* since that line was recalled, and it is not here yet."""
+    return not view.has(resource) and any(who == view.local().node for who, _ in view.naming(resource))
 
 
 def _remembered(view: View) -> Effects:

@@ -15,7 +15,7 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.limits import BUNDLE_BYTES_AIM, DAY_MS, SILENCE_FACTOR
-from paquebot.protocol.past import Fork, Lapse, Past, Proof
+from paquebot.protocol.past import PastView
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
@@ -80,6 +80,10 @@ class Peer:
     ask_at: Millis = Millis(0)
     """When its silence becomes long enough to ask."""
 
+    ended: Millis = Millis(0)
+    """Its journal has ended, and what it sent up to this moment was answered; 0 if it has not ended."""
+    heir: Fingerprint | None = None
+    """The node that continues it."""
     suspect: Millis = Millis(0)
     """Since when it is treated as compromised; 0 if it is not. Until a person says otherwise nothing passes."""
     revoked: Millis = Millis(0)
@@ -294,7 +298,7 @@ class Link:
         return max(DAY_MS, SILENCE_FACTOR * self.latency_ms)
 
 
-class View(AuthorityView, Protocol):
+class View(PastView, AuthorityView, Protocol):
     """A read-only look at what one node of a store knows."""
 
     def local(self) -> Local:
@@ -329,18 +333,6 @@ class View(AuthorityView, Protocol):
 
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         """Return every line, (journal, number), that names *resource*, ours included."""
-
-    def proofs(self, journal: Fingerprint, after: int) -> Sequence[Proof]:
-        """Return what is kept to prove another's lines after line *after*, in order."""
-
-    def past(self) -> Past:
-        """Return what we have said so far."""
-
-    def lapses(self) -> Sequence[Lapse]:
-        """Return the lines of our own journal that peers know and we do not."""
-
-    def forks(self) -> Sequence[Fork]:
-        """Return the contradictions that were found in others' journals, one for each."""
 
     def media(self, peer: Fingerprint) -> Sequence[str]:
         """Return the media on which something was put for *peer*."""

@@ -79,6 +79,23 @@ def _rejoin(db: sqlite3.Connection, view: Parties, since: int, lines: Iterable[L
         db.execute("UPDATE resource SET number = ? WHERE node = ? AND id = ?", (line.number, node, name))
 
 
+_LEFT_BEHIND = ("told", "letter", "reply", "outcome", "seen", "past", "lapse", "asking", "reached")
+"""What counts between one node and its peers, and means nothing for another node."""
+
+
+def succeed(db: sqlite3.Connection, old: int, new: int, trust: bytes, last: int) -> None:
+    """Give all that node *old* has to node *new*, who has no journal yet; what *old* said after line *last* goes."""
+    db.execute("DELETE FROM line WHERE node = ? AND journal = ? AND number > ?", (old, old, last))
+    db.execute("UPDATE local SET node = ?, trust = ? WHERE node = ?", (new, trust, old))
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name != 'local'").fetchall():
+        if "node" not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+            continue
+        if table in _LEFT_BEHIND:
+            db.execute(f"DELETE FROM {table} WHERE node = ?", (old,))  # noqa: S608 our own names
+        else:
+            db.execute(f"UPDATE {table} SET node = ? WHERE node = ?", (new, old))  # noqa: S608 our own names
+
+
 def proofs(rows: Rows, author: Fingerprint, party: int, after: int) -> Sequence[Proof]:
     """Return what is kept to prove the lines of *author*, who has number *party*, after line *after*."""
     found = rows(

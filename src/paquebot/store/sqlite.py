@@ -105,6 +105,20 @@ class Store:
             for effect in effects():
                 writer.apply(effect)
 
+    def succeed(self, local: Local, last: int, effects: Callable[[], Iterable[Effect]]) -> None:
+        """Let *local* take over from the local node, in one transaction; of the old journal *last* lines stay."""
+        old = self.view.node
+        try:
+            with _translated(), self._transaction():
+                past.succeed(self._db, old, self._party(local.node), raw(local.trust), last)
+                self._open = SqliteView(self._db, self.blobs, self._party(local.node))
+                writer = _Writer(self._db, self.blobs, self._open)
+                for effect in effects():
+                    writer.apply(effect)
+        except BaseException:
+            self._open = None
+            raise
+
     def remove_peer(self, node: Fingerprint) -> None:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         view = self.view
@@ -477,6 +491,8 @@ class _Writer:
             ask_at=peer.ask_at,
             suspect=peer.suspect,
             revoked=peer.revoked,
+            ended=peer.ended,
+            heir=self._party(peer.heir) if peer.heir else 0,
         )
         self._view.remember(peer)
 

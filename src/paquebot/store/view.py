@@ -283,7 +283,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
             columns = (
                 "peer, peer_user, name, reads, publishes, added, heard, heard_id, done, acked, applied, known,"
                 " owed_chunks, asked_chunks, sequence, received, floor, told_number, told_done, owes_ack, seen_at,"
-                " ask_at, suspect, revoked"
+                " ask_at, suspect, revoked, ended, heir"
             )
             rows = self._all(f"SELECT {columns} FROM peer WHERE node = ? ORDER BY added, peer")  # noqa: S608
             found = (self._peer(*row) for row in rows)
@@ -292,7 +292,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
 
     def _peer(self, peer: int, user: int, name: str, reads: int, publishes: int, added: int, *rest: Any) -> Peer:
         (heard, heard_id, done, acked, applied, known, owed, asked, sequence, received, floor) = rest[:11]
-        told_number, told_done, owes_ack, seen_at, ask_at, suspect, revoked = rest[11:]
+        told_number, told_done, owes_ack, seen_at, ask_at, suspect, revoked, ended, heir = rest[11:]
         return Peer(
             node=self._name(peer),
             user=self._name(user),
@@ -318,6 +318,8 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
             ask_at=Millis(ask_at),
             suspect=Millis(suspect),
             revoked=Millis(revoked),
+            ended=Millis(ended),
+            heir=self._name(heir) if heir else None,
         )
 
     def told(self, peer: Fingerprint, medium: str) -> Told:

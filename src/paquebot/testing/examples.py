@@ -40,6 +40,9 @@ class AnyStore(Protocol):
     def found(self, local: Local, effects: Any) -> None:
         """Add the local node."""
 
+    def succeed(self, local: Local, last: int, effects: Any) -> None:
+        """Let another node take over."""
+
     def commit(self, effects: Iterable[Effect]) -> list[Effect]:
         """Carry out all effects, or none."""
 

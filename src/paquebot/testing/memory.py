@@ -18,7 +18,6 @@ from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
-from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.privacy import CLOSED_KINDS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, SignedObject, schema_in
@@ -30,8 +29,9 @@ from paquebot.store.view import Listed, Quarantined
 from paquebot.testing.memory_asking import AskingView
 from paquebot.testing.memory_authority import AuthorityView
 from paquebot.testing.memory_events import EventsInMemory
+from paquebot.testing.memory_past import PastView
 from paquebot.testing.memory_strangers import StrangersView
-from paquebot.testing.tables import Row, Tables, Writer
+from paquebot.testing.tables import Row, Tables, Writer, leave_behind
 
 
 class MemoryStore:
@@ -57,6 +57,21 @@ class MemoryStore:
             self.commit(effects())
         except BaseException:
             self._view = None
+            raise
+
+    def succeed(self, local: Local, last: int, effects: Callable[[], Iterable[Effect]]) -> None:
+        """Let *local* take over from the local node, in one transaction; of the old journal *last* lines stay."""
+        before = self.view
+        self._view = MemoryView(self._tables, self.blobs, replace(local, name=before.local().name))
+
+        def all_effects() -> Iterator[Effect]:
+            leave_behind(self._tables, before.local().node, last)
+            yield from effects()
+
+        try:
+            self.commit(all_effects())
+        except BaseException:
+            self._view = before
             raise
 
     def remove_peer(self, node: Fingerprint) -> None:
@@ -153,7 +168,7 @@ class MemoryStore:
             self._tables.mark()
 
 
-class MemoryView(AskingView, AuthorityView, EventsInMemory, StrangersView):
+class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersView):
     """What the node of a store in memory knows: the engine's `View`, and what lists and reports need."""
 
     def __init__(self, tables: Tables, blobs: MemoryBlobs, local: Local) -> None:
@@ -227,20 +242,6 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, StrangersView):
 
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         return sorted(self._tables.naming.get(resource, ()))
-
-    def proofs(self, journal_: Fingerprint, after: int) -> Sequence[Proof]:
-        found = self._tables.proofs.items()
-        return [proof for (who, number), proof in sorted(found) if who == journal_ and number > after]
-
-    def past(self) -> Past:
-        found: Past = self._tables.facts.get("past", Past())
-        return found
-
-    def lapses(self) -> Sequence[Lapse]:
-        return [self._tables.lapses[who] for who in sorted(self._tables.lapses)]
-
-    def forks(self) -> Sequence[Fork]:
-        return [self._tables.forks[who] for who in sorted(self._tables.forks)]
 
     # -- peers and letters ------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from paquebot.protocol import journal
@@ -19,8 +20,10 @@ from paquebot.protocol.effects import (
 from paquebot.protocol.encoding import LineId
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.past import Fork, Lapse, Past, Proof
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature
-from paquebot.protocol.stamp import Millis
+from paquebot.protocol.stamp import Millis, Stamp
+from paquebot.protocol.state import Local
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, Cut, cut, peer, resource
 from paquebot.testing.stores import StoreContract
 
@@ -109,3 +112,38 @@ class PastContract(StoreContract):
         store.commit([SavePeer(peer()), SaveProof(proof), SaveLapse(known), SaveFork(Fork(PEER, 1, b"", b"", NOW))])
         store.remove_peer(PEER)
         assert (store.view.proofs(PEER, 0), store.view.lapses(), store.view.forks()) == ([], [], [])
+
+    def test_another_node_takes_over_with_everything_but_what_was_between_two(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit(self.some(store))
+        old, (tip, _), before = store.view.local(), store.view.tip(), list(store.view.listed())
+        heard, blob, events = store.view.entries(PEER, 1, 99), sha256(b"blob").digest(), store.view.quarantined()
+        new = Local(old.user, OTHER, resource("trust").id, "Ada again")
+        entries = store.view.entries(old.node, 1, tip)
+        lines = journal.extend(journal.root(OTHER), 0, [entries[0], *reversed(entries[1:])])
+
+        store.succeed(new, tip - 1, lambda: [Rejoin(0, tuple(lines))])
+
+        view = store.view
+        assert view.local() == Local(old.user, OTHER, new.trust, old.name)
+        assert view.tip() == (tip, lines[-1].id)
+        assert list(view.entries(OTHER, 1, 99)) == [line.entry for line in lines]
+        assert list(view.entries(old.node, 1, 99)) == entries[:-1]
+        assert {each.id for each in view.listed()} == {each.id for each in before}
+        assert [view.listing(line.entry.resource).number for line in lines] == list(range(1, tip + 1))
+        assert (view.entries(PEER, 1, 99), view.has_blob(blob), view.quarantined()) == (heard, True, events)
+        assert (view.letters(), view.replies(PEER), view.told(PEER, "mail").lines) == ([], [], Ranges())
+        assert not view.seen(b"b" * 16)
+        assert view.peer(PEER).heard == 1
+        assert view.stamp() == Stamp(Millis(NOW + 9), 2)
+        assert view.past() == Past()
+
+    def test_a_succession_that_fails_changes_nothing(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit(self.some(store))
+        before, local = self.everything(store), store.view.local()
+        try:
+            store.succeed(Local(local.user, OTHER, local.trust, "x"), 3, lambda: cut(Rejoin(0, ())))
+        except Cut:
+            assert store.view.local() == local
+            assert self.everything(store) == before

@@ -136,6 +136,27 @@ class Tables:
         return {name: dict(table) for name, table in vars(self).items() if isinstance(table, dict)}
 
 
+def leave_behind(t: Tables, node: Fingerprint, last: int) -> None:
+    """Drop what counts between *node* and its peers alone, and what its journal says after line *last*."""
+    sent: list[Table] = [t.told, t.letters, t.replies, t.outcomes, t.reached]
+    for table in (*sent, t.seen, t.lapses, t.askings, t.by_number):
+        for key in list(table):
+            t.drop(table, key)
+    t.drop(t.facts, "past")
+    for number in range(last + 1, t.facts["tip"] + 1):
+        drop_line(t, node, number)
+    t.put(t.facts, "tip", 0)
+
+
+def drop_line(t: Tables, journal: Fingerprint, number: int) -> None:
+    """Remove a line of a journal."""
+    line = t.lines[journal, number]
+    t.drop(t.lines, (journal, number))
+    t.drop(t.numbers, (journal, line.id))
+    others = tuple(each for each in t.naming[line.entry.resource] if each != (journal, number))
+    t.put(t.naming, line.entry.resource, others)
+
+
 class Writer:
     """Carries out effects inside one transaction."""
 
@@ -321,11 +342,7 @@ class Writer:
     def _rejoin(self, since: int, lines: Iterable[Line]) -> None:
         t = self._tables
         for number in range(since + 1, t.facts["tip"] + 1):
-            line = t.lines[self._node, number]
-            t.drop(t.lines, (self._node, number))
-            t.drop(t.numbers, (self._node, line.id))
-            others = tuple(each for each in t.naming[line.entry.resource] if each != (self._node, number))
-            t.put(t.naming, line.entry.resource, others)
+            drop_line(t, self._node, number)
             t.drop(t.by_number, number)
         t.put(t.facts, "tip", since)
         for line in lines:

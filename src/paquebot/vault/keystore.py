@@ -89,6 +89,10 @@ class Secrets:
         created = whole_seconds(now)
         return replace(self, subkeys=(*self.subkeys, *_dated(created, entropy))).with_fast(created, entropy)
 
+    def with_storage(self, secret: bytes) -> Secrets:
+        """Return these with another storage *secret*: what was closed to that one can be read on."""
+        return replace(self, storage=secret)
+
     def due_fast(self, now: Millis) -> bool:
         """Return whether it is time for a new fast key."""
         newest = max((s.key.created for s in self.subkeys if s.key.kind is KeyClass.FAST), default=None)

@@ -130,6 +130,10 @@ CREATE TABLE lapse (
     PRIMARY KEY (node, peer)
 ) STRICT, WITHOUT ROWID;
 
+-- A peer whose journal has ended, and which node continues it.
+ALTER TABLE peer ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE peer ADD COLUMN heir INTEGER NOT NULL DEFAULT 0;
+
 -- Two histories that one node signed; both signature objects are kept.
 CREATE TABLE fork (
     user INTEGER NOT NULL,

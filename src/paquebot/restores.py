@@ -1,0 +1,50 @@
+"""What a person is told of restored and copied homes, ours and others'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paquebot.protocol.encoding import Fingerprint, short
+from paquebot.protocol.stamp import format_time
+from paquebot.protocol.state import Peer, View
+
+
+def of_us(view: View) -> Iterator[str]:
+    """Yield sentences about this home."""
+    if view.past().branch:
+        yield (
+            "This home was restored from a backup, or copied, and has said other things since than before: "
+            "at the next sync it goes on as another node, with everything that it has."
+        )
+    for lapse in view.lapses():
+        peer = view.peer(lapse.peer)
+        yield (
+            f"This home was restored from a backup, or copied: {_called(peer, lapse.peer)} knows our journal up to line"
+            f" {lapse.number}, and we do not. It is asked for what we have forgotten; what is new is held back a while."
+        )
+
+
+def of_peer(view: View, peer: Peer) -> Iterator[str]:
+    """Yield sentences about a peer's home."""
+    if peer.ended:
+        heir = view.peer(peer.heir) if peer.heir else None
+        by = f"; {_called(heir, peer.heir)} goes on in its place" if peer.heir else ""
+        yield f"its journal has ended{by}"
+    for fork in view.forks():
+        if fork.journal == peer.node:
+            yield (
+                f"from line {fork.number} on its journal was told in two ways ({format_time(fork.at)[:10]}):"
+                " two nodes use its key, or its home was restored. We go by the first; both are kept as evidence"
+            )
+
+
+def went_on(view: View) -> str:
+    """Return what to say once the home has gone on as another node."""
+    return (
+        "this home was restored from a backup, or copied, and has said other things since than before; it goes on as"
+        f" node {short(view.local().node)}, with everything that it has"
+    )
+
+
+def _called(peer: Peer | None, node: Fingerprint) -> str:
+    return peer.name if peer else f"node {short(node)}"
