@@ -23,6 +23,7 @@ SEEDS = 200
 
 BUGS = {
     6: "an envelope that came before its forerunner was acknowledged, though its lines could not be used",
+    9: "two nodes backed off from each other, and each answered later than the other waited",
     18: "a late request for chunks made a complete file go out again, and was never settled",
     41: "a late request for a journal was taken for a node that had been restored from a backup",
     74: "two nodes that lacked the same chunk asked only each other for it",

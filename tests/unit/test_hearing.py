@@ -27,7 +27,7 @@ from paquebot.protocol.bundle import (
     Verbatim,
     Want,
 )
-from paquebot.protocol.effects import KeepBlob, SavePeer, Seen
+from paquebot.protocol.effects import KeepBlob, SavePeer, SaveTold, Seen
 from paquebot.protocol.encoding import LineId, ResourceId, b64, digest
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import ASK_AGAIN_MS, DAY_MS, LINES_MAX
@@ -36,6 +36,7 @@ from paquebot.protocol.publishing import Draft
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, SignedObject
 from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Told
 
 
 @pytest.fixture
@@ -534,3 +535,16 @@ def test_peers_whose_done_lines_are_in_many_runs_can_be_read_again(pair):
     bob.store.commit([SavePeer(known)])
     bob.store.view.forget()
     assert bob.peer(alice) == known
+
+
+def test_whoever_is_heard_again_is_backed_off_from_no_longer():
+    """Two who back off from each other answer later than either waits: what is large would never go."""
+    alice, bob = friends("Alice", "Bob")
+    waiting = Told(bob.node, STICK.medium, failures=9, retry_at=Millis(NOW + DAY_MS))
+    alice.store.commit([SaveTold(waiting)])
+    bob.say("still here")
+
+    carry(bob, alice)
+
+    told = alice.store.view.told(bob.node, STICK.medium)
+    assert (told.failures, told.retry_at) == (0, 0)

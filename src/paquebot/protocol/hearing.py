@@ -125,6 +125,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
         )
     )
     hearing = replace(hearing, newest=newest)
+    yield from _within_reach(hearing)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
     for part in bundle.parts:
         try:
@@ -142,6 +143,13 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             yield Tell("rejected", _name(part), refusal.code)
     if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
         yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
+
+
+def _within_reach(hearing: Hearing) -> Effects:
+    """Back off no longer from a peer of whom something new came: two who back off from each other answer too late."""
+    told = hearing.view.told(hearing.sender, hearing.link.medium)
+    if told.failures and hearing.newest:
+        yield SaveTold(replace(told, failures=0, retry_at=Millis(0)))
 
 
 def _known(view: View, bundle: Bundle) -> int | None:

@@ -131,7 +131,10 @@ class Simulation:
         """Let one house sync, and check what it believes."""
         self.steps += 1
         try:
-            said = (await house.visit(office)).summary()
+            self.witness.told.clear()
+            report = await house.visit(office)
+            self.witness.reported(report)
+            said = report.summary()
         except Transient:
             said = "the post is closed"
         except Crash:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
+from paquebot.errors import Refused
 from paquebot.protocol import journal
 from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
 from paquebot.protocol.effects import AddLines, DropReply, Effect, Hide, Keep, Post, Release, Seen, Settle, Tell
@@ -20,6 +21,7 @@ from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import IN_FLIGHT_MAX
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.state import Letter, Peer, View
+from paquebot.report import Report
 from paquebot.store.view import Listed, Quarantined
 
 OUTBOX_MAX = 200
@@ -32,6 +34,9 @@ class WideView(View, Protocol):
     def listed(self) -> Iterator[Listed]: ...
 
     def quarantined(self) -> Sequence[Quarantined]: ...
+
+
+OUTCOMES = {"applied", "duplicate", "superseded", "held", "deferred", "rejected", "declined"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class Witness:
         """By the SHA-256 of the envelope."""
         self.posted: Counter[tuple[Fingerprint, Fingerprint, str, str]] = Counter()
         """How often each line or chunk was put on each medium."""
+        self.told: Counter[str] = Counter()
+        """What became of items since it was cleared."""
         self._done: set[tuple[Fingerprint, bytes]] = set()
         self._proven: dict[tuple[Fingerprint, Fingerprint], tuple[int, LineId]] = {}
         self._believed: dict[tuple[Fingerprint, Fingerprint], Peer] = {}
@@ -93,6 +100,8 @@ class Witness:
         effects = list(effects)
         for effect in effects:
             match effect:
+                case Tell(outcome):
+                    self.told[outcome] += 1
                 case Seen(bundle):
                     assert (who, bundle) not in self._done, "an envelope was acted on twice"
                     self._done.add((who, bundle))
@@ -123,6 +132,15 @@ class Witness:
         accepted = found is not None and self.views[who].seen(found.bundle.id)
         aside = accepted or any(each.digest == name for each in self.views[who].quarantined())
         assert aside, "refused and not set aside"
+
+    def reported(self, report: Report) -> None:
+        """A visit is over, and says what it did: the numbers add up, and are those of what was seen (NT-23)."""
+        parts = report.opened + report.not_ours + report.refused + report.not_yet
+        assert report.found == parts, f"{report.found} envelopes were found, and {parts} accounted for"
+        assert report.outcomes.keys() <= OUTCOMES, f"an outcome that there is not: {report.outcomes}"
+        # An envelope that is not ours is not told of; one that is refused is, as one item.
+        assert report.outcomes == self.told, f"reported {report.outcomes}, and what became of items is {self.told}"
+        assert report.new <= report.outcomes["applied"], "more is new than was applied"
 
     # -- what is concluded --------------------------------------------------------------
 
@@ -169,7 +187,12 @@ class Witness:
             for part in heard.parts
         )
         released = sum(isinstance(effect, Release | Hide) for effect in effects)
-        assert told == items + released, f"{items} items came, {released} were looked at again, {told} outcomes"
+        # A request or receipt is no item, and is told of only if it is refused.
+        spare = told - items - released
+        bad = sum(isinstance(effect, Tell) and effect.outcome == "rejected" for effect in effects)
+        requests = sum(isinstance(part, Verbatim) for part in heard.parts)
+        known = 0 <= spare <= min(bad, requests)
+        assert known, f"{items} items came, {released} were looked at again, {told} outcomes"
 
     def _prove(self, who: Fingerprint, author: Fingerprint) -> None:
         """Follow the chain of *author*'s journal as *who* has it, from where it was followed to."""
@@ -221,4 +244,8 @@ class Witness:
 
 
 def _payload(part: Verbatim) -> bytes:
-    return SignedObject.parse(part.data).payload[:120]
+    """The beginning of what was signed. Never raise `Refused`: the inbox would take that for the envelope's."""
+    try:
+        return SignedObject.parse(part.data).payload[:120]
+    except Refused:
+        return b""
