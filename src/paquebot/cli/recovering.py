@@ -67,7 +67,7 @@ def recovery_command(
         chain, local = homes.keys(setting.home, passphrases), store.view.local()
         key = homes.user_key(setting.home, chain)
         now = max(store.view.clock().now(wall_clock()), store.view.founded())
-        made = sheet.make(key, local.name, (local.node,), now)
+        made = sheet.make(key, printable(local.name), (local.node,), now)
         for path, draw in ((html, sheet.as_html), (svg, sheet.as_svg)):
             if path is not None:
                 _write(path, draw(made))
