@@ -72,6 +72,22 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """One ``[[watch]]`` table: what is put into a folder is published by the next sync."""
+
+    path: str
+    what: str = "file"
+    """``file``, or ``message`` for texts."""
+    tags: list[str] = field(default_factory=list)
+    to: list[str] = field(default_factory=list)
+    """For whom alone it is; without names, for all who may read."""
+    settle: int = 10
+    """A file is complete when it was not touched for so many seconds."""
+    after: str = "move"
+    """``move`` it to the folder *published* beside it, or ``delete`` it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the file says."""
 
@@ -80,6 +96,7 @@ class Config:
     secrets: Secrets = Secrets()
     hooks: Hooks = Hooks()
     outputs: tuple[Output, ...] = ()
+    watches: tuple[Watch, ...] = ()
     welcome: bool = False
     """Whoever introduces itself becomes a peer: ``accept = "first"``."""
 
@@ -102,7 +119,7 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output"])
+    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
@@ -113,6 +130,7 @@ def read(path: Path) -> Config:
         _secrets(path, value.get("secrets", {})),
         _hooks(path, value.get("hooks", {})),
         _tables(path, "output", value.get("output", []), Output),
+        _watches(path, value.get("watch", [])),
         welcome=_welcome(path, value.get("accept", "ask")),
     )
 
@@ -149,6 +167,22 @@ def _is_command(words: object) -> bool:
 
 def _counts(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100_000
+
+
+def _is_text(word: object) -> bool:
+    return isinstance(word, str)
+
+
+def _watches(path: Path, tables: object) -> tuple[Watch, ...]:
+    found = _tables(path, "watch", tables, Watch)
+    for each in found:
+        if each.what not in ("file", "message") or each.after not in ("move", "delete") or each.settle < 0:
+            raise ConfigError(f'{path}: [[watch]]: what is "file" or "message", after is "move" or "delete"')
+        if not all(
+            isinstance(words, list) and all(isinstance(word, str) for word in words) for words in (each.tags, each.to)
+        ):
+            raise ConfigError(f'{path}: [[watch]]: write tags = ["field"] and to = ["Bob"]')
+    return found
 
 
 Table = TypeVar("Table")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -231,10 +232,15 @@ class Node:
             raise Misused(f"{name} may not read what you publish (added with --trust none)")
         return peer.user
 
-    def publish(self, drafts: Sequence[Draft], *, private: Private | None = None) -> list[str]:
-        """Publish *drafts*, for all peers who may read or *private* readers; return their URIs. Raise `DiskFull`."""
+    def publish(
+        self, drafts: Sequence[Draft], *, private: Private | None = None, also: Iterable[Effect] = ()
+    ) -> list[str]:
+        """Publish *drafts*, for all peers who may read or *private* readers; return their URIs. Raise `DiskFull`.
+
+        *also* is carried out in the same transaction.
+        """
         drafts = [replace(each, private=private) for each in drafts] if private else drafts
-        return self._published(self._engine.publish(drafts, self.clock(), self._private.seal))
+        return self._published(chain(self._engine.publish(drafts, self.clock(), self._private.seal), also))
 
     def publish_schema(self, data: bytes, name: str) -> str:
         """Publish the JSON Schema in *data*, which came from *name*; return its URI. Raise `Misused`."""
@@ -248,7 +254,7 @@ class Node:
         found = records.record_draft(self.view, uri, data, name)
         return self.publish([replace(draft, schemas=found.schemas, fields=found.fields)])
 
-    def _published(self, effects: Effects) -> list[str]:
+    def _published(self, effects: Iterable[Effect]) -> list[str]:
         done: Iterable[Effect] = self._store.commit(effects)
         return [f"sdmp://{each.kept.user}/{each.kept.signed.id}" for each in done if isinstance(each, Keep)]
 
@@ -288,15 +294,16 @@ class Node:
         stream: BinaryIO,
         filename: str,
         *,
-        title: str = "",
-        tags: tuple[str, ...] = (),
-        private: Private | None = None,
         draft: Draft | None = None,
+        also: Callable[[], Iterable[Effect]] = tuple,
     ) -> list[str]:
-        """Publish what can be read from *stream* as a file, as *draft* says. Raise `Misused`."""
-        draft = draft or Draft(schemas=("file",), fields={}, title=title, tags=tags, private=private)
+        """Publish what can be read from *stream* as a file, as *draft* says. Raise `Misused`.
+
+        What *also* returns when all was read is carried out in the same transaction; if it raises, nothing is.
+        """
+        draft = draft or Draft(schemas=("file",), fields={})
         staged, blobs = stage(self._store, self._entropy, stream, replace(draft, filename=filename))
-        return self._published(self._with_blobs(blobs, [staged]))
+        return self._published(chain(self._with_blobs(blobs, [staged]), _late(also)))
 
     def _with_blobs(self, blobs: Iterable[tuple[bytes, int]], drafts: Sequence[Draft]) -> Effects:
         yield from self._engine.have_blobs(blobs, self.clock())
@@ -469,6 +476,10 @@ class Node:
         if transport.capability.writable:
             outbox = Outbox(self._store, self._engine, self._sealer, tags, self.clock, report, progress)
             await outbox.flush(transport, lambda: link(transport))
+
+
+def _late(also: Callable[[], Iterable[Effect]]) -> Effects:
+    yield from also()
 
 
 def link(transport: Transport) -> Link:

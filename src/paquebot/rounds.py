@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from paquebot import config, errands
+from paquebot import config, errands, watching
 from paquebot.history import called
 from paquebot.node import Node
 from paquebot.protocol import noting
@@ -22,7 +22,11 @@ async def sync(
     The errands are run when the node is closed: see `paquebot.hooks`. Raise `ConfigError` before anything is done.
     """
     read = config.read(node.home / config.FILE_NAME)
+    published = [watching.publish(node, each) for each in read.watches]
     report = await node.sync(carriers, progress)
+    for each in published:
+        report.problems += each.problems
+        report.notes += each.notes
     now = node.now()
     for effect in node.commit(noting.fell_silent(node.view, _patience(node, read.hooks), now)):
         if isinstance(effect, Note) and effect.peer:
