@@ -12,13 +12,14 @@ from paquebot.protocol import privacy
 from paquebot.protocol.effects import Effects, NoteClosed, NoteReaders
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.engine import Engine
+from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import WRAPS_MAX
 from paquebot.protocol.privacy import ENCRYPTED, SEALED, WRAP, Inner
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
 from paquebot.store.view import SqliteView
-from paquebot.vault import keystore
+from paquebot.vault import encrypted, keystore
 from paquebot.vault import private as vault
 from paquebot.vault.private import Wraps
 
@@ -30,16 +31,24 @@ class Privacy:
         self,
         view: SqliteView,
         secrets: Callable[[], keystore.Secrets],
+        node_key: Callable[[], PrivateKey],
         entropy: Callable[[int], bytes],
     ) -> None:
         self._view = view
         self._secrets = secrets
+        self._node_key = node_key
         self._entropy = entropy
 
     # -- locking ----------------------------------------------------------------------
 
     def seal(self, inner: bytes, user: Fingerprint, nodes: Sequence[Fingerprint]) -> tuple[str, dict[str, Any]]:
-        """Lock *inner*, which is to be published for *user*, to *nodes*; see `paquebot.protocol.privacy.Seal`."""
+        """Lock *inner*, which is to be published for *user*, to *nodes*; see `paquebot.protocol.privacy.Seal`.
+
+        SDMP's own form is written if all nodes can read it.
+        """
+        keys = [identity.key for node in nodes if (identity := self._view.identity(node))]
+        if encrypted.suits(keys):
+            return ENCRYPTED, encrypted.seal(inner, keys, self._entropy)
         content = vault.content_key(self._entropy)
         wraps = Wraps.make(content, self._points(nodes), raw(user), self._entropy)
         return SEALED, {**_entries(wraps), "body": b64(vault.seal_body(inner, content, raw(user)))}
@@ -89,14 +98,21 @@ class Privacy:
         raise vault.closed()
 
     def _body(self, resource: Resource, content: bytes) -> bytes:
+        if resource.kind == ENCRYPTED:
+            iv, payload, _ = encrypted.read(resource.container.value[ENCRYPTED])
+            return encrypted.open_payload(iv, payload, content)
         _, _, body = privacy.read_sealed(resource)
         return vault.open_body(body, content, raw(resource.user))
 
     def _content_keys(self, resource: Resource, wraps: Sequence[ResourceId]) -> Iterator[bytes]:
         """Yield what may be the content key: from the resource itself, then from each of *wraps*."""
-        point, entries, _ = privacy.read_sealed(resource)
-        if content := Wraps(point, entries).open(self._storage, raw(resource.user)):
-            yield content
+        if resource.kind == ENCRYPTED:
+            _, _, recipients = encrypted.read(resource.container.value[ENCRYPTED])
+            yield from encrypted.keys(recipients, self._node_key(), self._entropy)
+        else:
+            point, entries, _ = privacy.read_sealed(resource)
+            if content := Wraps(point, entries).open(self._storage, raw(resource.user)):
+                yield content
         for name in wraps:
             _, point, entries = privacy.read_wrap(self._resource(name))
             if content := Wraps(point, entries).open(self._storage, raw(resource.id)):

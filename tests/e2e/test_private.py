@@ -157,7 +157,7 @@ def test_a_large_private_file_costs_no_memory(three, tmp_path):
     alice = three[0]
     large = tmp_path / "large"
     with large.open("wb") as file:
-        for number in range(64):
+        for number in range(32):
             file.write(bytes([number]) * 1_048_576)
     script = (
         "import resource, sys; from paquebot.cli import main\n"
@@ -171,9 +171,9 @@ def test_a_large_private_file_costs_no_memory(three, tmp_path):
         return int(done.stderr.split()[-1])
 
     idle = peak("list")
-    assert peak("publish", "--to", "Bob", large) < idle + 24 * 1024
+    assert peak("publish", "--to", "Bob", large) < idle + 16 * 1024
     (uri,) = (each["uri"] for each in alice.json("list"))
-    assert peak("save", uri, "-o", tmp_path / "back") < idle + 24 * 1024
+    assert peak("save", uri, "-o", tmp_path / "back") < idle + 16 * 1024
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
 
 
@@ -273,3 +273,42 @@ def test_a_wrap_opens_what_was_closed_whichever_comes_first_and_a_wrong_one_does
             each.sync(stick)
     assert bob.texts() == ["plaintextword"]
     assert bob.json("show", uri)["private"]
+
+
+# -- SDMP's own form ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def strict(make, meet):
+    """Two people whose identities are RSA keys, as strict SDMP wants, and one whose is not."""
+    homes = make("Alice", "--key", "rsa3072"), make("Bob", "--key", "rsa3072"), make("Carol")
+    meet(*homes)
+    return homes
+
+
+def test_among_rsa_identities_private_things_are_sdmps_encrypted(strict, stick, tmp_path):
+    alice, bob, carol = strict
+    publish_all(alice, tmp_path)
+    mixed = alice.say("for both", "--to", "Bob", "--to", "Carol")
+    with Node(alice.path) as node:
+        kinds = [node.resource(each.id).kind for each in node.view.listed()][-5:]
+    assert kinds == ["encrypted"] * 4 + ["sealed"]
+    for home in (alice, bob, carol):
+        home.sync(stick)
+    assert sorted(bob.texts()) == ["for both", "plaintextword"]
+    assert carol.texts() == ["for both"]
+    assert carol.json("show", mixed)["readers"] == ["Bob", "Carol"]
+    assert words_in(carol.path, stick) == []
+    bob.run("save", "--all-to", tmp_path / "got")
+    assert (tmp_path / "got/nameword.bin").read_bytes() == b"Q" * 2_500_000
+
+
+def test_a_new_node_of_an_rsa_reader_gets_its_key_too(strict, stick):
+    alice, bob, _ = strict
+    alice.say("plaintextword", "--to", "Bob")
+    alice.sync(stick), bob.sync(stick)
+    second = Second(bob, "bob's telephone")
+    for home in (bob, alice, bob):
+        home.sync(stick)
+    (wrap,) = wraps(alice)
+    assert opens(wrap, second.secrets)
