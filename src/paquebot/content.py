@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paquebot.display import printable
-from paquebot.errors import ClosedToUs, NotFound, StoreError
+from paquebot.errors import ClosedToUs, Malformed, NotFound, StoreError
 from paquebot.private import Privacy
 from paquebot.protocol import privacy
 from paquebot.protocol.encoding import short
@@ -38,7 +38,9 @@ def _private(view: SqliteView, lock: Privacy, listed: Listed, resource: Resource
     if view.opened(listed.id) is None:
         raise ClosedToUs(f"{short(listed.id)} is private, and not for us")
     inner, manifest = lock.inner(listed.id), resource.manifest
-    if inner.chunk_key is not None and manifest is not None:
+    if inner.chunk_key is not None:
+        if manifest is None or manifest.data is not None:
+            raise Malformed("its author sealed a file and left its chunks out")
         yield from lock.pieces(inner, _chunks(view, listed, manifest), manifest.chunk_count)
     elif inner.data is not None:
         yield inner.data

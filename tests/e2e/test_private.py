@@ -11,10 +11,11 @@ import pytest
 from tests.unit.nodes import entropy_from
 
 from paquebot.node import Node
-from paquebot.protocol import admission
+from paquebot.protocol import admission, container
 from paquebot.protocol.effects import SavePeer
 from paquebot.protocol.encoding import raw, unb64
 from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.published import URIS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import About, Resource, SignedObject, compose
 from paquebot.protocol.stamp import Millis, Stamp
@@ -273,6 +274,88 @@ def test_a_wrap_opens_what_was_closed_whichever_comes_first_and_a_wrong_one_does
             each.sync(stick)
     assert bob.texts() == ["plaintextword"]
     assert bob.json("show", uri)["private"]
+
+
+def test_our_own_further_node_gets_keys_to_what_we_wrote(three, stick):
+    alice, bob, _ = three
+    alice.say("plaintextword", "--to", "Bob")
+    second = Second(alice, "alice's telephone")
+    alice.sync(stick)
+    (wrap,) = wraps(alice)
+    assert opens(wrap, second.secrets)
+    bob.sync(stick)
+    assert wraps(bob) == wraps(alice), "it is carried like all else"
+    alice.sync(stick), alice.sync(stick)
+    assert len(wraps(alice)) == 1
+
+
+def test_who_is_no_longer_a_peer_gets_no_keys(three, stick, tmp_path, monkeypatch):
+    alice, bob, _ = three
+    alice.say("plaintextword", "--to", "Bob", "--to", "Carol")
+    alice.sync(stick), bob.sync(stick)
+    Second(bob, "bob's telephone")
+    bob.sync(stick)
+    with monkeypatch.context() as patched:
+        patched.setattr("paquebot.private.Privacy.wrap_missing", lambda *_: iter(()))
+        alice.sync(stick)
+    alice.run("peer", "remove", "Bob")
+    (tmp_path / "other").mkdir()
+    alice.sync(tmp_path / "other")
+    assert wraps(alice) == []
+    bob.run("card", "-o", tmp_path / "bob.card")
+    alice.run("peer", "add", "Bob", tmp_path / "bob.card")
+    alice.sync(tmp_path / "other")
+    assert len(wraps(alice)) == 1
+
+
+# -- what hostile authors seal -----------------------------------------------------------------
+
+HOSTILE = {
+    "a trust": (["trust"], {"trust": {"trustee": "A" * 86, "authorization": ["publish_resource"]}}),
+    "an identity": (
+        ["identity"],
+        {"identity": {"type": "user", "expires": "2030-01-01T00:00:00.000Z", "key": "A"}},
+    ),
+    "a revocation": (["revoke"], {"revoke": {"resource": "A" * 86}}),
+    "a schema": (["schema"], {"schema": {}}),
+    "a sealed thing": (["sealed"], {"sealed": {"point": "A" * 43, "readers": ["A" * 64], "body": ""}}),
+    "nothing": ([], {}),
+    "a file that contradicts itself": (["file"], {"file": {"size": 5, "data": "eA"}}),
+    "a file with half a key": (["file"], {"file": {"size": 5, "key": "eA"}}),
+    "a file with a key that is a number": (["file"], {"file": {"size": 5, "key": 5}}),
+    "readers without names": (["message"], {"message": "x", "private": {"readers": ["x"]}}),
+}
+
+
+def sealed_by(home, schemas, fields, outer=()):
+    """Publish what the command line never would: anything at all, sealed to everybody here."""
+    with Node(home.path) as node:
+        about = About(stamp=Stamp(Millis(node.now())))
+        names = [URIS.get(each, each) for each in schemas]
+        data = container.write([*names, URIS["about"]], {**fields, "about": about.fields()})
+        nodes = [peer.node for peer in node.view.peers()]
+        schema, value = node._private.seal(data, node.view.local().user, nodes)
+        return node.publish([Draft(schemas=(schema, *outer), fields={schema: value})])[0]
+
+
+def test_what_cannot_be_private_stays_closed_and_harms_nobody(three, stick):
+    alice, bob, _ = three
+    names = [sealed_by(alice, *each) for each in HOSTILE.values()]
+    alice.say("a good one", "--to", "Bob")
+    alice.sync(stick)
+    assert bob.sync(stick)["new"] == 1
+    assert bob.texts() == ["a good one"]
+    closed = {each["uri"] for each in bob.json("list", "--all") if each["schema"] == "sealed"}
+    assert closed == set(names)
+    assert bob.sync(stick)["new"] == 0
+
+
+def test_a_file_whose_chunks_were_left_out_is_said_to_be_so(three, stick, tmp_path):
+    alice, bob, _ = three
+    uri = sealed_by(alice, ["file"], {"file": {"size": 5, "key": "A" * 43}})
+    alice.sync(stick), bob.sync(stick)
+    assert "left its chunks out" in bob.err("save", uri, "-o", tmp_path / "x", code=3)
+    assert not (tmp_path / "x").exists()
 
 
 # -- SDMP's own form ------------------------------------------------------------------------

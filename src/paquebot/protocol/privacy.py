@@ -94,8 +94,8 @@ class Inner:
     def kind(self) -> str:
         """What it is: ``message``, ``file`` or ``record``; nothing else can be private."""
         first = next((name for name in self.container.schemas if name != URIS["about"]), "")
-        known = {"message": "message", URIS["file"]: "file"}
-        return known.get(first) or (custom.RECORD if first.startswith("sdmp://") else "")
+        known = {"message": "message", **dict.fromkeys(URIS.values(), ""), URIS["file"]: "file"}
+        return known.get(first, custom.RECORD if first.startswith("sdmp://") else "")
 
     @property
     def text(self) -> str | None:
