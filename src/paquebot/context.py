@@ -20,7 +20,7 @@ class Tags:
     def __init__(self, store: Store, secrets: Callable[[], keystore.Secrets]) -> None:
         self._store = store
         self._secrets = secrets  # read when the first tag is made or met, which may be never
-        self._keys: dict[tuple[Fingerprint, bool], bytes] = {}
+        self._keys: dict[tuple[Fingerprint, Fingerprint, bool], bytes] = {}
 
     def renew(self) -> None:
         """Forget all keys: the store belongs to another node now."""
@@ -28,27 +28,27 @@ class Tags:
 
     def for_peer(self, peer: Fingerprint) -> Callable[[bytes], bytes]:
         """Return the function that makes tags which *peer* recognises. Raise `Malformed` if its keys are unusable."""
-        return partial(keystore.tag, self._key(peer, outgoing=True))
+        return partial(keystore.tag, self._key(self._store.view.local().node, peer, outgoing=True))
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
-        """Return whether one of our peers made *tag* for us."""
-        return any(self._recognises(peer.node, salt, tag) for peer in self._store.view.peers())
+        """Return whether one of our peers made *tag* for us, or for a node that this home was before."""
+        view = self._store.view
+        mine = (view.local().node, *view.predecessors())
+        return any(self._recognises(me, peer.node, salt, tag) for me in mine for peer in view.peers())
 
-    def _recognises(self, peer: Fingerprint, salt: bytes, tag: bytes) -> bool:
+    def _recognises(self, me: Fingerprint, peer: Fingerprint, salt: bytes, tag: bytes) -> bool:
         try:
-            return keystore.tag(self._key(peer, outgoing=False), salt) == tag
+            return keystore.tag(self._key(me, peer, outgoing=False), salt) == tag
         except Malformed:
             return False  # one peer's unusable keys must not hide the others
 
-    def _key(self, peer: Fingerprint, *, outgoing: bool) -> bytes:
-        if (peer, outgoing) not in self._keys:
+    def _key(self, me: Fingerprint, peer: Fingerprint, *, outgoing: bool) -> bytes:
+        if (me, peer, outgoing) not in self._keys:
             keys = self._store.view.announcement(peer)
             assert keys is not None, "a peer's envelope keys are pinned"
-            pair = (self._store.view.local().node, peer)
-            self._keys[peer, outgoing] = keystore.tag_key(
-                self._secrets().storage, keys.storage, *(pair if outgoing else reversed(pair))
-            )
-        return self._keys[peer, outgoing]
+            pair = (me, peer) if outgoing else (peer, me)
+            self._keys[me, peer, outgoing] = keystore.tag_key(self._secrets().storage, keys.storage, *pair)
+        return self._keys[me, peer, outgoing]
 
 
 class HouseContext:

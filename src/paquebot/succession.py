@@ -39,7 +39,7 @@ def go_on(store: Store, chain: Keychain, now: Millis, entropy: Entropy) -> None:
     key = PrivateKey.create("ed25519" if old.public.algorithm == EDDSA else "rsa3072", entropy)
     secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS)).with_storage(before.storage)
     new = incarnation.prepare(view, old, user, key, secrets.announcement(key.fingerprint), now)
-    _prepare(chain, key, secrets, now, entropy)
+    _prepare(chain, key, secrets.opening(before), now, entropy)
     store.succeed(new.local, new.last, lambda: incarnation.take_root(store.view, new, now))
     finish(chain.folder, new.local.node)
 

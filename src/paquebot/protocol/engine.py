@@ -106,10 +106,10 @@ class Engine:
         """Return what the header tells us. Raise `NotForUs`, or `Refused` if sender and seal disagree."""
         if bundle.sender != node_tag(sender):
             raise Refused("the bundle names another sender than the one who sealed it")
-        me = node_tag(self._view.local().node)
-        for to in bundle.to:
-            if to.node == me:
-                return to
+        for mine in (self._view.local().node, *self._view.predecessors()):
+            for to in bundle.to:
+                if to.node == node_tag(mine):
+                    return to
         raise NotForUs("the bundle was addressed to others")
 
     def receive(
@@ -123,7 +123,10 @@ class Engine:
         sealed = _sealed(bundle, sealed)
         self._peer(sender)
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
-        heard = hearing.hear(found, bundle, to, wall, sealed)
+        if to.node == node_tag(self._view.local().node):
+            heard = hearing.hear(found, bundle, to, wall, sealed)
+        else:
+            heard = hearing.overhear(found, bundle)
         yield from self._noted(evidence.learned(self._view, heard, Occasion(self.now(wall), where)), wall)
 
     def _peer(self, sender: Fingerprint) -> Peer:

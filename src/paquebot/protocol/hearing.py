@@ -15,6 +15,7 @@ from paquebot.protocol import (
     journal,
     mailing,
     messages,
+    naming,
     patience,
     reading,
     recovery,
@@ -127,12 +128,31 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
     hearing = replace(hearing, newest=newest)
     yield from _within_reach(hearing)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
+    yield from _parts(hearing, bundle)
+    if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
+        yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
+
+
+def overhear(hearing: Hearing, bundle: Bundle) -> Effects:
+    """Take what an envelope brings for the node that this home was before; what it says of that node is past."""
+    if hearing.view.seen(bundle.id):
+        yield Tell("duplicate", bundle.id.hex(), "envelope")
+        return
+    yield Seen(bundle.id, hearing.sender, 0, hearing.now)
+    yield from _parts(hearing, bundle, content=True)
+
+
+def _parts(hearing: Hearing, bundle: Bundle, *, content: bool = False) -> Effects:
+    """Deal with part after part; with *content*, only with those that mean the same to everybody."""
+    view, peer, now = hearing.view, hearing.peer, hearing.now
     for part in bundle.parts:
+        if content and not recovery.is_for_anybody(part):
+            continue
         try:
             yield from _part(hearing, bundle.parts, part)
         except Refused as refusal:
             item = part.signed.id if isinstance(part, Rebuilt) else None
-            yield Quarantine(_bytes(part), refusal.code, str(refusal), peer.node, hearing.where, now, item)
+            yield Quarantine(naming.exact(part), refusal.code, str(refusal), peer.node, hearing.where, now, item)
             if item and refusal.code not in REPLACEABLE:
                 yield Unwant(item)
                 yield from admission.retry(view, [item], now)
@@ -140,9 +160,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
                 yield from asking.wrong(view, item, peer.node, now)
             if isinstance(part, Update):
                 yield from _ask(hearing)
-            yield Tell("rejected", _name(part), refusal.code)
-    if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
-        yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
+            yield Tell("rejected", naming.called(part), refusal.code)
 
 
 def _within_reach(hearing: Hearing) -> Effects:
@@ -167,29 +185,6 @@ def _outcomes(view: View, bundle: Bundle) -> Iterator[tuple[ResourceId, str, str
             name = ResourceId(b64(part.item))
             if view.has(name):
                 yield name, part.code, part.detail
-
-
-def _name(part: Part) -> str:
-    match part:
-        case Rebuilt(signed):
-            return signed.id
-        case Chunk(name, _):
-            return name.hex()
-        case _:
-            return type(part).__name__.lower()
-
-
-def _bytes(part: Part) -> bytes:
-    """The bytes of a refused part, to be set aside."""
-    match part:
-        case Rebuilt(signed):
-            return signed.encode()
-        case Verbatim(data) | Chunk(_, data):
-            return data
-        case Update(since, _, _):
-            return since.encode()
-        case _:
-            return repr(part).encode()[:1000]
 
 
 def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:

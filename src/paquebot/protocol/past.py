@@ -74,5 +74,8 @@ class PastView(Protocol):
     def lapses(self) -> Sequence[Lapse]:
         """Return the lines of our own journal that peers know and we do not."""
 
+    def predecessors(self) -> Sequence[Fingerprint]:
+        """Return the nodes that this home was before."""
+
     def forks(self) -> Sequence[Fork]:
         """Return the contradictions that were found in others' journals, one for each."""

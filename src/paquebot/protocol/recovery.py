@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from paquebot.errors import Malformed, NotPermitted
+from paquebot.errors import Malformed, NotPermitted, Refused
 from paquebot.protocol import admission, journal, messages
-from paquebot.protocol.bundle import MARK_BYTES, Part, Rebuilt, Recall, Recalled, Tally, Verbatim
+from paquebot.protocol.bundle import MARK_BYTES, Chunk, Part, Rebuilt, Recall, Recalled, Tally, Update, Verbatim
 from paquebot.protocol.effects import (
     AddReply,
     Effects,
@@ -277,3 +277,17 @@ def _remembered(view: View) -> Effects:
     for each in view.lapses():
         if view.line_id(me, each.number) == each.line:
             yield EndLapse(each.peer)
+
+
+def is_for_anybody(part: Part) -> bool:
+    """Return whether *part* means the same whoever gets it: it tells nothing of the recipient's own journal."""
+    match part:
+        case Rebuilt() | Update() | Chunk():
+            return True
+        case Verbatim(data):
+            try:
+                return messages.read(SignedObject.parse(data).payload) is None
+            except Refused:
+                return True  # whoever deals with it will say why it is refused
+        case _:
+            return False

@@ -94,6 +94,7 @@ def succeed(db: sqlite3.Connection, old: int, new: int, trust: bytes, last: int)
             db.execute(f"DELETE FROM {table} WHERE node = ?", (old,))  # noqa: S608 our own names
         else:
             db.execute(f"UPDATE {table} SET node = ? WHERE node = ?", (new, old))  # noqa: S608 our own names
+    db.execute("INSERT INTO predecessor (user, node, old) SELECT user, node, ? FROM local WHERE node = ?", (old, new))
 
 
 def proofs(rows: Rows, author: Fingerprint, party: int, after: int) -> Sequence[Proof]:
@@ -117,6 +118,11 @@ def lapses(rows: Rows, name: Name) -> Sequence[Lapse]:
         Lapse(name(peer), number, LineId(b64(line)), Millis(since), Millis(asked))
         for peer, number, line, since, asked in found
     ]
+
+
+def predecessors(rows: Rows, name: Name) -> Sequence[Fingerprint]:
+    """Return the nodes that this home was before."""
+    return [name(old) for (old,) in rows("SELECT old FROM predecessor WHERE node = ? ORDER BY old")]
 
 
 def forks(rows: Rows, name: Name) -> Sequence[Fork]:

@@ -264,6 +264,10 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         """Return the lines of our own journal that peers know and we do not."""
         return past.lapses(self._all, self._name)
 
+    def predecessors(self) -> Sequence[Fingerprint]:
+        """Return the nodes that this home was before."""
+        return past.predecessors(self._all, self._name)
+
     def forks(self) -> Sequence[Fork]:
         """Return the contradictions that were found in others' journals, one for each."""
         return past.forks(self._all, self._name)

@@ -25,5 +25,9 @@ class PastView:
     def lapses(self) -> Sequence[Lapse]:
         return [self._tables.lapses[who] for who in sorted(self._tables.lapses)]
 
+    def predecessors(self) -> Sequence[Fingerprint]:
+        found: tuple[Fingerprint, ...] = self._tables.facts.get("predecessors", ())
+        return found
+
     def forks(self) -> Sequence[Fork]:
         return [self._tables.forks[who] for who in sorted(self._tables.forks)]

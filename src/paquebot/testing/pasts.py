@@ -137,6 +137,7 @@ class PastContract(StoreContract):
         assert view.peer(PEER).heard == 1
         assert view.stamp() == Stamp(Millis(NOW + 9), 2)
         assert view.past() == Past()
+        assert list(view.predecessors()) == [old.node]
 
     def test_a_succession_that_fails_changes_nothing(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

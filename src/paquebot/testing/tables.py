@@ -146,6 +146,7 @@ def leave_behind(t: Tables, node: Fingerprint, last: int) -> None:
     for number in range(last + 1, t.facts["tip"] + 1):
         drop_line(t, node, number)
     t.put(t.facts, "tip", 0)
+    t.put(t.facts, "predecessors", (*t.facts.get("predecessors", ()), node))
 
 
 def drop_line(t: Tables, journal: Fingerprint, number: int) -> None:

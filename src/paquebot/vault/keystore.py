@@ -93,6 +93,10 @@ class Secrets:
         """Return these with another storage *secret*: what was closed to that one can be read on."""
         return replace(self, storage=secret)
 
+    def opening(self, before: Secrets) -> Secrets:
+        """Return these with the subkeys of *before*: what is on its way to them can be opened yet."""
+        return replace(self, subkeys=(*self.subkeys, *before.subkeys))
+
     def due_fast(self, now: Millis) -> bool:
         """Return whether it is time for a new fast key."""
         newest = max((s.key.created for s in self.subkeys if s.key.kind is KeyClass.FAST), default=None)

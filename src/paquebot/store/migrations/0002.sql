@@ -134,6 +134,14 @@ CREATE TABLE lapse (
 ALTER TABLE peer ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE peer ADD COLUMN heir INTEGER NOT NULL DEFAULT 0;
 
+-- The nodes that this home was before: what is on its way to them is opened here.
+CREATE TABLE predecessor (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    old INTEGER NOT NULL,
+    PRIMARY KEY (node, old)
+) STRICT, WITHOUT ROWID;
+
 -- Two histories that one node signed; both signature objects are kept.
 CREATE TABLE fork (
     user INTEGER NOT NULL,

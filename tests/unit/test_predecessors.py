@@ -1,0 +1,50 @@
+"""What is on its way to a node is taken in by the home that goes on as another one."""
+
+from tests.unit.nodes import carry, codes, friends, settle
+from tests.unit.test_incarnation import go_on
+from tests.unit.test_recovery import copied
+
+from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.stamp import Millis
+
+
+def test_an_envelope_for_the_old_node_brings_its_content_to_the_new_one():
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob)
+    bob.say("on its way", now=now)
+    (letter,) = bob.poll(now=now)
+    new = go_on(alice, now)
+
+    first = new.receive(letter[1], bob, now=now)
+    again = new.receive(letter[1], bob, now=now)
+
+    assert "on its way" in new.texts()
+    assert [outcome for outcome, _ in codes(first)] == ["applied", "applied"]
+    assert codes(again) == [("duplicate", "envelope")]
+    assert not new.store.view.lapses()
+    peer = new.peer(bob)
+    assert (peer.seen_at, peer.received.last) == (0, 0)  # whoever knows the new node alone has been heard by it
+
+
+def test_two_homes_that_go_on_at_once_find_each_other_again():
+    alice, bob = friends("alice", "bob")
+    alice.say("hello")
+    now = settle(alice, bob)
+    backups = copied(alice), copied(bob)
+    alice.say("after", now=now), bob.say("after", now=now)
+    now = settle(alice, bob, now=now)
+    one, other = (go_on(each, now, seed=str(n)) for n, each in enumerate(backups))
+    for node in (one, other):
+        node.say("again", now=now)
+
+    for day in range(1, 4):
+        for a, b, old in ((one, other, bob), (other, one, alice)):
+            at = Millis(now + day * DAY_MS)
+            for letter, bundle in a.poll(now=at):
+                assert letter.peer in (old.node, b.node)
+                if b.store.view.peer(a.node) is None:
+                    b.store.commit(b.engine.add_peer(a.card(at), "again", at))
+                b.receive(bundle, a, now=at)
+
+    assert one.texts() == other.texts()
+    assert carry(one, other, now=Millis(now + 4 * DAY_MS)) == []
