@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import count
 
-from paquebot.protocol.effects import Effects, Note, SavePast, SavePeer, Settle
+from paquebot.protocol.effects import Effects, EndLapse, Note, SavePast, SavePeer, Settle
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.events import Kind
 from paquebot.protocol.limits import NAME_MAX
@@ -36,6 +36,7 @@ def ended(view: View, resource: Resource, now: Millis) -> Effects:
     if old is None or old.user != resource.user or old.ended:
         return
     yield SavePeer(replace(old, ended=old.seen_at or Millis(1), heir=ending.successor))
+    yield EndLapse(old.node)  # what it knew of us, its heir knows
     for letter in view.letters(old.node):
         yield Settle(letter.id)
     yield Note(Kind.RESTORED, now, resource.id, old.node, f"{old.name} goes on as another node")

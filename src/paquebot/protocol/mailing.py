@@ -378,7 +378,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
         data = view.blob(name) if name else None
         if name and data is not None:
             parts.append(Chunk(name, data))
-    if peer.heard:
+    if peer.heard or peer.received:  # who was restored to before it heard anything says that, too
         parts += _outcomes(view, peer)
         parts.append(Tally(peer.heard, peer.heard_id, _latest(peer.done)))
     floor = min(letter.sequence, view.oldest(peer.node) or letter.sequence)

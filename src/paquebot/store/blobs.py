@@ -81,6 +81,12 @@ class MemoryBlobs:
     def __init__(self) -> None:
         self._held: dict[bytes, bytes] = {}
 
+    def copy(self) -> MemoryBlobs:
+        """Return a copy of them all."""
+        other = MemoryBlobs()
+        other._held.update(self._held)
+        return other
+
     def put(self, data: bytes) -> bytes:
         """See `Blobs.put`."""
         name = sha256(data).digest()

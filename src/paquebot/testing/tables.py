@@ -131,6 +131,13 @@ class Tables:
         while self._undo:
             self._undo.pop()()
 
+    def copy(self) -> Tables:
+        """Return a copy of everything."""
+        other = Tables()
+        for name, table in self.content().items():
+            setattr(other, name, table)
+        return other
+
     def content(self) -> dict[str, object]:
         """Return a copy of everything, to be compared."""
         return {name: dict(table) for name, table in vars(self).items() if isinstance(table, dict)}

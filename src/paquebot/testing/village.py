@@ -348,8 +348,9 @@ class House:
         self.node, self.user = self.key.fingerprint, user.fingerprint
         self._entropy = Random(f"{seed} entropy {number}").randbytes
         self._jitter = Random(f"{seed} jitter {number}")
-        shared = blake2b(b"%d" % seed).digest()
-        sealer = PgpySealer(self.secrets) if folder else PlainSealer(self.node, self.secrets, shared)
+        self.shared = blake2b(b"%d" % seed).digest()
+        """What all honest nodes know, and Mallory does not."""
+        sealer = PgpySealer(self.secrets) if folder else PlainSealer(self.node, self.secrets, self.shared)
         self.sealer = sealer
         self._founding = user
         self.store = WatchedStore(self._open(), self)
@@ -396,16 +397,20 @@ class House:
         tags = Tags(store, lambda: self.secrets)
         now, entropy = lambda: self.engine.now(self.wall()), self._entropy
         context = HouseContext(store, "post", Path("unused"), tags, now=now, entropy=entropy)
-        watched = WatchedSealer(self.sealer, self)
+        watched = lambda: WatchedSealer(self.sealer, self)  # noqa: E731 it may be another one after draining
         async with WatchedBox(office, self, context) as box:
             self.draining = True
             try:
-                await Inbox(store, self.engine, lambda: watched, self.wall, report).drain(box, link(box))
+                await Inbox(store, self.engine, watched, self.wall, report).drain(box, link(box))
             finally:
                 self.draining = False
-            outbox = Outbox(store, self.engine, lambda: watched, tags, self.wall, report, lambda _: None)
+            self.after_draining()
+            outbox = Outbox(store, self.engine, watched, tags, self.wall, report, lambda _: None)
             await outbox.flush(box, lambda: link(box))
         return report
+
+    def after_draining(self) -> None:
+        """Do what has to be done between taking in and handing out: nothing here."""
 
     def befriend(self, other: House) -> None:
         """Add *other*'s card."""

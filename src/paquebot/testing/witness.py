@@ -80,7 +80,7 @@ class Witness:
     def sealed(self, sender: Fingerprint, bundle: Bundle, parcel: bytes, size_max: int) -> None:
         """An envelope was made: it acknowledges only what its sender holds, and keeps its promised size."""
         assert len(parcel) <= size_max, f"an envelope of {len(parcel)} bytes was announced with {size_max}"
-        self.parcels[sha256(parcel).digest()] = Sealed(sender, bundle)
+        self.note(parcel, Sealed(sender, bundle))
         peer = self.letters[bundle.id].peer
         known = self.views[sender].peer(peer)
         assert known is not None
@@ -90,6 +90,10 @@ class Witness:
                 stored = self.views[sender].seen(name) or number < known.floor
                 assert stored, "an envelope was acknowledged in a header and not stored"
                 self._checked.add((sender, peer, number))
+
+    def note(self, parcel: bytes, sealed: Sealed) -> None:
+        """Remember what an envelope holds."""
+        self.parcels[sha256(parcel).digest()] = sealed
 
     def lied(self, sender: Fingerprint, bundle: Bundle, parcel: bytes) -> None:
         """Somebody made an envelope with the key of *sender*, who knows nothing of it."""
