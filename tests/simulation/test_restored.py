@@ -12,6 +12,7 @@ SEEDS = 16
 BUGS = {
     7: "what an ended peer had known of us was waited for, for ever",
     42: "who was restored to before it had heard anything did not say so, and was taken to know everything",
+    64: "an ended peer's late word was waited on",
 }
 """Seeds that failed once, and why."""
 

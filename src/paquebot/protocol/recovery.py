@@ -154,6 +154,9 @@ def answer(view: View, reply: Reply) -> Iterator[Part]:
 def noticed(view: View, sender: Fingerprint, tally: Tally, now: Millis) -> Effects:
     """*sender* knows a line of our journal that we do not."""
     before = next((each for each in view.lapses() if each.peer == sender), None)
+    peer = view.peer(sender)
+    if peer is None or peer.ended:
+        return  # its heir knows what it knew
     if before is None:
         yield SaveLapse(Lapse(sender, tally.number, tally.line, now))
         yield Note(Kind.RESTORED, now, peer=sender, detail="this home knows less of its own journal than its peers do")
