@@ -32,7 +32,6 @@ BUSY = {
     "add a peer": ["peer", "add", "Carol", "CARD"],
     "remove a peer": ["peer", "remove", "Bob"],
     "rename": ["peer", "add", "Bobby", "CARD"],
-    "a new home here": ["init", "--name", "Mallory"],
 }
 LOOKING = {
     "status": ["status"],
@@ -68,7 +67,7 @@ def test_while_another_run_works_one_may_look(pair, what):
     alice, _ = pair
     with (alice.path / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert alice.out(*LOOKING[what])
+        alice.run(*LOOKING[what], code=0)
 
 
 # Signals.
@@ -158,7 +157,7 @@ def test_saving_that_is_stopped_leaves_no_half_of_a_file(pair, stick, tmp_path, 
 
 # Hibernation: the clock jumps in the middle of a run.
 
-JUMPS = {"an hour": HOUR_MS, "a year": 365 * DAY_MS, "an hour back": -HOUR_MS, "to 1970": -TODAY + 1_000}
+JUMPS = {"an hour": HOUR_MS, "a day": DAY_MS, "an hour back": -HOUR_MS, "to 1970": -TODAY + 1_000}
 
 
 @pytest.mark.parametrize("jump", JUMPS)
