@@ -6,8 +6,9 @@
               one, under a key of 32 zero bytes: then nothing is secret, but damage is still noticed
 
 What the pieces hold is a sequence of members: a line ``NAME SIZE`` and SIZE bytes. First ``manifest.json``; then
-``keys/user.json``, ``keys/node.json``, ``keys/envelope.json``; ``config.toml``; ``store.db``; ``blobs/HEX`` for each
-blob, named by the SHA-256 of its bytes; last ``end 0``. Nothing is compressed, so nothing is larger than it looks.
+``keys/user.json``, ``keys/node.json``, ``keys/envelope.json``, ``keys/former-NODE.json``; ``config.toml``;
+``store.db``; ``blobs/HEX`` for each blob, named by the SHA-256 of its bytes; last ``end 0``. Nothing is compressed, so
+nothing is larger than it looks.
 
 Fast and dated envelope secrets are never in it: they are destroyed on their day, and a copy would undo that.
 """
@@ -39,7 +40,7 @@ HEAD = b"paquebot export 1\n"
 _LINE_MAX = 4_096
 _COPY_BYTES = 256 * 1024
 _MEMBER = re.compile(
-    r"(manifest\.json|keys/(?:user|node|envelope)\.json|config\.toml|store\.db|blobs/[0-9a-f]{64}|end)"
+    r"(manifest\.json|keys/(?:user|node|envelope|former-[0-9a-f]{10})\.json|config\.toml|store\.db|blobs/[0-9a-f]{64}|end)"
     r" (0|[1-9][0-9]{0,15})"
 )
 _MAX = {"blobs": ENVELOPE_BYTES_MAX, "store.db": 1 << 46}
@@ -114,7 +115,8 @@ def secrets_in(chain: Keychain) -> dict[str, str]:
     """Return the secrets that an export of everything would hold: file names, and how they are named to people."""
     there = {each.path.name: each.locked for each in chain.secrets()}
     own = {USER_KEY: "user key, under its own passphrase"} if there[USER_KEY] == "own passphrase" else {}
-    return {name: {**SECRETS, **own}[name] for name in SECRETS if there[name] != "absent"}
+    former = {name: f"storage and recovery key of former node {name[7:17]}" for name in there if name not in NAMES}
+    return {name: said for name, said in {**SECRETS, **own, **former}.items() if there[name] != "absent"}
 
 
 def manifest(view: SqliteView, chain: Keychain, now: Millis, *, data: bool, secrets: bool, encrypted: bool) -> Manifest:

@@ -150,7 +150,7 @@ class Node:
 
     @cached_property
     def _private(self) -> Privacy:
-        return Privacy(self.view, self._secrets, lambda: self._node_key, self._entropy)
+        return Privacy(self.view, self._secrets, lambda: self._node_key, self._entropy, self.keys.former_envelope_keys)
 
     def _secrets(self) -> keystore.Secrets:
         if self._secrets_read is None:

@@ -33,11 +33,13 @@ class Privacy:
         secrets: Callable[[], keystore.Secrets],
         node_key: Callable[[], PrivateKey],
         entropy: Callable[[int], bytes],
+        former: Callable[[], Sequence[keystore.Secrets]] = tuple,
     ) -> None:
         self._view = view
         self._secrets = secrets
         self._node_key = node_key
         self._entropy = entropy
+        self._former = former  # of nodes that this one replaced: what was locked to them opens here
 
     # -- locking ----------------------------------------------------------------------
 
@@ -70,6 +72,11 @@ class Privacy:
                     yield from self._try(target, [name])
             else:
                 yield from self._try(name, self._view.keys_to(name))
+
+    def open_again(self) -> Effects:
+        """Try what did not open before: keys of a former node have come."""
+        for listed in self._view.listed((SEALED, ENCRYPTED)):
+            yield from self._try(listed.id, self._view.keys_to(listed.id))
 
     def _try(self, name: ResourceId, wraps: Sequence[ResourceId]) -> Effects:
         resource = self._resource(name)
@@ -111,16 +118,19 @@ class Privacy:
             yield from encrypted.keys(recipients, self._node_key(), self._entropy)
         else:
             point, entries, _ = privacy.read_sealed(resource)
-            if content := Wraps(point, entries).open(self._storage, raw(resource.user)):
-                yield content
+            yield from self._opened(Wraps(point, entries), raw(resource.user))
         for name in wraps:
             _, point, entries = privacy.read_wrap(self._resource(name))
-            if content := Wraps(point, entries).open(self._storage, raw(resource.id)):
+            yield from self._opened(Wraps(point, entries), raw(resource.id))
+
+    def _opened(self, wraps: Wraps, subject: bytes) -> Iterator[bytes]:
+        for storage in self._storage:
+            if content := wraps.open(storage, subject):
                 yield content
 
     @cached_property
-    def _storage(self) -> bytes:
-        return self._secrets().storage
+    def _storage(self) -> list[bytes]:
+        return [secrets.storage for secrets in (self._secrets(), *self._former())]
 
     def pieces(self, inner: Inner, chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
         """Yield what *chunks*, of which there are *count*, hold of a large file. Raise `Malformed`."""

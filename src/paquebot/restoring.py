@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,9 +16,10 @@ from pathlib import Path
 from paquebot import backup, keychain
 from paquebot import home as homes
 from paquebot.backup import Export
-from paquebot.errors import Malformed, Misused, WrongKey
+from paquebot.errors import KeysLocked, Malformed, Misused, WrongKey
 from paquebot.keychain import ENVELOPE_KEYS, NODE_KEY, USER_KEY, Keychain
 from paquebot.passphrase import Passphrases
+from paquebot.private import Privacy
 from paquebot.protocol import admission, merging
 from paquebot.protocol.effects import Effect, Effects, Keep, KeepBlob, SavePeer, Tell
 from paquebot.protocol.encoding import digest, short
@@ -155,6 +156,16 @@ def merge(
                     _take_keys(chain, made, export, local.node, taken, entropy)
                 if other is not None:
                     _merge(store, other, wall, taken, proven=export.manifest.encrypted)
+                with suppress(KeysLocked):  # then it is opened at the next sync
+                    privacy = Privacy(
+                        store.view,
+                        chain.envelope_keys,
+                        lambda: chain.private_key(NODE_KEY),
+                        entropy,
+                        chain.former_envelope_keys,
+                    )
+                    store.commit(privacy.open_new())
+                    store.commit(privacy.open_again())
         finally:
             backup.discard(made)
     return taken
@@ -212,7 +223,11 @@ def _take_keys(chain: Keychain, made: Path, export: Export, node: str, taken: Ta
             if name in there and not (chain.folder / name).exists():
                 _put(chain, theirs, name, name, entropy)
                 taken.secrets.append(keychain.NAMES[name])
-    elif ENVELOPE_KEYS in there:
+    for name in sorted(there - set(keychain.NAMES)):
+        if not (chain.folder / name).exists():
+            _put(chain, theirs, name, name, entropy)
+            taken.secrets.append(f"storage and recovery key of the former node {name[7:17]}")
+    if export.manifest.node != node and ENVELOPE_KEYS in there:
         name = keychain.FORMER.format(short(export.manifest.node))
         if not (chain.folder / name).exists():
             theirs.envelope_keys()  # read, so that nothing unreadable is put there
@@ -222,7 +237,9 @@ def _take_keys(chain: Keychain, made: Path, export: Export, node: str, taken: Ta
 
 def _put(chain: Keychain, theirs: Keychain, name: str, target: str, entropy: Entropy) -> None:
     content = files.read_secret(theirs.folder / name)
-    if locking.parse(content, keychain.NAMES[name]) is not None:  # under a passphrase of its own, which it keeps
+    if (
+        name == USER_KEY and locking.parse(content, keychain.NAMES[name]) is not None
+    ):  # under a passphrase of its own, which it keeps
         files.write_secret(chain.folder / target, content)
     else:
         chain.write(target, content, entropy)

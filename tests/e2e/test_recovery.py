@@ -339,3 +339,32 @@ def test_without_an_export_peers_give_back_what_they_hold(pair, stick, tmp_path)
 
     assert sorted(new.texts()) == ["from Alice", "from Bob"]
     assert standing(bob)[old] == "revoked"
+
+
+def test_private_things_of_the_old_node_open_on_the_new_one_and_from_its_exports(pair, stick, tmp_path):
+    alice, bob = pair
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    uri = alice.say("for Bob alone", "--to", "Bob")
+    words = words_of(alice)
+    export(alice, tmp_path / "alice.export")
+    shutil.rmtree(alice.path)
+    new = Home(alice.path, "Alice")
+    new.run("init", "--recover", "--name", "Alice", "--words-file", "-", stdin=words.encode())
+    take(new, tmp_path / "alice.export")
+
+    assert "for Bob alone" in new.out("show", uri)
+    said = export(new, tmp_path / "second.export").stdout.decode()
+    assert "key of former node" in said
+    shutil.rmtree(new.path)
+    take(new, tmp_path / "second.export")
+    assert "for Bob alone" in new.out("show", uri)
+    other = Home(tmp_path / "other", "Alice")
+    other.run("init", "--recover", "--name", "Alice", "--words-file", "-", stdin=words.encode())
+    take(other, tmp_path / "second.export")
+    assert "for Bob alone" in other.out("show", uri)
+    for home in (new, other):
+        home.run("key", "passphrase", "--new-fd", fd_of("four random words"))
+        assert {each["protected"] for each in json.loads(home.out("key", "list", "--json"))} == {"passphrase"}
+        shown = home.run("--passphrase-fd", fd_of("four random words"), "show", uri, "--json").stdout
+        assert json.loads(shown)["text"] == "for Bob alone"

@@ -116,7 +116,7 @@ class Setting:
         """Return the home's node, to be opened with ``with`` and only looked at, also while another command runs."""
         from paquebot.node import Node
 
-        return Node(self.home, looking=True)
+        return Node(self.home, looking=True, passphrases=self.passphrases())
 
 
 class Commands(click.Group):
