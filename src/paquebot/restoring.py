@@ -21,12 +21,13 @@ from paquebot.keychain import ENVELOPE_KEYS, NODE_KEY, USER_KEY, Keychain
 from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
 from paquebot.protocol import admission, merging
-from paquebot.protocol.effects import Effect, Effects, Keep, KeepBlob, SavePeer, Tell
+from paquebot.protocol.effects import Effect, Effects, Keep, KeepBlob, Note, SavePeer, Tell
 from paquebot.protocol.encoding import digest, short
 from paquebot.protocol.engine import Engine
+from paquebot.protocol.events import Kind
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import SignedObject
-from paquebot.protocol.stamp import Millis
+from paquebot.protocol.stamp import Millis, format_time
 from paquebot.protocol.trust import announcement_fields
 from paquebot.store import Store, snapshot
 from paquebot.store.blobs import Blobs
@@ -107,9 +108,16 @@ def _renew(made: Path, export: Export, wall: Millis, entropy: Entropy, passphras
         fields = announcement_fields(secrets.announcement(local.node))
         store.commit(engine.publish([Draft(schemas=("envelope_keys",), fields=fields)], wall))
         now = engine.now(wall)
-        store.commit(iter([SavePeer(replace(peer, ask_at=now)) for peer in view.peers()]))  # what has happened since?
+        store.commit(_woken(view, export.manifest.created, now))
     finally:
         store.close()
+
+
+def _woken(view: SqliteView, then: Millis, now: Millis) -> Effects:
+    """Ask all peers what has happened since *then*, and note it for the person."""
+    for peer in view.peers():
+        yield SavePeer(replace(peer, ask_at=now))
+    yield Note(Kind.RESTORED, now, detail=f"this home was brought back from an export of {format_time(then)[:10]}")
 
 
 def _check_names(view: SqliteView) -> None:

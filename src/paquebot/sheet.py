@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -117,8 +118,8 @@ def about(sheet: Sheet) -> tuple[str, ...]:
     return (
         f"Whoever holds this sheet can act as {sheet.name}: make a new node in that name, and revoke those there are"
         f" ({nodes}). It opens no letter and holds no message. Keep it where a thief of the machine does not look.",
-        f"On a new machine: paquebot init --recover --name {sheet.name!r}, {how}. Then paquebot import FILE with the"
-        " latest export, if there is one; without, exchange cards with your peers anew.",
+        f"On a new machine: paquebot init --recover --name {shlex.quote(sheet.name)}, {how}. Then paquebot import FILE"
+        " with the latest export, if there is one; without, exchange cards with your peers anew.",
         "If the old machine was lost or stolen, then: paquebot node replace OLDNODE"
         f"{f' (one of {nodes})' if nodes else ''}. Your peers will go on with the new node.",
     )

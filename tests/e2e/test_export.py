@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
@@ -84,6 +85,7 @@ def test_a_node_lives_again_from_its_export(known, stick, tmp_path):
 
     assert "Alice" in said
     assert "user key, node key, envelope keys" in said
+    assert "brought back from an export" in alice.out("log")
     again = alice.json("list", "--all")
     assert [each["id"] for each in again[: len(listed)]] == [each["id"] for each in listed]
     assert [each["schema"] for each in again[len(listed) :]] == ["envelope_keys"]
@@ -509,3 +511,5 @@ def test_a_restored_store_has_the_same_shape_as_a_new_one(known, tmp_path):
     store = Store(home.path)
     assert store.view.local().name == "Alice"
     store.close()
+    with closing(sqlite3.connect(home.path / "store.db")) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)  # who looks does not stop who writes

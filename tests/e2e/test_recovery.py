@@ -298,6 +298,7 @@ def test_a_new_node_takes_the_place_of_a_stolen_one(stolen, stick, tmp_path, by)
 
     assert standing(bob)[old] == standing(new)[old] == "revoked"
     assert standing(bob)[node_of(new)] == "trusted"
+    assert {each["name"]: each["node"] for each in bob.json("peer", "list")}["Alice"] == node_of(new)
     assert sorted(bob.texts()) == ["after the theft", "from Alice", "from Bob", "from the new machine"]
     assert sorted(new.texts()) == sorted(bob.texts())
     assert "after the theft" not in thief.texts()

@@ -14,7 +14,8 @@ from paquebot.protocol.encoding import short
 from paquebot.protocol.stamp import Millis, parse_time
 
 FOLLOWS = """Your peers will know this node under the other one's name, take nothing more from that one, and seal
-nothing to it. What it holds already, whoever has it can read; what it published before now still counts."""
+nothing to it. What it holds already, whoever has it can read; what it published before now still counts.
+If your user key lay on it unlocked, whoever has it can speak as you: then begin anew, with a new user."""
 
 
 @click.command("replace")

@@ -63,8 +63,9 @@ class Blobs:
 
     def names(self) -> Iterator[bytes]:
         """Yield the names of all blobs, in order."""
-        for path in sorted(self._folder.glob("[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 62)):
-            yield bytes.fromhex(path.parent.name + path.name)
+        for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.glob("[0-9a-f]" * 62)):
+                yield bytes.fromhex(folder.name + path.name)
 
     def drop(self, name: bytes) -> None:
         """Delete a blob. Deleting what is not there is done already."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from paquebot.errors import Malformed, NotInitialised, StoreError
@@ -14,6 +16,7 @@ NAME = "store.db"
 def take(folder: Path, target: Path) -> None:
     """Write a whole and compact copy of the store in *folder* to the new file *target*. Raise `StoreError`."""
     try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(f"{(folder / NAME).absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
         try:
             db.execute("VACUUM INTO ?", (str(target),))
@@ -31,6 +34,8 @@ def adopt(folder: Path) -> Store:
     """
     path = folder / NAME
     _check(path, None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")  # which a copy is not; or who looks would stop who writes
     store = Store(folder)
     try:
         _check(path, _shape())
