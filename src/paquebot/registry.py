@@ -7,9 +7,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from paquebot.errors import PluginError
-from paquebot.transport import API_VERSION, Context, Transport
+from paquebot.transport import API_VERSION, Context, Described, Transport
 
 GROUP = "paquebot.transports"
+
+
+DESCRIBERS = "paquebot.describers"
+"""Functions from bytes to `Described`, or None if the bytes are no file of that carrier's."""
 
 
 class TransportKind:
@@ -51,3 +55,15 @@ def load(name: str) -> TransportKind:
             f"the transport {name!r} speaks version {getattr(kind, 'api', None)} of the door, not {API_VERSION}"
         )
     return TransportKind(name, kind)
+
+
+def describe(data: bytes) -> Described | None:
+    """Return what a carrier's own file holds, if any installed carrier knows its form."""
+    for point in sorted(entry_points(group=DESCRIBERS), key=lambda point: point.name):
+        try:
+            found = point.load()(data)
+        except Exception:  # noqa: S112  a stranger's module may fail in any way; others may know the file
+            continue
+        if isinstance(found, Described):
+            return found
+    return None

@@ -22,9 +22,9 @@ from typing import ClassVar, Protocol, Self
 from paquebot.errors import ParcelTooLarge, Permanent, Transient, TransportError
 
 __all__ = [
-    "API_VERSION", "Acknowledgement", "Arrival", "Capability", "Context", "Finding", "Handover", "Outgoing",
-    "ParcelTooLarge", "Permanent", "Recipient", "Stage", "TokenShown", "Transient", "Transport", "TransportError",
-    "Verdict", "token_hash",
+    "API_VERSION", "Acknowledgement", "Arrival", "Capability", "Context", "Described", "Finding", "Handover",
+    "Outgoing", "ParcelTooLarge", "Permanent", "Recipient", "Stage", "TokenShown", "Transient", "Transport",
+    "TransportError", "Verdict", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -161,6 +161,19 @@ class Acknowledgement:
     key: str
     verdict: Verdict
     token: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a file of a carrier's own form holds, as far as anybody may know who finds it."""
+
+    kind: str
+    """What the file is, in a word or two."""
+    facts: tuple[tuple[str, str], ...]
+    checks: tuple[tuple[str, bool, str], ...] = ()
+    """What must be true of it, whether it is, and a detail."""
+    parcels: tuple[bytes, ...] = ()
+    """The first few whole parcels in it, to be described in their turn."""
 
 
 class Context(Protocol):

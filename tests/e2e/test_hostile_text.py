@@ -94,6 +94,7 @@ WAYS = {
     "export": [["{tmp}/{name}.out", "--no-secrets"], ["{s}/x"]],
     "import": [["{file}"], ["nowhere{s}"]],
     "node list": [[]],
+    "node replace": [["{s}", "--yes"]],
     "node revoke": [["{s}"], ["Bob{s}", "--now", "--yes"]],
     "trust list": [[], ["--all"]],
     "trust give": [["{s}", "--may", "read"], ["{s}", "--may", "{s}"], ["{s}", "--until", "{s}"]],

@@ -35,6 +35,12 @@ _VOLUME = re.compile(r"[^\n]*\n([A-Z2-7]{16})\r?\n", re.ASCII)
 _FORMAT_PARTS = (ROOT, "FORMAT.TXT")
 
 
+def read_names(text: str) -> tuple[str, str] | None:
+    """Return version and volume that a file such as `FORMAT` names, if it is one."""
+    version, volume = _VERSION.match(text), _VOLUME.match(text)
+    return (version[1], volume[1]) if version and volume else None
+
+
 def read_volume(folder: Folder) -> str | None:
     """Return the volume id that stands on the medium, if any. Raise `Permanent` if its format is too new."""
     with folder.reading(_FORMAT_PARTS) as read:

@@ -26,7 +26,8 @@ VERDICTS = {True: "ok", False: "FAILED", None: "not checked"}
 @click.option("--at", metavar="DATE", help="Judge expiry at this date (2016-01-01) instead of today.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def inspect_command(files: tuple[Path, ...], keys: tuple[Path, ...], at: str | None, wants_json: bool) -> int:
-    """Say what a file is, and check it: a container, signature object, journal text, card, key or envelope.
+    """Say what a file is, and check it: a container, signature object, journal text, card, key, envelope,
+    opened bundle, or a stick's crate or slip.
 
     Identities found in any of the FILES serve as keys for the others. Exits with 0 only if every check holds.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from paquebot import registry
 from paquebot.display import printable
 from paquebot.errors import PaquebotError
 from paquebot.inspection.cards import judge_card
+from paquebot.inspection.carried import is_bundle, judge_bundle, judge_described
 from paquebot.inspection.collecting import collect
 from paquebot.inspection.containers import judge_json
 from paquebot.inspection.envelopes import is_openpgp, judge_armoured, judge_envelope
@@ -65,6 +67,10 @@ def _recognise(page: Page, data: bytes) -> str:
         return judge_armoured(page, data)
     if data[0] & 0x80 and is_openpgp(data):
         return judge_envelope(page, data)
+    if described := registry.describe(data):
+        return judge_described(page, described)
+    if is_bundle(data):
+        return judge_bundle(page, data)
     try:
         text = data.decode("ascii")
     except UnicodeDecodeError:
