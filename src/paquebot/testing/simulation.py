@@ -209,7 +209,9 @@ class Simulation:
     def _lie(self, outgoing: Outgoing, parcel: bytes, *, honest_seal: bool) -> bytes | None:
         """An envelope full of lies: by Mallory's own seal, or by a peer's whose envelope key was stolen."""
         letter = self.witness.letters[outgoing.id]
-        by = next(house for house in self.houses if house.node == self.witness.senders[letter.id])
+        by = next((house for house in self.houses if house.node == self.witness.senders[letter.id]), None)
+        if by is None:  # it goes on as another node by now
+            return None
         keys = by.view.announcement(letter.peer)
         key = keys.pick(Millis(self.now), HOUR_MS) if keys else None
         if key is None:
@@ -231,7 +233,7 @@ class Simulation:
         return PlainSealer(by.node, by.secrets, b"Mallory's guess").seal(data, [key], at=bundle.created)
 
     def _lies(self, by: House) -> Iterator[Part]:
-        lines = by.view.own_lines(1, by.view.tip()[0])
+        lines = [line for line in by.view.own_lines(1, by.view.tip()[0]) if line.bytes]
         signed = by.view.resource(self.dice.choice(lines).entry.resource)
         assert signed is not None
         other = self.dice.choice([house for house in self.houses if house is not by])
