@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from paquebot.errors import ConfigError
+from paquebot import amounts
+from paquebot.errors import ConfigError, Misused
 from paquebot.protocol.events import Kind
 
 FILE_NAME = "config.toml"
@@ -88,6 +89,33 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepRule:
+    """One ``[[keep.rule]]``: how long what it names is kept; without *days*, for ever."""
+
+    peer: str | None = None
+    tag: str | None = None
+    kind: str | None = None
+    """``message``, ``file`` or another schema's name."""
+    days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The ``[keep]`` table: how long and how much this home keeps. Without it, everything for ever."""
+
+    days: int | None = None
+    bytes: int | None = None
+    unread: bool = False
+    """Also forget what nobody here has looked at."""
+    rules: tuple[KeepRule, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything that it may want forgotten."""
+        return self.days is not None or self.bytes is not None or bool(self.rules)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the file says."""
 
@@ -97,6 +125,7 @@ class Config:
     hooks: Hooks = Hooks()
     outputs: tuple[Output, ...] = ()
     watches: tuple[Watch, ...] = ()
+    keep: Keep = Keep()
     welcome: bool = False
     """Whoever introduces itself becomes a peer: ``accept = "first"``."""
 
@@ -119,7 +148,7 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch"])
+    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch", "keep"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
@@ -131,6 +160,7 @@ def read(path: Path) -> Config:
         _hooks(path, value.get("hooks", {})),
         _tables(path, "output", value.get("output", []), Output),
         _watches(path, value.get("watch", [])),
+        _keep(path, value.get("keep", {})),
         welcome=_welcome(path, value.get("accept", "ask")),
     )
 
@@ -232,6 +262,38 @@ def _carrier(path: Path, name: str, table: object) -> Carrier:
     if not isinstance(uses, str):
         raise ConfigError(f'{where} does not say which transport it uses; for a stick: uses = "drop"')
     return Carrier(name, uses, {key: value for key, value in table.items() if key != "uses"})
+
+
+def _keep(path: Path, table: object) -> Keep:
+    where = f"{path}: [keep]"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} is not a table")
+    _known(path, "[keep]", table, ["days", "size", "unread", "rule"])
+    days, unread, rules = table.get("days"), table.get("unread", False), table.get("rule", [])
+    if not (days is None or _count(days)) or not isinstance(unread, bool) or not isinstance(rules, list):
+        raise ConfigError(f"{where}: write days = 90, unread = true or false, and rules as [[keep.rule]]")
+    try:
+        most = amounts.size(table["size"]) if "size" in table else None
+    except (Misused, TypeError):
+        raise ConfigError(f'{where}: write size = "10 GiB"') from None
+    return Keep(days, most, unread, tuple(_rule(path, rule) for rule in rules))
+
+
+def _rule(path: Path, table: object) -> KeepRule:
+    where = f"{path}: [[keep.rule]]"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} is not a table")
+    _known(path, "[[keep.rule]]", table, ["peer", "tag", "kind", "days"])
+    if not any(key in table for key in ("peer", "tag", "kind")):
+        raise ConfigError(f"{where}: it names no peer, no tag and no kind")
+    for key, value in table.items():
+        if not (_count(value) if key == "days" else isinstance(value, str)):
+            raise ConfigError(f"{where}: {key} = {value!r} will not do")
+    return KeepRule(**table)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100_000
 
 
 def settings(where: str, kind: type, table: Mapping[str, Any]) -> object:

@@ -49,6 +49,7 @@ from paquebot.staging import stage
 from paquebot.store import Store
 from paquebot.store.view import Listed, Quarantined, SqliteView
 from paquebot.transport import Transport
+from paquebot.upkeep import Upkeep
 from paquebot.vault import keystore
 from paquebot.vault.sealer import Sealer
 
@@ -316,18 +317,22 @@ class Node:
         return lookup.find(self.view, text)
 
     def resource(self, name: ResourceId) -> Resource:
-        """Return a resource that is held."""
+        """Return a resource that is held. Raise `NotFound` if its bytes are not here any more."""
         signed = self.view.resource(name)
-        assert signed is not None
+        if signed is None:
+            raise NotFound(f"the bytes of {name[:12]}… are not here any more")
         return Resource.read(signed, self.view.schema)
 
     def expires(self, listed: Listed) -> Millis | None:
         """Return when *listed* stops being of use, if its author says so where it is not private."""
-        about = self.resource(listed.id).about
+        about = None if listed.gone else self.resource(listed.id).about
         return about.expires if about else None
 
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
+        if listed.gone:
+            remedy = "" if listed.gone == "forgotten" else "; it is asked of peers again"
+            raise NotFound(f"{printable(listed.filename or listed.title or listed.id[:12])} was {listed.gone}{remedy}")
         yield from content.read(self.view, self._private, listed, self.resource(listed.id))
 
     def shown(self, listed: Listed) -> None:
@@ -382,6 +387,11 @@ class Node:
         """Return a store in memory that holds what this node knows: to be tried things on, and closed."""
         return self._store.copy()
 
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """What keeps this home's disk in order."""
+        return Upkeep(self.home, self._store, self._engine, self.now, self.clock_doubtful)
+
     # -- moving ----------------------------------------------------------------------------
 
     def carriers(self, names: Sequence[str], via: Sequence[str]) -> list[config.Carrier]:
@@ -421,6 +431,7 @@ class Node:
                 report.problems.append(Problem("this home", str(error), error.exit_code))
                 break
             self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
+        report.forgotten += self.upkeep.forget_by_rule()
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         return report
 

@@ -68,7 +68,7 @@ class Privacy:
             if resource.kind == WRAP:
                 target, _, _ = privacy.read_wrap(resource)
                 yield NoteClosed(name, target)
-                if self._view.has(target) and self._view.opened(target) is None:
+                if self._view.resource(target) and self._view.opened(target) is None:
                     yield from self._try(target, [name])
             else:
                 yield from self._try(name, self._view.keys_to(name))

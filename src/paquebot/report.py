@@ -43,6 +43,8 @@ class Report:
     """Of our envelopes, planned and not handed over."""
     read_back: bool = False
     """What was written was read back from its medium."""
+    forgotten: int = 0
+    """Things whose bytes were deleted because ``[keep]`` says so."""
     set_aside: int = 0
     """How many pieces were set aside with their bytes."""
     findings: list[Problem] = field(default_factory=list)
@@ -90,6 +92,8 @@ class Report:
         if self.outcomes:
             parts.append(_sum("items", self.outcomes))
         parts.append(f"new {self.new}")
+        if self.forgotten:
+            parts.append(f"forgotten by rule {self.forgotten}")
         return "; ".join(parts)
 
     def as_json(self) -> dict[str, object]:
@@ -107,6 +111,7 @@ class Report:
             "not_yet": self.not_yet,
             "outcomes": dict(sorted(self.outcomes.items())),
             "new": self.new,
+            "forgotten": self.forgotten,
             "findings": [{"where": each.where, "what": each.what} for each in self.findings],
             "notes": self.notes,
             "problems": [

@@ -126,6 +126,8 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
     theirs, incomplete = 0, 0
     published = {}
     for listed in view.listed(SHOWN_KINDS):
+        if listed.gone:
+            continue
         if listed.user == local.user:
             published[listed.number] = listed.received
         else:

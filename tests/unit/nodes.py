@@ -87,8 +87,8 @@ class MemoryNode:
     def texts(self) -> set[str]:
         """Return all messages that are held."""
         names = [each.id for each in self.store.view.listed(["message"])]
-        found = [self.store.view.resource(name) for name in names]
-        return {publishing.Resource.read(each, self.store.view.schema).container.value["message"] for each in found}  # type: ignore[arg-type]
+        found = [signed for name in names if (signed := self.store.view.resource(name))]
+        return {publishing.Resource.read(each, self.store.view.schema).container.value["message"] for each in found}
 
     def poll(self, link: Link = STICK, now: Millis = NOW) -> list[tuple[Letter, Bundle]]:
         """Plan, compose, and hand everything that is due to a carrier; return what it carries."""

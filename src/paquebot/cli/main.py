@@ -57,6 +57,9 @@ COMMANDS = {
     "recovery": "recovering",
     "export": "backups",
     "import": "backups",
+    "forget": "keeping",
+    "check": "keeping",
+    "repair": "keeping",
     "inspect": "looking",
     "demo": "looking",
 }
@@ -85,6 +88,9 @@ SUMMARIES = {
     "key": "List this node's secrets, and lock them by a passphrase.",
     "log": "Say what happened, and when.",
     "hook": "List, retry or drop what hooks and folders have not done yet.",
+    "forget": "Delete things from this home for good.",
+    "check": "Check that this home is whole.",
+    "repair": "Mend what `check` finds.",
     "inspect": "Say what a file is, and check it.",
     "demo": "Show two nodes syncing by a stick, in ten seconds.",
 }

@@ -39,7 +39,8 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
       paquebot list --new --json
     """
     with setting.look() as node:
-        found = list(node.view.listed(None if everything else SHOWN_KINDS, new=new, revoked=everything))
+        listed = node.view.listed(None if everything else SHOWN_KINDS, new=new, revoked=everything)
+        found = [each for each in listed if everything or not each.gone]
         names = names_of(node)
         if wants_json:
             output.as_json([_as_json(each, node, names) for each in found])
@@ -92,8 +93,13 @@ def _for(node: Node, listed: Listed) -> str:
     return f"for {' and '.join(filter(None, (', '.join(named[:-1]), named[-1])))}"
 
 
+def _readable(listed: Listed) -> bool:
+    """Whether it is a text, or something else that can be shown, and is here for us."""
+    return listed.kind not in ("file", *CLOSED) and not listed.gone
+
+
 def _excerpt(node: Node, listed: Listed) -> str:
-    if listed.kind != "message" or listed.revoked_by or node.view.opened(listed.id) is not None:  # a list needs no keys
+    if not _readable(listed) or listed.kind != "message" or node.view.opened(listed.id) is not None:
         return ""
     text = b"".join(node.content(listed)).decode()
     first = text.strip().split("\n", 1)[0]
@@ -121,7 +127,8 @@ def _as_json(listed: Listed, node: Node, names: dict[str, str]) -> dict[str, obj
         "stamp": str(listed.stamp),
         "received": output.iso(listed.received),
         "new": not listed.shown,
-        "complete": not listed.lacking,
+        "complete": not listed.lacking and not listed.gone,
+        "gone": listed.gone or None,
         "revoked": listed.revoked_by is not None,
         "private": listed.kind in CLOSED or readers is not None,
         "readers": readers,
@@ -164,8 +171,7 @@ def show_command(setting: Setting, id_: str, thread: bool, everything: bool, wan
         if thread:
             _show_thread(node, listed, wants_json=wants_json)
             return
-        bare = listed.kind in ("file", *CLOSED) or (everything and listed.revoked_by)
-        text = None if bare else b"".join(node.content(listed)).decode()
+        text = b"".join(node.content(listed)).decode() if _readable(listed) else None
         value = _as_json(listed, node, names_of(node))
         if listed.kind == custom.RECORD and not value["private"]:
             value["schema"] = node.resource(listed.id).container.schemas[0]
@@ -177,7 +183,7 @@ def show_command(setting: Setting, id_: str, thread: bool, everything: bool, wan
     if wants_json:
         output.as_json({**value, "text": text, "peers": reached})
         return
-    for key in ("id", "uri", "author_name", "schema", "title", "filename", "size", "stamp"):
+    for key in ("id", "uri", "author_name", "schema", "title", "filename", "size", "stamp", "gone"):
         if value[key] not in ("", None):
             click.echo(f"{key.removesuffix('_name'):<9} {printable(str(value[key]))}")
     if listed.tags:
@@ -288,7 +294,7 @@ def save_command(
                 write_file(target, node.content(listed))
             else:
                 assert all_to is not None
-                if listed.lacking and not ids:
+                if (listed.lacking or listed.gone) and not ids:
                     continue
                 path = write_out(all_to, listed, node)
             node.shown(listed)

@@ -283,7 +283,7 @@ def _is_own(view: View, resource: Resource) -> bool:
 
 
 def _own_line(view: View, resource: Resource) -> journal.Line:
-    """The line of our journal that names the resource: the next one, or the one that was recalled before it."""
+    """The line of our journal that names the resource: the next one, or the one that was recalled or lost before it."""
     me = view.local().node
     number = next((number for who, number in view.naming(resource.id) if who == me), 0)
     name = view.line_id(me, number) if number else None

@@ -91,8 +91,15 @@ def _chosen(
         handicap = doubt(view, node) + (whole is not None and node not in whole)
         return times + handicap, peer is not None and peer.user == publisher, _spread(resource, node)
 
-    listing = {who for who, _ in view.naming(resource) if who in reachable}
-    return min((who for who in listing if not _denied(rows.get(who), now)), key=order, default=None)
+    holders = _holders(view, resource) & set(reachable)
+    return min((who for who in holders if not _denied(rows.get(who), now)), key=order, default=None)
+
+
+def _holders(view: View, resource: ResourceId) -> set[Fingerprint]:
+    """Who lists *resource*, and, if it was here before and was lost, who says that it holds it."""
+    naming = view.naming(resource)
+    mine = Ranges.numbers(number for who, number in naming if who == view.local().node)
+    return {who for who, _ in naming} | {peer.node for peer in view.peers() if mine & (peer.applied | peer.known)}
 
 
 def _spread(resource: ResourceId, node: Fingerprint) -> bytes:
@@ -159,7 +166,7 @@ def denied(view: View, identifier: str, node: Fingerprint, now: Millis) -> Effec
     yield SaveAsking(said)
     if not any(each.until > now for each in view.askings(resource)):
         rows[node] = said
-        left = any(view.peer(who) and not _denied(rows.get(who), now) for who, _ in view.naming(resource))
+        left = any(view.peer(who) and not _denied(rows.get(who), now) for who in _holders(view, resource))
         yield Asked(resource, Millis(0 if left else now + DENIED_MS))
 
 
@@ -187,6 +194,16 @@ def listed(view: View, resource: ResourceId, now: Millis) -> Effects:
     rows = view.askings(resource)
     if rows:
         yield Asked(resource, now if any(row.until > now for row in rows) else Millis(0))
+
+
+def hold(view: View, lines: Ranges, node: Fingerprint) -> Effects:
+    """*node* says that it holds what our *lines* name: what we lost of that it can be asked for again."""
+    names = (line.entry.resource for run in lines.runs for line in view.own_lines(*run) if line.gone)
+    for resource in names:
+        for row in view.askings(resource):
+            if row.peer == node and row.denied and not view.has(resource):
+                yield SaveAsking(replace(row, denied=Millis(0)))
+                yield Asked(resource, Millis(0))
 
 
 def came(view: View, resource: ResourceId, sender: Fingerprint | None) -> Effects:

@@ -62,6 +62,27 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete a resource's bytes, chunks included. Its line stays and it counts as held, so that it never returns."""
+
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """Note that a resource's bytes are damaged. Its line stays; it is not held until it comes again."""
+
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class LoseBlob:
+    """Note that a chunk's bytes are missing or damaged: the files that it belongs to lack it again."""
+
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AddChunks:
     """Add the data chunks that a file's index block names, at the places from *first* on."""
 
@@ -435,6 +456,9 @@ Effect: TypeAlias = (
     | SavePeer
     | SaveTold
     | Keep
+    | Forget
+    | Lose
+    | LoseBlob
     | AddChunks
     | KnowIdentity
     | KnowAnnouncement

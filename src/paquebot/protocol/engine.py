@@ -18,6 +18,7 @@ from paquebot.protocol import (
     admission,
     clear,
     evidence,
+    forgetting,
     hearing,
     mailing,
     meeting,
@@ -28,7 +29,7 @@ from paquebot.protocol import (
 )
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SetClock, Tell
-from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.evidence import Occasion
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import SKEW_MS
@@ -94,6 +95,17 @@ class Engine:
         found = self._view.peer(peer)
         if found is not None:
             yield from patience.retry(self._view, found)
+
+    def let_go(self, names: Sequence[ResourceId]) -> Effects:
+        """Delete the bytes of *names* for good. Raise `Misused`."""
+        yield from forgetting.forget(self._view, names)
+
+    def lose(self, resources: Sequence[ResourceId], chunks: Sequence[bytes]) -> Effects:
+        """Take the bytes of *resources* and *chunks* for damaged, and want them again."""
+        for resource in resources:
+            yield from forgetting.lose(self._view, resource)
+        for chunk in chunks:
+            yield from forgetting.lose_blob(self._view, chunk)
 
     def sender(self, bundle: Bundle, signers: Sequence[str]) -> Fingerprint:
         """Return which of *signers*, who announce one key, the header names. Raise `Refused` if it names none."""

@@ -125,6 +125,9 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             owes_ack=owes_ack,
         )
     )
+    told = view.told(peer.node, hearing.link.medium)
+    if told.failures:  # it lives, whatever became of our letters
+        yield SaveTold(replace(told, failures=0, retry_at=Millis(0)))
     hearing = replace(hearing, newest=newest)
     yield from _within_reach(hearing)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
@@ -387,6 +390,7 @@ def _tally(hearing: Hearing, tally: Tally) -> Effects:
         peer = hearing.peer
     applied = tally.applied & Ranges.of((1, tally.number))
     chunks = mailing.chunks_at(view, applied - peer.applied)
+    yield from asking.hold(view, applied - peer.applied, peer.node)
     yield SavePeer(
         replace(
             peer,

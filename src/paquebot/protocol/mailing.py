@@ -232,7 +232,7 @@ def _cut(view: View, peer: Peer, first: int, last: int, room: int) -> Iterator[P
 
 def goes_unasked(line: OwnLine) -> bool:
     """Our user's resources travel with the line that announces them; the manifest of a large file may be larger."""
-    return line.mine and (line.bytes <= 2 * INLINE_BYTES_MAX or bool(line.chunks))
+    return line.mine and not line.gone and (line.bytes <= 2 * INLINE_BYTES_MAX or bool(line.chunks))
 
 
 def _cost(view: View, plan: Plan) -> int:
@@ -372,7 +372,6 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     for reply in view.replies(peer.node):
         if reply.number in letter.plan.replies:
             parts += _answer(view, key, _still(view, peer, reply, letter.created), len(parts))
-    parts += (Want(resource, chunks) for resource, chunks in letter.plan.wants)
     for number in letter.plan.chunks:
         name = view.chunk(number)
         data = view.blob(name) if name else None
@@ -381,6 +380,8 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     if peer.heard or peer.received:  # who was restored to before it heard anything says that, too
         parts += _outcomes(view, peer)
         parts.append(Tally(peer.heard, peer.heard_id, _latest(peer.done)))
+    # After the tally: whoever believes that we hold a file would take our wish for an old one.
+    parts += (Want(resource, chunks) for resource, chunks in letter.plan.wants)
     floor = min(letter.sequence, view.oldest(peer.node) or letter.sequence)
     to = To(node_tag(peer.node), letter.sequence, letter.token, floor, _heard(view, peer))
     return Bundle(

@@ -267,6 +267,8 @@ class OwnLine:
     """Our numbers of its chunks, if it is a large file."""
     kind: str = ""
     """The name of the schema that says what it is."""
+    gone: bool = False
+    """Its bytes are not here any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,13 +346,13 @@ class View(PastView, AuthorityView, Protocol):
         """Return the peer with that node fingerprint."""
 
     def has(self, resource: ResourceId) -> bool:
-        """Return whether *resource* is held, though chunks may be missing."""
+        """Return whether *resource* is held, though chunks may be missing. One that was forgotten counts."""
 
     def complete(self, resource: ResourceId) -> bool:
-        """Return whether *resource* is held with all its chunks."""
+        """Return whether *resource* is held with all its chunks. One that was forgotten counts."""
 
     def resource(self, resource: ResourceId) -> SignedObject | None:
-        """Return a resource that is held."""
+        """Return a resource that is held; None for one that was forgotten."""
 
     def sender(self, resource: ResourceId) -> Fingerprint | None:
         """Return the peer that gave us *resource*; None if it was published here, or is not held."""
@@ -419,7 +421,10 @@ class View(PastView, AuthorityView, Protocol):
         """Return what *user* published according to any journal we know, and is neither held here nor waiting."""
 
     def wanted(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
-        """Return unknown resources that *journal* lists and nobody was asked for since *asked_before*."""
+        """Return unknown resources that *journal* lists and nobody was asked for since *asked_before*.
+
+        So are those that we lost and its node says it holds.
+        """
 
     def askings(self, resource: ResourceId) -> Sequence[Asking]:
         """Return who was asked for *resource* since it is lacking."""

@@ -11,6 +11,7 @@ from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Peer
 
 
 class AskingView:
@@ -21,6 +22,10 @@ class AskingView:
 
     def party(self, name: str, *, create: bool = False) -> int:
         """Return the number of a user or node."""
+        raise NotImplementedError
+
+    def peer(self, node: Fingerprint) -> Peer | None:
+        """Return the peer with that node fingerprint."""
         raise NotImplementedError
 
     def _name(self, number: int) -> Fingerprint:
@@ -42,7 +47,21 @@ class AskingView:
             self.party(journal_),
             limit,
         )
+        rows += self._lost(journal_, asked_before) if len(rows) < limit else []
         return [Entry(self._name(publisher), ResourceId(b64(resource))) for publisher, resource in rows]
+
+    def _lost(self, journal_: Fingerprint, asked_before: Millis) -> list[tuple[int, bytes]]:
+        """What we lost and the node of that journal says it holds, though it need not have told us its line."""
+        rows = self._all(
+            "SELECT wanted.publisher, wanted.resource, number FROM resource JOIN wanted ON wanted.node = resource.node"
+            " AND wanted.resource = resource.id WHERE resource.node = ? AND gone = 'lost' AND wanted.asked <= ? AND NOT"
+            " EXISTS (SELECT 1 FROM line WHERE line.node = wanted.node AND line.resource = wanted.resource"
+            " AND line.journal = ?) ORDER BY wanted.resource",
+            asked_before,
+            self.party(journal_),
+        )
+        peer = self.peer(journal_) if rows else None
+        return [(publisher, name) for publisher, name, number in rows if peer and number in peer.applied | peer.known]
 
     def wanted_count(self) -> int:
         """Return how many resources are listed by somebody and lacking here."""

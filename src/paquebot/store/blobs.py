@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from errno import EDQUOT, ENOSPC
 from hashlib import sha256
@@ -61,11 +62,35 @@ class Blobs:
             return None
         return data if sha256(data).digest() == name else None
 
+    def size(self, name: bytes) -> int | None:
+        """Return how many bytes the file called *name* has; None if it is not here."""
+        try:
+            return self._path(name).stat().st_size
+        except FileNotFoundError:
+            return None
+
     def names(self) -> Iterator[bytes]:
         """Yield the names of all blobs, in order."""
-        for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
-            for path in sorted(folder.glob("[0-9a-f]" * 62)):
-                yield bytes.fromhex(folder.name + path.name)
+        for path in self._files():
+            if re.fullmatch("[0-9a-f]{62}", path.name):
+                yield bytes.fromhex(path.parent.name + path.name)
+
+    def drafts(self) -> Iterator[Path]:
+        """Yield what a run that was cut off left half written."""
+        return (path for path in self._files() if path.name.startswith(".") and path.name.endswith(".part"))
+
+    def _files(self) -> Iterator[Path]:
+        folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        return (
+            path for folder in folders if re.fullmatch("[0-9a-f]{2}", folder.name) for path in sorted(folder.iterdir())
+        )
+
+    def read(self, name: bytes) -> bytes:
+        """Return what lies under that name, whole or not."""
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            return b""
 
     def drop(self, name: bytes) -> None:
         """Delete a blob. Deleting what is not there is done already."""

@@ -43,7 +43,8 @@ class PrivateView:
     def unopened(self) -> Sequence[ResourceId]:
         """Return the private resources, and keys to some, that are held and were not tried yet, oldest first."""
         rows = self._all(
-            "SELECT id FROM resource WHERE node = ? AND kind IN ('sealed', 'encrypted', 'wrap') AND NOT EXISTS ("
+            "SELECT id FROM resource WHERE node = ? AND kind IN ('sealed', 'encrypted', 'wrap') AND gone = ''"
+            " AND NOT EXISTS ("
             "SELECT 1 FROM closed WHERE closed.node = resource.node AND closed.resource = id) ORDER BY number"
         )
         return [ResourceId(b64(row[0])) for row in rows]
@@ -67,7 +68,8 @@ class PrivateView:
         """Return opened private resources of ours for *user* to which *node* has no key, oldest first."""
         rows = self._all(
             "SELECT audience.resource FROM audience JOIN resource ON resource.node = audience.node"
-            " AND resource.id = audience.resource WHERE audience.node = ? AND audience.reader = ? AND NOT EXISTS ("
+            " AND resource.id = audience.resource WHERE audience.node = ? AND audience.reader = ? AND gone = ''"
+            " AND NOT EXISTS ("
             "SELECT 1 FROM readable WHERE readable.node = audience.node AND readable.reader = ?"
             " AND readable.resource = audience.resource) ORDER BY resource.number LIMIT ?",
             self.party(user),

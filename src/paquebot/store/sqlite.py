@@ -8,10 +8,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 
-from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError, StoreTooNew
+from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError
 from paquebot.protocol import effects as ask
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
@@ -19,12 +18,13 @@ from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.state import Local
-from paquebot.store import aside, asking, authority, evidence, noting, past, private, strangers
+from paquebot.store import aside, asking, authority, checking, evidence, forgetting, noting, past, private, strangers
 from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
+from paquebot.store.checking import Finding, Progress
+from paquebot.store.migrating import migrate, scripts
 from paquebot.store.reading import look
 from paquebot.store.view import SqliteView
 
-APPLICATION_ID = 0x50415142  # "PAQB"
 SQLITE_MIN = (3, 37)  # STRICT tables
 
 
@@ -51,11 +51,11 @@ class Store:
     def _connect(self) -> tuple[sqlite3.Connection, bool]:
         """Open the file so that merely looking leaves no trace on the disk; no other process writes anyway."""
         if self._looking and self._path:
-            return look(self._path, len(_scripts())), False
+            return look(self._path, len(scripts())), False
         if self._path and self._path.exists() and not self._path.with_name("store.db-wal").exists():
             db = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
             with _closed_on_error(db):
-                if db.execute("PRAGMA user_version").fetchone()[0] == len(_scripts()):
+                if db.execute("PRAGMA user_version").fetchone()[0] == len(scripts()):
                     return db, False
             db.close()
         if self._path and not self._path.exists():
@@ -64,7 +64,7 @@ class Store:
         db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
         with _closed_on_error(db):
             db.execute("PRAGMA synchronous = FULL")  # what is acknowledged must survive a power cut
-            _migrate(db)
+            migrate(db, self._path)
         return db, True
 
     def _write(self) -> sqlite3.Connection:
@@ -228,6 +228,28 @@ class Store:
         )
         return self._db.execute(sql, (blob, blob, blob)).fetchone() is not None
 
+    def check(self, *, read_data: float = 0, progress: Progress = lambda _: None) -> Iterator[Finding]:
+        """Yield what is wrong with this store; *read_data* is the share of the chunks that is read. See `checking`."""
+        blobs = self.blobs if isinstance(self.blobs, Blobs) else None
+        with _translated():
+            yield from checking.check(self._db, self.view, blobs, read_data=read_data, progress=progress)
+
+    def reindex(self) -> None:
+        """Build all indexes of the database anew."""
+        with _translated():
+            self._write().execute("REINDEX")
+
+    def recount(self) -> None:
+        """Count anew how many chunks each file lacks."""
+        with _translated(), self._transaction():
+            checking.recount(self._db, self.view)
+
+    def stored(self, resource: ResourceId) -> bytes:
+        """Return the bytes that lie in a resource's row, whatever they are."""
+        sql = "SELECT payload FROM resource WHERE node = ? AND id = ?"
+        row = self._db.execute(sql, (self.view.node, raw(resource))).fetchone()
+        return bytes(row[0]) if row else b""
+
     def show(self, resource: ResourceId) -> None:
         """Note that a person has seen *resource*."""
         view = self.view
@@ -260,24 +282,6 @@ def _closed_on_error(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _scripts() -> list[str]:
-    """The migrations, oldest first; the version of a store is how many of them it has had."""
-    folder = resources.files("paquebot.store").joinpath("migrations")
-    return [each.read_text() for each in sorted(folder.iterdir(), key=lambda each: each.name) if each.name[0].isdigit()]
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    """Bring the tables up to date, in one transaction. Raise `StoreTooNew`."""
-    scripts = _scripts()
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(scripts):
-        raise StoreTooNew("this home was written by a newer paquebot")
-    if version < len(scripts):
-        db.execute("PRAGMA journal_mode = WAL")
-        stamp = f"PRAGMA user_version = {len(scripts)}; PRAGMA application_id = {APPLICATION_ID};"
-        db.executescript(f"BEGIN IMMEDIATE; {''.join(scripts[version:])} {stamp} COMMIT;")
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     """Say in our words what SQLite says in its own."""
@@ -300,16 +304,19 @@ class _Writer:
         self._view = view
         self._owner = (view.user, view.node)
         self._set_aside = False
+        self._dropped: list[bytes] = []
 
     def finish(self) -> list[bytes]:
         """Complete the transaction; return the names of blobs that may be needed no longer."""
-        return aside.make_room(self._db, self._view) if self._set_aside else []
+        return [*self._dropped, *(aside.make_room(self._db, self._view) if self._set_aside else [])]
 
     def apply(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 one line for each effect
         """Carry out *effect*."""
         match effect:
             case ask.Keep():
                 self._keep(effect)
+            case ask.Forget() | ask.Lose() | ask.LoseBlob():
+                self._dropped += forgetting.let_go(self._db, self._view, effect)
             case ask.SavePeer():
                 self._save_peer(effect)
             case ask.SaveTold():
@@ -402,6 +409,7 @@ class _Writer:
         large = len(signed.payload) > ROW_BYTES_MAX
         first = self._take_chunks(effect) if effect.chunk_total else 0
         rebuilt = signed.verbatim is None and len(signed.signatures) == 1
+        forgetting.make_way(self._db, self._view, raw(signed.id))
         self._insert(
             "resource",
             number=line.number,
@@ -430,7 +438,7 @@ class _Writer:
             shown=int(kept.sender is None),
         )
         name = raw(line.id), self._party(line.entry.publisher), raw(signed.id)
-        self._line(self._view.node, line.number, *name, otherwise="OR IGNORE")  # a recalled line is there already
+        self._line(self._view.node, line.number, *name, otherwise="OR IGNORE")  # it may be there already
         if kept.kind in PROOFS:
             self._view.weigh_again(kept.user)
         self._delete("wanted", "resource", raw(signed.id))

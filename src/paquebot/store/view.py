@@ -55,6 +55,8 @@ class Listed:
     shown: bool
     chunk_total: int
     lacking: int
+    gone: str = ""
+    """``forgotten`` or ``lost`` if its bytes are not here."""
     revoked_by: ResourceId | None = None
     """The revocation because of which it does not count."""
 
@@ -183,7 +185,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         """Return our lines from *first* to *last*."""
         rows = self._all(
             "SELECT line.number, line.id, line.publisher, line.resource, coalesce(payload_bytes, 0),"
-            " coalesce(chunk_first, 0), coalesce(chunk_total, 0), coalesce(kind, '') FROM line"
+            " coalesce(chunk_first, 0), coalesce(chunk_total, 0), coalesce(kind, ''), coalesce(gone, '') FROM line"
             " LEFT JOIN resource ON resource.node = line.node AND resource.number = line.number"
             " WHERE line.node = ? AND journal = ? AND line.number BETWEEN ? AND ? ORDER BY line.number",
             self.node,
@@ -199,8 +201,9 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
                 size,
                 Ranges.of((chunk, chunk + total - 1)),
                 kind,
+                bool(gone),
             )
-            for number, name, publisher, resource, size, chunk, total, kind in rows
+            for number, name, publisher, resource, size, chunk, total, kind, gone in rows
         ]
 
     def last_of_ours(self, first: int, last: int) -> int:
@@ -437,19 +440,20 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
     # -- resources ------------------------------------------------------------------
 
     def has(self, resource: ResourceId) -> bool:
-        """Return whether *resource* is held, though chunks may be missing."""
-        return self._one("SELECT 1 FROM resource WHERE node = ? AND id = ?", raw(resource)) is not None
+        """Return whether *resource* is held, though chunks may be missing. One that was forgotten counts."""
+        row = self._one("SELECT gone FROM resource WHERE node = ? AND id = ?", raw(resource))
+        return row is not None and row[0] != "lost"
 
     def complete(self, resource: ResourceId) -> bool:
-        """Return whether *resource* is held with all its chunks."""
-        row = self._one("SELECT lacking FROM resource WHERE node = ? AND id = ?", raw(resource))
-        return row is not None and row[0] == 0
+        """Return whether *resource* is held with all its chunks. One that was forgotten counts."""
+        row = self._one("SELECT lacking, gone FROM resource WHERE node = ? AND id = ?", raw(resource))
+        return row is not None and row[0] == 0 and row[1] != "lost"
 
     def resource(self, resource: ResourceId) -> SignedObject | None:
-        """Return a resource that is held."""
+        """Return a resource that is held; None for one that was forgotten."""
         row = self._one(
             "SELECT payload, payload_blob, signer, algorithm, signature, verbatim FROM resource"
-            " WHERE node = ? AND id = ?",
+            " WHERE node = ? AND id = ? AND gone = ''",
             raw(resource),
         )
         if row is None:
@@ -644,7 +648,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
 
     _LISTED = (
         "SELECT id, author, number, kind, title, filename, tags, size, stamp_at, stamp_count, received, sender, shown,"
-        " chunk_total, lacking, (SELECT cause FROM hidden WHERE hidden.node = resource.node AND"
+        " chunk_total, lacking, gone, (SELECT cause FROM hidden WHERE hidden.node = resource.node AND"
         " hidden.resource = resource.id) AS cause FROM resource"
     )
 
@@ -672,7 +676,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         return self._listed(*row) if row else None
 
     def _listed(self, id_: bytes, author: int, number: int, *rest: Any) -> Listed:
-        kind, title, filename, tags, size, at, count, received, sender, shown, total, lacking, cause = rest
+        kind, title, filename, tags, size, at, count, received, sender, shown, total, lacking, gone, cause = rest
         return Listed(
             ResourceId(b64(id_)),
             self._name(author),
@@ -688,6 +692,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
             bool(shown),
             total,
             lacking,
+            gone,
             ResourceId(b64(cause)) if cause else None,
         )
 

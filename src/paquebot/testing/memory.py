@@ -124,6 +124,8 @@ class MemoryStore:
             self.view.forget()
             raise
         self._tables.mark()
+        for name in writer.dropped:
+            self.blobs.drop(name)
         return done
 
     def carry(self, transport: str, key: str, value: bytes | None) -> None:
@@ -214,8 +216,9 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
             row = tables.rows.get(line.entry.resource)
             mine = line.entry.publisher == self._local.user
             size = len(row.kept.signed.payload) if row else 0
-            kind = row.kept.kind if row else ""
-            found.append(OwnLine(number, line.id, line.entry, mine, size, self.chunks_of(line.entry.resource), kind))
+            kind, gone = (row.kept.kind, bool(row.gone)) if row else ("", False)
+            chunks = self.chunks_of(line.entry.resource)
+            found.append(OwnLine(number, line.id, line.entry, mine, size, chunks, kind, gone))
         return found
 
     def last_of_ours(self, first: int, last: int) -> int:
@@ -292,15 +295,16 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
     # -- resources ----------------------------------------------------------------------
 
     def has(self, resource: ResourceId) -> bool:
-        return resource in self._tables.rows
+        row = self._tables.rows.get(resource)
+        return row is not None and row.gone != "lost"
 
     def complete(self, resource: ResourceId) -> bool:
         row = self._tables.rows.get(resource)
-        return row is not None and row.lacking == 0
+        return row is not None and row.lacking == 0 and row.gone != "lost"
 
     def resource(self, resource: ResourceId) -> SignedObject | None:
         row = self._tables.rows.get(resource)
-        return row.kept.signed if row else None
+        return row.kept.signed if row and not row.gone else None
 
     def _read(self, name: ResourceId) -> Resource | None:
         signed = self.resource(name)
@@ -338,7 +342,7 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
 
     def unopened(self) -> Sequence[ResourceId]:
         rows = [row for name, row in self._tables.rows.items() if name not in self._tables.closed]
-        closed = [row for row in rows if row.kept.kind in CLOSED_KINDS]
+        closed = [row for row in rows if row.kept.kind in CLOSED_KINDS and not row.gone]
         return [row.kept.signed.id for row in sorted(closed, key=lambda row: row.number)]
 
     def opened(self, resource: ResourceId) -> tuple[Fingerprint, ...] | None:
@@ -352,7 +356,8 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
 
     def unreadable(self, user: Fingerprint, node: Fingerprint, limit: int) -> Sequence[ResourceId]:
         t = self._tables
-        names = [name for who, name in t.audience if who == user and name in t.rows and (node, name) not in t.readable]
+        held = (name for who, name in t.audience if who == user and name in t.rows and not t.rows[name].gone)
+        names = [name for name in held if (node, name) not in t.readable]
         return sorted(names, key=lambda name: t.rows[name].number)[:limit]
 
     def schema(self, uri: str) -> str | None:
@@ -464,6 +469,7 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
             row.shown,
             row.chunk_total,
             row.lacking,
+            row.gone,
             self._tables.hidden.get(kept.signed.id),
         )
 

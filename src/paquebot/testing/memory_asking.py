@@ -21,9 +21,15 @@ class AskingView:
         found = [
             Entry(publisher, name)
             for name, (publisher, asked) in self._tables.wanted.items()
-            if asked <= asked_before and any(who == journal_ for who, _ in naming.get(name, ()))
+            if asked <= asked_before
+            and (any(who == journal_ for who, _ in naming.get(name, ())) or self._lost(name, journal_))
         ]
         return sorted(found, key=lambda entry: raw(entry.resource))[:limit]
+
+    def _lost(self, name: ResourceId, journal_: Fingerprint) -> bool:
+        """Whether we lost that resource, and the node of that journal says it holds it."""
+        row, peer = self._tables.rows.get(name), self._tables.peers.get(journal_)
+        return row is not None and row.gone == "lost" and peer is not None and row.number in peer.applied | peer.known
 
     def wanted_count(self) -> int:
         return len(self._tables.wanted)

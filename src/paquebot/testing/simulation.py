@@ -17,11 +17,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from paquebot.errors import Transient
+from paquebot.errors import Misused, Transient
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol.bundle import Bundle, Chunk, Heard, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import ResourceId, b64
@@ -57,6 +58,8 @@ class Profile:
     skews: tuple[int | None, ...]
     away: bool
     """Whether one node does not show up for weeks."""
+    disk: str = "keeps"
+    """``keeps``, ``forgets`` on purpose now and then, or ``rots``."""
 
     @classmethod
     def drawn(cls, dice: Random) -> Profile:
@@ -88,6 +91,7 @@ class Profile:
             step_ms=dice.choice([MINUTE_MS, HOUR_MS, 4 * HOUR_MS]),
             skews=tuple(skews),
             away=dice.random() < 0.2,
+            disk=dice.choice(["keeps", "keeps", "forgets", "rots"]),
         )
 
 
@@ -101,7 +105,8 @@ class Simulation:
         self.dice = Random(f"{seed} steps")
         self.profile = found = profile or Profile.drawn(Random(f"{seed} profile"))
         self.now = START_MS
-        self.witness = self.witness_type(tokens=any(office.shows_tokens for office in found.offices))
+        tokens = any(office.shows_tokens for office in found.offices)
+        self.witness = self.witness_type(tokens=tokens, keeps=found.disk == "keeps")
         self.trace: list[str] = []
         self.steps = 0
         self.offices = [
@@ -163,6 +168,8 @@ class Simulation:
                 self._publish(self.dice.choice(self.houses))
             if self.dice.random() < self.profile.forgery:
                 self._forge()
+            if self.profile.disk != "keeps" and self.dice.random() < 0.1:
+                self._let_go(self.dice.choice(self.houses))
             self.befall()
             await self._visit(self.dice.choice(self.houses), self.dice.choice(self.offices))
         for pair in pairs:
@@ -185,6 +192,25 @@ class Simulation:
     def _publish(self, house: House) -> None:
         try:
             house.publish(*draft(self.dice))
+        except Crash:
+            house.boot()
+
+    def _let_go(self, house: House) -> None:
+        """Let *house* forget something that it may forget, or let its disk damage something that others have."""
+        others = [other for other in self.houses if other is not house]
+        held = [each for each in house.view.listed() if each.kind in ("message", "file") and not each.gone]
+        if not held:
+            return
+        name = self.dice.choice(held).id
+        try:
+            if self.profile.disk == "forgets":
+                with suppress(Misused):  # a peer lacks it
+                    house.store.commit(house.engine.let_go([name]))
+            elif any(other.view.complete(name) for other in others):
+                numbers = [*house.view.chunks_of(name)]
+                chunk = house.view.chunk(self.dice.choice(numbers)) if numbers else None
+                lost = ([], [chunk]) if chunk and house.view.has_blob(chunk) else ([name], [])
+                house.store.commit(house.engine.lose(*lost))
         except Crash:
             house.boot()
 
@@ -233,7 +259,7 @@ class Simulation:
         return PlainSealer(by.node, by.secrets, b"Mallory's guess").seal(data, [key], at=bundle.created)
 
     def _lies(self, by: House) -> Iterator[Part]:
-        lines = [line for line in by.view.own_lines(1, by.view.tip()[0]) if line.bytes]
+        lines = [line for line in by.view.own_lines(1, by.view.tip()[0]) if line.bytes and not line.gone]
         signed = by.view.resource(self.dice.choice(lines).entry.resource)
         assert signed is not None
         other = self.dice.choice([house for house in self.houses if house is not by])
@@ -280,6 +306,8 @@ class Simulation:
             for other in self.houses:
                 if house is not other and (lacking := self._lacking(house, other)):
                     return lacking
+            if self.profile.disk == "rots" and any(each.gone or each.lacking for each in house.view.listed()):
+                return f"{house.name} lacks what its disk damaged"
             letters = house.view.letters()
             if letters and not self.witness.tokens:  # a letter that cannot be read is never acknowledged
                 return f"{house.name} waits for {len(letters)} letters: {letters[0].plan}"
@@ -291,6 +319,8 @@ class Simulation:
         peer = view.peer(house.node)
         assert peer is not None
         for line in view.own_lines(1, view.tip()[0]):
+            if line.gone and self.profile.disk == "forgets":
+                continue  # before they met, perhaps
             if line.mine and not theirs.complete(line.entry.resource):
                 return f"{house.name} lacks {author.name}'s line {line.number}"
             if line.mine and line.number not in peer.applied | peer.known:
@@ -313,10 +343,13 @@ class Simulation:
         sent = [letter for name, letter in self.witness.letters.items() if name not in before]
         for letter in sent:
             plan = letter.plan
-            idle = not (plan.lines or plan.chunks or plan.requests or plan.wants)
-            assert idle or self.hopes(plan), f"content after the end: {plan}"
+            assert not (plan.lines or plan.chunks), f"content after the end: {plan}"
+            # What everybody who had it has forgotten is asked for in vain, now and then.
+            asks = plan.requests or plan.wants
+            assert not asks or self.profile.disk == "forgets" or self.hopes(plan), f"asked for after the end: {plan}"
         pairs = len(self.houses) * (len(self.houses) - 1)
-        assert len(sent) <= 3 * pairs * (QUIET_DAYS + 1), f"{len(sent)} letters and nothing to say"
+        most = 12 if self.profile.disk == "forgets" else 3
+        assert len(sent) <= most * pairs * (QUIET_DAYS + 1), f"{len(sent)} letters and nothing to say"
 
     def hopes(self, plan: Plan) -> bool:
         """Return whether *plan* asks for what is lost for good: never, in this village."""

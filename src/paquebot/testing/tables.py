@@ -38,6 +38,7 @@ class Row:
     lacking: int
     asked: Millis
     shown: bool
+    gone: str = ""
 
 
 class Tables:
@@ -172,6 +173,8 @@ class Writer:
         self._tables = tables
         self._blobs = blobs
         self._node = node
+        self.dropped: list[bytes] = []
+        """Blobs that nothing names once the transaction is complete."""
 
     def apply(self, effect: Effect) -> None:  # noqa: C901, PLR0912, PLR0915 one line for each effect
         """Carry out *effect*."""
@@ -189,6 +192,12 @@ class Writer:
                 t.put(t.told, (told.peer, told.medium), told)
             case ask.Keep():
                 self._keep(effect)
+            case ask.Forget(resource):
+                self._forget(resource)
+            case ask.Lose(resource):
+                t.put(t.rows, resource, replace(t.rows[resource], gone="lost"))
+            case ask.LoseBlob(name):
+                self._lose_blob(name)
             case ask.AddChunks(resource, first, hashes):
                 self._name_chunks(t.rows[resource].chunk_first + first, hashes)
             case ask.KnowIdentity(name, resource):
@@ -338,11 +347,15 @@ class Writer:
             t.put(t.chunks, number, (b"", False))
             t.put(t.files, number, name)
         total, shown = effect.chunk_total, kept.sender is None
+        if name in t.rows and t.rows[name].gone == "lost":
+            self._drop_chunks(t.rows[name])
+            t.drop(t.rows, name)
+            t.drop(t.by_number, line.number)
         t.add(t.rows, name, Row(kept, line.number, first, total, total, kept.received, shown))
         t.add(t.by_number, line.number, name)
         if kept.kind in PROOFS:
             t.put(t.weighed, kept.user, (*t.weighed.get(kept.user, ()), name))
-        if (self._node, line.number) not in t.lines:  # a recalled line is there already
+        if (self._node, line.number) not in t.lines:  # a recalled or lost line is there already
             self._line(self._node, line)
         t.drop(t.wanted, name)
         self._name_chunks(first, effect.chunks)
@@ -359,6 +372,34 @@ class Writer:
             if name in t.rows:
                 t.put(t.rows, name, replace(t.rows[name], number=line.number))
                 t.put(t.by_number, line.number, name)
+
+    def _forget(self, name: ResourceId) -> None:
+        t, row = self._tables, self._tables.rows[name]
+        for chunk in self._drop_chunks(row):
+            if not t.places[chunk]:
+                t.drop(t.sizes, chunk)
+                self.dropped.append(chunk)
+        t.put(t.rows, name, replace(row, gone="forgotten", chunk_first=0, chunk_total=0, lacking=0))
+
+    def _drop_chunks(self, row: Row) -> list[bytes]:
+        t, names = self._tables, []
+        for number in range(row.chunk_first, row.chunk_first + row.chunk_total):
+            name = t.chunks[number][0]
+            t.drop(t.chunks, number)
+            t.drop(t.files, number)
+            if name:
+                names.append(name)
+                t.put(t.places, name, tuple(place for place in t.places[name] if place != number))
+        return names
+
+    def _lose_blob(self, name: bytes) -> None:
+        t = self._tables
+        t.drop(t.sizes, name)
+        for number in t.places.get(name, ()):
+            if t.chunks[number][1]:
+                t.put(t.chunks, number, (name, False))
+                file = t.files[number]
+                t.put(t.rows, file, replace(t.rows[file], lacking=t.rows[file].lacking + 1, asked=Millis(0)))
 
     def _line(self, who: Fingerprint, line: Line) -> None:
         t, name = self._tables, line.entry.resource

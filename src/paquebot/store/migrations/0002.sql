@@ -254,3 +254,6 @@ CREATE TABLE tally (
 
 
 -- Disk: -------------------------------------------------------------------------------------------------------
+-- Why a resource's bytes are not here though its line is: '' (they are), 'forgotten' on purpose, 'lost' by damage.
+ALTER TABLE resource ADD COLUMN gone TEXT NOT NULL DEFAULT '';
+CREATE INDEX resource_lost ON resource (node, id) WHERE gone = 'lost';

@@ -1,0 +1,87 @@
+"""Mending a home: what peers can give again is taken for lost, what nothing names is deleted, counts are made anew.
+
+Bytes that turned out wrong are kept in the home's ``damaged/`` for whoever wants to look. What cannot be mended here
+is said with what a person can do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from paquebot.protocol.engine import Engine
+from paquebot.protocol.forgetting import FRAME
+from paquebot.store import Store
+from paquebot.store.blobs import Blobs
+from paquebot.store.checking import Fault, Finding
+
+FOLDER = "damaged"
+
+MENDED = {
+    Fault.INDEX: "build the indexes anew",
+    Fault.RESOURCE: "take it for lost and ask peers for it",
+    Fault.CHUNK: "take it for lost and ask peers for it",
+    Fault.COUNT: "count anew",
+    Fault.ORPHAN: "delete it",
+    Fault.DRAFT: "delete it",
+}
+"""What `mend` does about each fault."""
+
+HOPELESS = {
+    Fault.DATABASE: "make a new home from a backup: paquebot import",
+    Fault.CHAIN: "a peer's journal: remove the peer and add its card again; ours: make a new home from a backup",
+    Fault.SET_ASIDE: "only the record of it is left; delete it: paquebot quarantine purge",
+    Fault.RESOURCE: "others are judged by it: make a new home from a backup: paquebot import",
+}
+"""What a person can do where `mend` can do nothing."""
+
+
+def mendable(finding: Finding) -> bool:
+    """Return whether `mend` can do something about *finding*."""
+    return finding.fault in MENDED and not (finding.fault is Fault.RESOURCE and finding.what.split()[0] in FRAME)
+
+
+def remedy(finding: Finding) -> str:
+    """Return what is to be done about *finding*."""
+    return MENDED[finding.fault] if mendable(finding) else HOPELESS[finding.fault]
+
+
+def mend(home: Path, store: Store, engine: Engine, findings: Sequence[Finding]) -> list[Finding]:
+    """Mend what can be mended; return that. Doing it again does nothing more. Raise `StoreError`."""
+    chosen = [each for each in findings if mendable(each)]
+    faults = {each.fault for each in chosen}
+    if Fault.INDEX in faults:
+        store.reindex()
+    _keep_damaged(home, store, chosen)
+    resources = [each.resource for each in chosen if each.fault is Fault.RESOURCE and each.resource]
+    chunks = [each.blob for each in chosen if each.fault is Fault.CHUNK]
+    store.commit(engine.lose(resources, chunks))
+    if Fault.COUNT in faults:
+        store.recount()
+    if isinstance(store.blobs, Blobs):
+        for each in chosen:
+            if each.blob:
+                store.blobs.drop(each.blob)
+        if Fault.DRAFT in faults:
+            for path in list(store.blobs.drafts()):
+                path.unlink(missing_ok=True)
+    return chosen
+
+
+def _keep_damaged(home: Path, store: Store, findings: Sequence[Finding]) -> None:
+    for each in findings:
+        if each.fault not in (Fault.RESOURCE, Fault.CHUNK):
+            continue
+        data = store.blobs.read(each.blob) if each.blob and isinstance(store.blobs, Blobs) else b""
+        if not each.blob and each.resource:
+            data = store.stored(each.resource)
+        if data:
+            folder = home / FOLDER
+            folder.mkdir(mode=0o700, exist_ok=True)
+            name = each.blob.hex() or str(each.resource)
+            handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with open(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
