@@ -308,6 +308,43 @@ def test_who_is_no_longer_a_peer_gets_no_keys(three, stick, tmp_path, monkeypatc
     assert len(wraps(alice)) == 1
 
 
+def test_a_node_that_was_revoked_reads_nothing_more(three, stick):
+    alice, bob, _ = three
+    second = Second(bob, "bob's telephone")
+    bob.sync(stick), alice.sync(stick)
+    node = unb64(second.key.fingerprint)[:5].hex()
+    bob.run("node", "revoke", node, "--yes")
+    alice.say("before Alice knows", "--to", "Bob")
+    bob.sync(stick), alice.sync(stick)
+    uri = alice.say("after", "--to", "Bob")
+    alice.sync(stick)
+    assert wraps(alice) == []
+    with Node(alice.path) as node:
+        value = node.resource(uri.rpartition("/")[2]).container.value["sealed"]
+    assert len(value["readers"]) == 2
+
+
+def test_whom_a_reader_lets_read_along_reads_from_then_on_until_that_is_taken_back(three, stick):
+    alice, bob, carol = three
+    alice.say("before", "--to", "Bob")
+    bob.run("trust", "give", "Carol", "--may", "private")
+    for home in (bob, alice):
+        home.sync(stick)
+    uri = alice.say("while", "--to", "Bob")
+    assert "private   for Bob and Carol\n" in alice.out("show", uri)
+    for home in (alice, carol, bob):
+        home.sync(stick)
+    assert carol.texts() == ["while"]
+    bob.run("trust", "take", "Carol", "--may", "private")
+    bob.sync(stick), alice.sync(stick)
+    alice.say("after", "--to", "Bob")
+    for home in (alice, carol, bob):
+        home.sync(stick)
+    assert carol.texts() == ["while"]
+    assert wraps(alice) == []
+    assert sorted(bob.texts()) == ["after", "before", "while"]
+
+
 # -- what hostile authors seal -----------------------------------------------------------------
 
 HOSTILE = {

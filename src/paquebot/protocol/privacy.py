@@ -42,6 +42,18 @@ def nodes_of(view: View, user: Fingerprint, now: Millis) -> tuple[Fingerprint, .
     return tuple(node for node in view.announcers(user) if _reads(view, user, node, now))
 
 
+def guests_of(view: View, user: Fingerprint, now: Millis) -> tuple[tuple[Fingerprint, Fingerprint], ...]:
+    """Return (user, node) of other peers that *user* lets read along. They get no keys to what was written before."""
+    others = {peer.user for peer in view.peers() if peer.user != user and may_be_reader(view, peer.user)}
+    authority = view.authority(user)
+    return tuple(
+        (other, node)
+        for other in sorted(others)
+        for node in nodes_of(view, other, now)
+        if authority.grants(READ_ENCRYPTED, (other, node), now)
+    )
+
+
 def _reads(view: View, user: Fingerprint, node: Fingerprint, now: Millis) -> bool:
     """Whether a trust of *user* that nothing took back lets *node* read."""
     if any(peer.node == node and peer.suspect for peer in view.peers()):
@@ -70,7 +82,7 @@ def readers(view: View, users: Sequence[Fingerprint], now: Millis) -> tuple[Fing
         if not nodes:
             name = next((peer.name for peer in view.peers() if peer.user == user), user[:12])
             raise Misused(f"no node of {name} can read private things: none holds read_encrypted and a known key")
-        found |= dict.fromkeys(nodes)
+        found |= dict.fromkeys((*nodes, *(node for _, node in guests_of(view, user, now))))
     if len(found) > READERS_MAX:
         raise Misused(f"{len(found)} nodes would read this; {READERS_MAX} are the most")
     return tuple(found)
@@ -89,6 +101,8 @@ class Inner:
     """The users it is for, as the author says; empty if the author does not."""
     nodes: tuple[Fingerprint, ...]
     """The nodes that got a key with it."""
+    guests: tuple[Fingerprint, ...] = ()
+    """The users that one of the readers lets read along."""
 
     @property
     def kind(self) -> str:
@@ -140,11 +154,14 @@ def write_inner(
     about: About,
     users: Sequence[Fingerprint],
     nodes: Sequence[Fingerprint],
+    guests: Sequence[Fingerprint] = (),
 ) -> bytes:
     """Return the bytes of an inner container, with blanks behind it so that its length tells little (Padmé)."""
     names = [*(URIS.get(name, name) for name in schemas), URIS["about"]]
-    inner = {**fields, "about": about.fields(), "private": {"readers": list(users), "nodes": list(nodes)}}
-    data = container.write(names, inner)
+    private = {"readers": list(users), "nodes": list(nodes)}
+    if guests:
+        private["guests"] = list(guests)
+    data = container.write(names, {**fields, "about": about.fields(), "private": private})
     return data.ljust(padded(max(len(data), 256)))
 
 
@@ -170,7 +187,8 @@ def read_inner(data: bytes, resolve: Resolve) -> Inner:
     private = value.get("private", {})
     if not isinstance(private, dict):
         raise Malformed("a private resource does not say for whom it is")
-    inner = Inner(found, about, _names(private.get("readers", [])), _names(private.get("nodes", [])))
+    users, nodes, guests = (_names(private.get(key, [])) for key in ("readers", "nodes", "guests"))
+    inner = Inner(found, about, users, nodes, guests)
     if not inner.kind:
         raise Malformed("what lies inside a private resource is none of the things that can be private")
     if not found.unresolved:
@@ -212,7 +230,8 @@ def compose_private(
     local = view.local()
     users = tuple(dict.fromkeys((*private.users, local.user)))
     nodes = readers(view, users, now)
-    data = write_inner(schemas, fields, about, users, nodes)
+    along = {guest: None for user in users for guest, _ in guests_of(view, user, now) if guest not in users}
+    data = write_inner(schemas, fields, about, users, nodes, tuple(along))
     inner = read_inner(data, view.schema)
     schema, closed = seal(data, local.user, nodes)
     outer, names = {schema: closed}, [schema]
@@ -234,7 +253,7 @@ def opened(view: View, name: ResourceId, user: Fingerprint, inner: Inner) -> Eff
         tags=about.tags if about else (),
         size=inner.size,
         parent=about.parent if about else None,
-        readers=inner.readers,
+        readers=(*inner.readers, *inner.guests),
     )
     if about and about.relations:
         yield Relate(name, about.relations)
