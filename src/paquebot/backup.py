@@ -151,12 +151,15 @@ def write(
     """
     if os.path.lexists(target):
         raise Misused(f"{target} is there already, and an export never overwrites; choose another name")
-    draft = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    draft = target.with_name(
+        f".{target.name[:200]}.part"
+    )  # always the same: the next try takes away what this one left
     copy = home / "export.new"
     try:
         if said.data:
             copy.unlink(missing_ok=True)
             snapshot.take(home, copy)
+        draft.unlink(missing_ok=True)
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             members = _members(home, copy, store, chain, said)
             _write(file, members, passphrase, entropy, progress)

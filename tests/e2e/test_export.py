@@ -116,6 +116,42 @@ def test_what_was_sealed_to_keys_that_are_gone_comes_again(known, stick):
     assert "sealed to the lost keys" in alice.texts()
 
 
+@pytest.mark.parametrize("locked", [False, True], ids=["unlocked", "locked"])
+def test_an_old_export_forgets_nothing(known, stick, locked):
+    """What came after it, peers return; what the node says anew before it has heard of that is kept, too."""
+    alice, bob, path = known
+    alice.say("after the export")
+    bob.say("Bob after the export")
+    for home in (alice, bob, alice, bob, alice):
+        home.sync(stick)
+    lose(alice)
+    take(alice, path, *(["--new-fd", fd_of("four random words")] if locked else []))
+
+    def run(*arguments) -> None:
+        unlocked = ["--passphrase-fd", fd_of("four random words")] if locked else []
+        alice.run(*unlocked, *arguments, code=None)
+
+    run("publish", "--message", "after the restore")
+    for _ in range(4):
+        run("sync", "--via", stick)
+        bob.run("sync", "--via", stick, code=None)
+
+    everything = ["Bob after the export", "after the export", "after the restore", "from Alice", "from Bob"]
+    assert sorted(alice.texts()) == sorted(bob.texts()) == everything
+    assert alice.peer("Bob")["state"] == bob.peer("Alice")["state"] == "in sync"
+    protected = {each["protected"] for each in json.loads(alice.out("key", "list", "--json"))}
+    assert protected == {"passphrase" if locked else "nothing"}
+
+
+def test_what_an_export_that_was_killed_left_is_taken_away(known, tmp_path):
+    alice, _, _ = known
+    (tmp_path / ".x.export.part").write_bytes(b"half")
+
+    export(alice, tmp_path / "x.export")
+
+    assert not (tmp_path / ".x.export.part").exists()
+
+
 def test_an_export_says_which_secrets_it_holds_before_and_after(known, tmp_path):
     alice, _, _ = known
     everything = "user key, node key, envelope keys (signing, storage and recovery; not the fast and dated ones)"
