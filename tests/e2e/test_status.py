@@ -149,3 +149,14 @@ def test_monitoring_warns_of_what_is_set_aside(dated, stick):
 @pytest.mark.parametrize("word", ["max-age", "max-age=", "max-age=soon", "min-age=2d", "quarantine"])
 def test_a_condition_that_is_none_is_refused(dated, word):
     assert "duration" in (said := dated[0].err("status", "--check", word, code=2)) or "no condition" in said
+
+
+def test_a_private_thing_names_its_readers(dated, stick):
+    alice, bob = dated
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    note = alice.say("for you alone", "--to", "Bob")
+
+    assert alice.json("status", note)[0]["readers"] == ["Bob"]
+    assert "private: for Bob" in alice.out("status", note)
+    assert alice.json("status", alice.say("for all"))[0]["readers"] is None

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -132,6 +132,13 @@ def ask(prompt: str) -> str | None:
     if not (sys.stderr.isatty() and sys.stdin.isatty()):
         return None
     return str(click.prompt(printable(prompt, 4_096), prompt_suffix="", err=True))
+
+
+def counted(parts: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield *parts*, and tell *progress* how many bytes there were."""
+    for part in parts:
+        progress(len(part))
+        yield part
 
 
 def iso(at: Millis) -> str | None:

@@ -281,7 +281,7 @@ def save_command(
     if attachments and not (ids and all_to):
         raise Misused("--attachments goes with IDs and --all-to DIR")
     saved: list[dict[str, str]] = []
-    with setting.node() as node:
+    with setting.node() as node, output.progress("saving") as progress:
         chosen = [node.find(each) for each in ids] if ids else list(node.view.listed(SHOWN_KINDS, new=True))
         if attachments:
             named = [each for listed in chosen for each in threads.attachments(node.view, listed.id)]
@@ -291,7 +291,7 @@ def save_command(
         for listed in chosen:
             if target is not None:
                 path = target
-                write_file(target, node.content(listed))
+                write_file(target, output.counted(node.content(listed), progress))
             else:
                 assert all_to is not None
                 if (listed.lacking or listed.gone) and not ids:

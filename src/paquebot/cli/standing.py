@@ -10,6 +10,7 @@ import click
 from paquebot import monitoring, status
 from paquebot.cli import output
 from paquebot.cli.main import Setting
+from paquebot.cli.resources import names_of
 from paquebot.cli.secrets import warnings
 from paquebot.display import printable
 from paquebot.node import Node
@@ -113,16 +114,26 @@ def _say_things(node: Node, things: list[Listed], names: tuple[str, ...], *, wan
     known: dict[str, str] = {peer.node: peer.name for peer in node.view.peers()}
     found = [(each, [t for t in ticks(node.view, each) if not names or t.node in nodes]) for each in things]
     if wants_json:
-        output.as_json([_thing_json(listed, ticked, known, now) for listed, ticked in found])
+        output.as_json([_thing_json(listed, ticked, known, now) | _private(node, listed) for listed, ticked in found])
         return
     for listed, ticked in found:
         click.echo(f"{short(listed.id)}  {printable(listed.title or listed.filename or listed.kind)}")
+        if (readers := _private(node, listed)["readers"]) is not None:
+            click.echo(f"  private: for {printable(', '.join(readers) or 'its author')}")
         for tick in ticked:
             click.echo(f"  {printable(tick.peer)}: {printable(words_of(tick, now))}")
         if listed.sender:
             click.echo(f"  {printable(_came(listed, known))}")
         elif not ticked:
             click.echo("  there is no peer yet")
+
+
+def _private(node: Node, listed: Listed) -> dict[str, list[str] | None]:
+    """Who can read it besides its author, as far as known; nobody in particular if it is not private."""
+    users, names = node.view.opened(listed.id), names_of(node)
+    return {
+        "readers": None if users is None else [names.get(each, short(each)) for each in users if each != listed.user]
+    }
 
 
 def _thing_json(listed: Listed, ticked: list[Tick], known: dict[str, str], now: Millis) -> dict[str, Any]:
