@@ -61,8 +61,17 @@ def tell(view: SqliteView, event: Event) -> Told:
     title = _title(view, event.resource)
     thing = f"{short(event.resource)} ({title})" if event.resource and title else _short(event.resource)
     peer = name or (f"node {short(event.peer)}" if event.peer else "somebody")
+    if event.kind is Kind.ARRIVED and (author := _author(view, event)):
+        thing = f"{thing} of {author}"
     form = _SENTENCES.get(event.kind, "{detail}" if event.peer is None else "{peer}: {detail}")
     return Told(event, name, title, form.format(thing=thing, peer=peer, detail=event.detail))
+
+
+def _author(view: SqliteView, event: Event) -> str | None:
+    """Who wrote what came, if somebody else brought it."""
+    listed = view.listing(event.resource) if event.resource else None
+    bearer = view.peer(event.peer) if event.peer else None
+    return called(view, listed.user) if listed and not (bearer and bearer.user == listed.user) else None
 
 
 def _short(resource: ResourceId | None) -> str:

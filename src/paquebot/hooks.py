@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from paquebot import config, errands, folders, program
+from paquebot import config, errands, folders, program, threads
 from paquebot import home as homes
 from paquebot.display import printable
 from paquebot.errors import Busy, PaquebotError
@@ -176,5 +176,7 @@ def _facts(node: Node, errand: Errand, listed: Listed | None) -> dict[str, str]:
             "FROM_USER": listed.user,
             "SIZE": str(listed.size),
             "STAMP": str(listed.stamp),
+            "PARENT": threads.one(node.view, listed.id, "parent") or "",
+            "ATTACHMENTS": ",".join(each.id for each in threads.attachments(node.view, listed.id)),
         }
     return {f"PAQUEBOT_{name}": printable(value, 8_192) for name, value in facts.items()}

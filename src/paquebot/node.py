@@ -430,7 +430,8 @@ class Node:
             except DiskFull as error:
                 report.problems.append(Problem("this home", str(error), error.exit_code))
                 break
-            self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
+            with suppress(DiskFull):  # then the next round notes it
+                self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
         report.forgotten += self.upkeep.forget_by_rule()
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         return report

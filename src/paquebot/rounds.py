@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from paquebot import config, errands, watching
+from paquebot.errors import DiskFull
 from paquebot.history import called
 from paquebot.node import Node
 from paquebot.protocol import noting
@@ -27,13 +28,21 @@ async def sync(
     for each in published:
         report.problems += each.problems
         report.notes += each.notes
+    try:
+        _note(node, read, report)
+    except DiskFull as error:  # the next round makes up for it
+        report.problems.append(Problem("this home", str(error), error.exit_code))
+    report.errands = bool(node.view.errands())
+    return report
+
+
+def _note(node: Node, read: config.Config, report: Report) -> None:
+    """Note who fell silent, and make the errands of all that happened."""
     now = node.now()
     for effect in node.commit(noting.fell_silent(node.view, _patience(node, read.hooks), now)):
         if isinstance(effect, Note) and effect.peer:
             report.problems.append(Problem(called(node.view, effect.peer), f"no news {effect.detail}", 0))
     node.commit(errands.enlist(node.view, read, now))
-    report.errands = bool(node.view.errands())
-    return report
 
 
 def _patience(node: Node, hooks: config.Hooks) -> dict[Fingerprint, int]:

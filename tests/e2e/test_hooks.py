@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from paquebot import hooks
-from paquebot.errors import PaquebotError
+from paquebot.errors import DiskFull, PaquebotError
 
 DAY = 86_400_000
 
@@ -76,6 +76,8 @@ def test_a_hook_that_fails_is_tried_again_ever_later_and_keeps_no_other_waiting(
     assert (left["task"], left["tries"], left["problem"]) == ("on-arrival", 1, "exit code 7: no\\x1b paper")
     assert "came by way of Alice" in left["about"]
     assert "exit code 7" in bob.out("hook", "list")
+    assert "1 hook or folder failed" in bob.out("status")
+    assert bob.json("status")["hooks_failed"] == 1
     bob.sync(stick)
     assert bob.json("hook", "list")[0]["tries"] == 1
     bob.clock += 5 * 60_000
@@ -310,3 +312,15 @@ def test_a_power_cut_after_writing_writes_nothing_twice(pair, stick, tmp_path):
         bob.run("sync", "--via", stick, code=1)
     bob.sync(stick)
     assert names(tmp_path / "out") == ["note.txt"]
+
+
+def test_a_full_disk_delays_errands_and_loses_none(pair, stick, tmp_path):
+    alice, bob = pair
+    configure(bob, f"[hooks]\non-arrival = {note(tmp_path)}\n")
+    alice.say("hello")
+    alice.sync(stick)
+    with patch("paquebot.errands.enlist", side_effect=DiskFull("no space is left for the store")):
+        assert "no space is left" in bob.err("sync", "--via", stick, code=1)
+    assert ran(tmp_path) == []
+    bob.sync(stick)
+    assert len(ran(tmp_path)) == 1

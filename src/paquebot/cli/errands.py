@@ -32,6 +32,21 @@ def hook_command() -> None:
     _TAGS, _FILENAME, _EVENT, _NUMBER, _PEER, _DETAIL and others, on one line each. A hook succeeds by exiting with 0
     within `timeout` seconds (60). It is run at least once for each event; one that must not act twice remembers
     PAQUEBOT_NUMBER.
+
+    What arrives can also be written into folders, each thing once, under safe names; and what is put into a folder is
+    published by the next sync and moved to `published` in it:
+
+    \b
+      [[output]]
+      path = "/home/ada/from-bob"
+      peer = "Bob"                  or tag = "weather", or both, or neither for all
+      [[watch]]
+      path = "/home/ada/outgoing"
+      tags = ["field"]
+      to = ["Bob"]                  without it: for all who may read
+      what = "file"                 or "message" for texts
+      settle = 10                   seconds without a change; dotfiles, .part and .tmp are left alone
+      after = "move"                or "delete"
     """
 
 

@@ -57,14 +57,18 @@ def status_command(
             return 0
         found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
         aside, peers = node.view.quarantined(), _chosen(node, found, names)
+        failed = sum(each.tries > 0 for each in node.view.errands())
     if wants_json:
         value = found.as_json()
         chosen = {peer.node for peer in peers}
         value["peers"] = [each for each in value["peers"] if each["node"] in chosen]
         value["quarantine"] = [_aside_json(each) for each in aside]
+        value["hooks_failed"] = failed
         output.as_json(value)
     else:
         _say(setting, found, peers, aside)
+        if failed:
+            click.echo(f"{output.count(failed, 'hook or folder')} failed, and is tried again: see `paquebot hook list`")
     return 0
 
 
