@@ -230,7 +230,7 @@ class Node:
         if peer.suspect:
             raise Misused(f"{name} is set apart: nothing is sent there")
         if not privacy.may_be_reader(self.view, peer.user):
-            raise Misused(f"{name} may not read what you publish (added with --trust none)")
+            raise Misused(f"{name} may not read what you publish: see `paquebot trust list`")
         return peer.user
 
     def publish(

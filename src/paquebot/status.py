@@ -60,7 +60,7 @@ class PeerStatus:
     user: Fingerprint
     node: Fingerprint
     state: str
-    """``set apart``, ``ended``, ``withheld``, ``unknown``, ``behind``, ``ahead`` or ``in sync``."""
+    """``set apart``, ``revoked``, ``ended``, ``withheld``, ``unknown``, ``behind``, ``ahead`` or ``in sync``."""
     published: int
     """How many things we published for people; the next four say how many of them got at least so far."""
     announced: int
@@ -269,6 +269,8 @@ def _taken_back(view: SqliteView, entry: Entry) -> bool:
 def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:
     if peer.suspect:
         return "set apart"
+    if peer.revoked:
+        return "revoked"
     if peer.ended:
         return "ended"
     if not peer.reads:

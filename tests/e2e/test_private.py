@@ -115,7 +115,7 @@ def test_it_says_for_whom_it_is(three, stick):
         (["Bod"], 1, "no peer is called 'Bod'; known are: Bob, Carol, Dave"),
         ([""], 1, "no peer is called ''"),
         (["Bob", "Nobody"], 1, "no peer is called 'Nobody'"),
-        (["Dave"], 2, "Dave may not read what you publish (added with --trust none)"),
+        (["Dave"], 2, "Dave may not read what you publish"),
     ],
 )
 def test_who_cannot_be_a_reader_is_said_before_anything_is_written(three, make, meet, tmp_path, names, code, why):

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.unit.nodes import NOW, STICK, MemoryNode, carry, codes, entropy_from, friends, make, settle
 
 from paquebot.errors import Revoked
@@ -351,3 +353,82 @@ def test_a_right_to_read_ends_when_its_trust_does_but_not_by_a_clock_that_is_dou
     assert not alice.peer(bob).reads
     alice.poll(now=Millis(1000))
     assert not alice.peer(bob).reads, "nor does it begin again"
+
+
+# What travels first.
+
+
+def test_a_revocation_is_not_crowded_out_by_a_months_bulk():
+    alice, bob = friends("alice", "bob")
+    (oops,) = alice.say("oops")
+    now = settle(alice, bob)
+    alice.say(*(f"{number}" * 4000 for number in range(600)), now=now)
+    fields = {"revoke": {"resource": oops, "authorization": alice.trust}}
+    (back,) = alice.publish(Draft(schemas=("revoke",), fields=fields), now=now)
+    letters = alice.poll(now=Millis(now + 1))
+    assert len(letters) > 2
+    _, first = letters[0]
+    assert [part.signed.id for part in first.parts if isinstance(part, Rebuilt)] == [back]
+    assert codes(bob.receive(first, alice, now=Millis(now + 1)))[0] == ("superseded", "revoked")
+    assert "oops" not in bob.texts()
+    for _, bundle in letters[1:]:
+        bob.receive(bundle, alice, now=Millis(now + 2))
+    settle(alice, bob, now=Millis(now + 3))
+    assert len(bob.texts()) == 600
+    assert not alice.store.view.letters()
+
+
+# Any set, in any order.
+
+_ALICE, _BOB = friends("alice", "bob")
+_FIRST, _SECOND = trust_for(_ALICE, SECOND, *OWN_NODE), trust_for(_ALICE, THIRD, PUBLISH, CREATE_TRUST)
+_SUB = trust_for(_ALICE, THIRD, PUBLISH, REVOKE, key=SECOND, trust=_FIRST.id, at=NOW + 3)
+_KNOWN = [identity_for(_ALICE, SECOND, _FIRST), identity_for(_ALICE, THIRD, _SECOND)]
+_SIGNERS: list[dict[str, Any]] = [
+    {"key": _ALICE.user_key},
+    {},
+    {"key": SECOND, "trust": _FIRST.id},
+    {"key": THIRD, "trust": _SECOND.id},
+    {"key": THIRD, "trust": _SUB.id},
+]
+_SAID = [_ALICE.message(f"{n} {at}", at=NOW + at, **by) for n, by in enumerate(_SIGNERS) for at in (4, 50)]
+_TARGETS = [_ALICE.trust, _FIRST.id, _SECOND.id, _SUB.id, *(each.id for each in (*_KNOWN, *_SAID))]
+
+
+def _authorised(by: dict[str, Any], target: str, at: int, *, right: bool) -> SignedObject:
+    with_right = (
+        {"fields": {"authorization": by.get("trust", _ALICE.trust)}} if right and by.get("key") is not None else {}
+    )
+    return revoke(_ALICE, target, at=NOW + at, **{"key": _ALICE.node_key, **by, **with_right})
+
+
+_revocations = st.builds(
+    _authorised,
+    st.sampled_from(_SIGNERS),
+    st.sampled_from([*3 * _TARGETS[:4], *_TARGETS]),
+    st.sampled_from([10, 20, 30]),
+    right=st.booleans(),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(_revocations, min_size=3, max_size=6, unique_by=lambda each: each.id), st.randoms(use_true_random=False)
+)
+def test_any_revocations_by_anybody_mean_the_same_in_any_order(revocations, dice):
+    items = [_FIRST, _SECOND, _SUB, *_KNOWN, *_SAID, *revocations]
+    seen = set()
+
+    def effects(order: list[SignedObject]) -> Iterator[Effect]:
+        for item in order:
+            bundle = _ALICE.bundle(_BOB, Rebuilt(item))
+            yield from _BOB.engine.receive(bundle, _ALICE.node, STICK, "test", Millis(NOW + 100))
+        held = {each.signed.id for each in _BOB.store.view.all_held()}
+        seen.add((frozenset(_BOB.texts()), frozenset(held)))
+        raise Enough
+
+    for _ in range(4):
+        dice.shuffle(items)
+        with suppress(Enough):
+            _BOB.store.commit(effects(items))
+    assert len(seen) == 1

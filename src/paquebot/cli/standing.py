@@ -238,9 +238,10 @@ STATES = {
     "ahead": "lacks something of ours",
     "behind": "has something that is not here yet",
     "unknown": "not in touch yet",
-    "withheld": "gets nothing from us (added with --trust none)",
+    "withheld": "gets nothing from us: it may not read (see `paquebot trust list`)",
     "set apart": "set apart",
     "ended": "ended",
+    "revoked": "revoked: its user trusts that node no more, and nothing goes there",
 }
 """How the states of a link are said to people."""
 

@@ -61,7 +61,11 @@ def list_trusts(setting: Setting, everything: bool, wants_json: bool) -> None:
             called.get(each.trust.user, short(each.trust.user)),
             called.get(each.trust.trustee, short(each.trust.trustee)),
             ", ".join(each.may) or "nothing",
-            output.moment(each.until)[:16] if each.until is not None else "taken back",
+            output.moment(each.until)[:16]
+            if each.until is not None
+            else "taken back"
+            if each.state == "revoked"
+            else "no end",
             "the user"
             if each.trust.signer == each.trust.user
             else called.get(each.trust.signer, short(each.trust.signer)),
@@ -158,7 +162,8 @@ def take(setting: Setting, name: str, may: tuple[str, ...], wants_json: bool) ->
     if wants_json:
         output.as_json({"name": name, "taken": list(trusting.words(rights)), "ids": ids})
         return
-    click.echo(f"{printable(name)} may not {_and(trusting.words(rights), 'or')} on your behalf any more.")
+    what = f"not {_and(trusting.words(rights), 'or')}" if may else "do nothing"
+    click.echo(f"{printable(name)} may {what} on your behalf any more.")
     click.echo("Nothing new goes there from here; other peers stop too when they hear of it. What it has, it has.")
 
 

@@ -5,27 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from paquebot.errors import Refused
+from paquebot.protocol import messages
 from paquebot.protocol.effects import Effects, Quarantine, SavePeer, Tell
+from paquebot.protocol.reading import CLOSURE
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
 
 CODE = "signed-in-clear"
-PUBLIC = ("identity", "trust", "envelope_keys", "user", "node", "schema")
-"""What is on cards or in every package proves nothing about anybody."""
 
 
 def judge(view: View, data: bytes, where: str, now: Millis) -> Effects:
-    """Set a peer apart if *data* is a resource that it validly signed; ask for nothing otherwise.
+    """Set a peer apart if *data* is a resource or a message that it validly signed; ask for nothing otherwise.
 
-    Unsigned data, a bad signature, or a stranger's proves nothing about anyone.
+    Unsigned data, a bad signature, or a stranger's proves nothing about anyone; nor does what is on cards or in every
+    package, and what is given to everybody who reads at all.
     """
     try:
         signed = SignedObject.parse(data.strip())
-        resource = Resource.read(signed, view.schema)
+        spoken = messages.read(signed.payload) is not None
         peer = _signer(view, signed)
         identity = view.identity(signed.signer)
-        if peer is None or identity is None or resource.kind in PUBLIC:
+        if peer is None or identity is None or (not spoken and Resource.read(signed, view.schema).kind in CLOSURE):
             return
         signed.verify(identity.key)
     except Refused:

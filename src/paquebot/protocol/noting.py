@@ -23,7 +23,7 @@ from paquebot.protocol.effects import (
     SaveOutcomes,
     SavePeer,
 )
-from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.events import SHOWN_KINDS, Kind
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.ranges import Ranges
@@ -72,7 +72,7 @@ def noted(view: View, effects: Iterable[Effect], now: Millis) -> Effects:
             case Hide(resource, by):
                 yield effect
                 if by is not None:
-                    yield Note(Kind.REVOKED, now, resource, None, "it was taken back")
+                    yield Note(Kind.REVOKED, now, resource, None, f"{short(resource)} was revoked")
             case Quarantine():
                 yield effect
                 said = f"{effect.where}: {effect.reason} ({effect.code})"

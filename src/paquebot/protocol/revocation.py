@@ -69,10 +69,7 @@ def reconsider(view: View, user: Fingerprint, signer: Fingerprint) -> Effects:
 
 
 def _judge(view: View, name: ResourceId) -> Effects:
-    signed = view.resource(name)
-    assert signed is not None
-    resource = Resource.read(signed, view.schema)
-    by = cause(view.authority(resource.user), resource)
+    by = _cause_of(view, name)
     if by == view.hidden(name):
         return
     yield Hide(name, by)
@@ -81,6 +78,16 @@ def _judge(view: View, name: ResourceId) -> Effects:
     for peer in view.peers() if by and chunks else ():
         owed, asked = peer.owed_chunks - chunks, peer.asked_chunks - chunks
         yield SavePeer(replace(peer, owed_chunks=owed, asked_chunks=asked))
+
+
+def _cause_of(view: View, name: ResourceId) -> ResourceId | None:
+    """Why a held resource does not count. Of one that was forgotten only its name is left to judge by."""
+    if signed := view.resource(name):
+        resource = Resource.read(signed, view.schema)
+        return cause(view.authority(resource.user), resource)
+    user, kind = view.origin(name) or (Fingerprint(""), "")
+    found = view.authority(user).buries(name) if kind not in PROOFS else None
+    return found.id if found else view.hidden(name)
 
 
 def readmit(view: View, user: Fingerprint, name: str) -> Effects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from paquebot.protocol import mailing
-from paquebot.protocol.effects import Effects, SavePeer
+from paquebot.protocol.effects import Effects, SavePeer, SaveTold
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
 from paquebot.protocol.state import Peer, View
@@ -30,12 +30,18 @@ def refresh(view: View, at: Millis | None) -> Effects:
 
 
 def _changed(view: View, peer: Peer, *, gains: bool) -> Effects:
-    owed = peer.owed_chunks
     if not peer.reads:
-        owed = Ranges()
+        yield SavePeer(replace(peer, owed_chunks=Ranges(), asked_chunks=Ranges()))
     elif gains:
+        # It may know lines whose resources it was refused: it is told them again, with all that belongs to them.
+        held = peer.applied | peer.known
+        for medium in view.media(peer.node):
+            told = view.told(peer.node, medium)
+            yield SaveTold(replace(told, lines=told.lines & held))
         owed = view.own_chunks() - mailing.chunks_at(view, peer.applied)
-    yield SavePeer(replace(peer, owed_chunks=owed, asked_chunks=peer.asked_chunks & owed))
+        yield SavePeer(replace(peer, acked=peer.acked & held, owed_chunks=owed))
+    else:
+        yield SavePeer(peer)
     if peer.revoked:
         for letter in view.letters(peer.node):
             yield from mailing.lost(view, letter)

@@ -49,7 +49,7 @@ def take(view: View, trustees: Iterable[Fingerprint], rights: Iterable[str], *, 
 
 
 def revocation(
-    view: View, target: ResourceId, signer: Fingerprint, *, by_user: bool, ending: Ending | None = None
+    view: View, target: ResourceId, signer: Fingerprint | None, *, by_user: bool, ending: Ending | None = None
 ) -> Draft:
     """Return what revokes *target*, which *signer* published for our user. Raise `NotPermitted`."""
     local = view.local()
@@ -70,7 +70,6 @@ def revoke(view: View, names: Sequence[ResourceId], *, by_user: bool) -> list[Dr
     drafts = []
     for name in dict.fromkeys(names):
         signed, origin = view.resource(name), view.origin(name)
-        assert signed is not None
         assert origin is not None
         author, kind = origin
         if author != view.local().user:
@@ -79,7 +78,7 @@ def revoke(view: View, names: Sequence[ResourceId], *, by_user: bool) -> list[Dr
             raise Misused(f"{short(name)} is a {kind}; see `paquebot trust take` and `paquebot node revoke`")
         if view.hidden(name):
             raise Misused(f"{short(name)} is revoked already")
-        drafts.append(revocation(view, name, signed.signer, by_user=by_user))
+        drafts.append(revocation(view, name, signed.signer if signed else None, by_user=by_user))
     return drafts
 
 

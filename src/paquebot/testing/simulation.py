@@ -31,8 +31,10 @@ from paquebot.protocol.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from paquebot.protocol.messages import JournalRequest, write
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
-from paquebot.protocol.stamp import Millis
+from paquebot.protocol.stamp import MILLIS_MAX, Millis
 from paquebot.protocol.state import Plan
+from paquebot.protocol.trust import READ
+from paquebot.testing import council
 from paquebot.testing.post import Weather
 from paquebot.testing.village import START_MS, Crash, House, Office, PlainSealer, SameThread, VillageOffice, draft
 from paquebot.testing.witness import Witness
@@ -60,6 +62,8 @@ class Profile:
     """Whether one node does not show up for weeks."""
     disk: str = "keeps"
     """``keeps``, ``forgets`` on purpose now and then, or ``rots``."""
+    council: float = 0
+    """How often somebody decides about trust."""
 
     @classmethod
     def drawn(cls, dice: Random) -> Profile:
@@ -171,6 +175,8 @@ class Simulation:
             if self.profile.disk != "keeps" and self.dice.random() < 0.1:
                 self._let_go(self.dice.choice(self.houses))
             self.befall()
+            if self.profile.council and self.dice.random() < self.profile.council:
+                self._decide(self.dice.choice(self.houses))
             await self._visit(self.dice.choice(self.houses), self.dice.choice(self.offices))
         for pair in pairs:
             self._do(*pair)
@@ -188,6 +194,12 @@ class Simulation:
                 return
             except Crash:
                 house.boot()  # the person tries again
+
+    def _decide(self, house: House) -> None:
+        try:
+            council.decide(house, self.houses, self.dice)
+        except Crash:
+            house.boot()
 
     def _publish(self, house: House) -> None:
         try:
@@ -311,16 +323,22 @@ class Simulation:
             letters = house.view.letters()
             if letters and not self.witness.tokens:  # a letter that cannot be read is never acknowledged
                 return f"{house.name} waits for {len(letters)} letters: {letters[0].plan}"
-        return None
+        return council.agree(self.houses)
 
     def _lacking(self, house: House, author: House) -> str | None:
         """What *house* lacks of what *author* published, or *author* does not know of that."""
         view, theirs = author.view, house.view
         peer = view.peer(house.node)
         assert peer is not None
+        if not peer.reads:
+            who = (house.user, house.node)
+            let = view.authority(author.user).grants(READ, who, Millis(MILLIS_MAX))
+            return f"{author.name} does not let {house.name} read, and should" if let else None
         for line in view.own_lines(1, view.tip()[0]):
             if line.gone and self.profile.disk == "forgets":
                 continue  # before they met, perhaps
+            if view.hidden(line.entry.resource):
+                continue
             if line.mine and not theirs.complete(line.entry.resource):
                 return f"{house.name} lacks {author.name}'s line {line.number}"
             if line.mine and line.number not in peer.applied | peer.known:
@@ -343,10 +361,11 @@ class Simulation:
         sent = [letter for name, letter in self.witness.letters.items() if name not in before]
         for letter in sent:
             plan = letter.plan
-            assert not (plan.lines or plan.chunks), f"content after the end: {plan}"
-            # What everybody who had it has forgotten is asked for in vain, now and then.
-            asks = plan.requests or plan.wants
-            assert not asks or self.profile.disk == "forgets" or self.hopes(plan), f"asked for after the end: {plan}"
+            assert self.profile.council or not (plan.lines or plan.chunks), f"content after the end: {plan}"
+            # What everybody who had it has forgotten is asked for in vain, now and then; so is what was refused, and
+            # by then it may be given.
+            vain = self.profile.disk == "forgets" or self.profile.council
+            assert vain or not (plan.requests or plan.wants) or self.hopes(plan), f"asked for after the end: {plan}"
         pairs = len(self.houses) * (len(self.houses) - 1)
         most = 12 if self.profile.disk == "forgets" else 3
         assert len(sent) <= most * pairs * (QUIET_DAYS + 1), f"{len(sent)} letters and nothing to say"
@@ -394,18 +413,24 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=0, help="run the seeds from 0 to N-1")
     parser.add_argument("--real", action="store_true", help="with SQLite on a disk and OpenPGP")
     parser.add_argument("--trace", action="store_true", help="print what happened")
+    parser.add_argument("--council", action="store_true", help="let the villagers decide about trust all the time")
     chosen = parser.parse_args(arguments)
     failed = 0
     for seed in [*chosen.seed, *range(chosen.seeds)]:
-        failed += _try(seed, real=chosen.real, trace=chosen.trace)
+        failed += _try(seed, real=chosen.real, trace=chosen.trace, council=chosen.council)
     return failed
 
 
-def _try(seed: int, *, real: bool, trace: bool) -> bool:
+def governed(seed: int) -> Profile:
+    """Return the month of *seed*, with villagers who decide about trust all the time."""
+    return replace(Profile.drawn(Random(f"{seed} profile")), council=0.1, disk="keeps")
+
+
+def _try(seed: int, *, real: bool, trace: bool, council: bool) -> bool:
     """Run one seed; return whether it failed."""
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        simulation = Simulation(seed, Path(folder) if real else None)
+        simulation = Simulation(seed, Path(folder) if real else None, governed(seed) if council else None)
         try:
             simulation.run()
         except Exception as error:

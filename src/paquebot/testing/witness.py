@@ -19,8 +19,9 @@ from paquebot.protocol.effects import AddLines, DropReply, Effect, Hide, Keep, P
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import IN_FLIGHT_MAX
+from paquebot.protocol.reading import CLOSURE
 from paquebot.protocol.resource import SignedObject
-from paquebot.protocol.state import Letter, Peer, View
+from paquebot.protocol.state import Kept, Letter, Peer, View
 from paquebot.report import Report
 from paquebot.store.view import Listed, Quarantined
 
@@ -31,7 +32,9 @@ OUTBOX_MAX = 200
 class WideView(View, Protocol):
     """The engine's view and what lists need."""
 
-    def listed(self) -> Iterator[Listed]: ...
+    def listed(
+        self, kinds: Sequence[str] | None = None, *, new: bool = False, revoked: bool = False
+    ) -> Iterator[Listed]: ...
 
     def quarantined(self) -> Sequence[Quarantined]: ...
 
@@ -86,6 +89,9 @@ class Witness:
         peer = self.letters[bundle.id].peer
         known = self.views[sender].peer(peer)
         assert known is not None
+        for part in bundle.parts:
+            if isinstance(part, Rebuilt):
+                self._check_given(sender, known, part.signed)
         for number in bundle.to[0].heard.numbers:
             name = self.numbered.get((peer, sender, number))
             if (sender, peer, number) not in self._checked and name is not None:
@@ -113,6 +119,7 @@ class Witness:
                     self._done.add((who, bundle))
                 case Keep(kept):
                     self._check_signature(effect)
+                    assert self._granted(who, kept), "somebody holds what was never granted to it"
                     assert self.views[who].has(kept.signed.id), "a resource was kept and is not there"
                 case Post(letter):
                     self._posted(who, letter)
@@ -161,6 +168,29 @@ class Witness:
             self.posted[who, letter.peer, letter.medium, f"line {number}"] += 1
         for number in letter.plan.chunks:
             self.posted[who, letter.peer, letter.medium, f"chunk {number}"] += 1
+
+    def _granted(self, who: Fingerprint, kept: Kept) -> bool:
+        """Whether the author ever let *who*, or the user there, read: by any trust that anybody holds."""
+        reader = self.views[who].local()
+        if kept.sender is None or kept.kind in CLOSURE or kept.user == reader.user:
+            return True
+        trustees = (reader.user, reader.node)
+        trusts = (trust for view in self.views.values() for trust in view.authority(kept.user).trusts.values())
+        return any(trust.trustee in trustees and "read_resource" in trust.rights for trust in trusts)
+
+    def _check_given(self, sender: Fingerprint, peer: Peer, signed: SignedObject) -> None:
+        """What was put into an envelope of *sender*'s own may go to *peer*, by what *sender* holds itself."""
+        view = self.views[sender]
+        user, kind = view.origin(signed.id) or (peer.user, "")
+        if kind in CLOSURE or user == peer.user:
+            return
+        authority = view.authority(user)
+        gone = {each.target for each in authority.revocations.values()}
+        assert signed.id not in gone, "what was taken back was sent"
+        assert any(
+            trust.trustee in (peer.user, peer.node) and "read_resource" in trust.rights and trust.id not in gone
+            for trust in authority.trusts.values()
+        ), "something was sent to somebody who may not read it"
 
     def _check_signature(self, effect: Keep) -> None:
         signed = effect.kept.signed
