@@ -21,6 +21,7 @@ from typing import TypeVar
 from paquebot import drafting, folders, history, hooks, rounds, status, threads
 from paquebot.errors import Misused, NotInitialised
 from paquebot.node import Node as House
+from paquebot.passphrase import Passphrases
 from paquebot.protocol.effects import Effects
 from paquebot.protocol.encoding import short
 from paquebot.protocol.events import SHOWN_KINDS
@@ -29,6 +30,7 @@ from paquebot.protocol.stamp import Millis
 from paquebot.report import Report
 from paquebot.status import Status
 from paquebot.store.view import Listed
+from paquebot.vault import locking
 
 __all__ = ["Event", "Item", "Node", "Peer", "Report", "Status", "open"]
 
@@ -279,12 +281,15 @@ class Node:
 
 
 @asynccontextmanager
-async def open(home: str | Path, *, create: str = "") -> AsyncIterator[Node]:  # noqa: A001 as a file is opened
+async def open(  # noqa: A001 as a file is opened
+    home: str | Path, *, create: str = "", passphrase: str | None = None
+) -> AsyncIterator[Node]:
     """Lend the node that lives in *home*; with *create*, make one of that name if there is none yet.
 
+    *passphrase* unlocks its keys, or locks those of the new one; without, unattended sources do, as for commands.
     Raise `NotInitialised`, `Busy` if another process works there, `WrongKey`, `StoreError`.
     """
-    house = House(Path(home))
+    house = House(Path(home), passphrases=Passphrases(Path(home), ask=lambda _: passphrase))
 
     def enter() -> None:
         try:
@@ -292,7 +297,7 @@ async def open(home: str | Path, *, create: str = "") -> AsyncIterator[Node]:  #
         except NotInitialised:
             if not create:
                 raise
-            House.create(Path(home), create)
+            House.create(Path(home), create, passphrase=locking.normal(passphrase.encode()) if passphrase else None)
             house.__enter__()
 
     loop = asyncio.get_running_loop()

@@ -79,8 +79,8 @@ def names(node: Node) -> dict[str, str]:
     """Return what users and nodes are called here."""
     local = node.view.local()
     found: dict[str, str] = {}
-    for peer in node.view.peers():
-        found.setdefault(peer.user, peer.name)
+    for peer in sorted(node.view.peers(), key=lambda peer: bool(peer.ended or peer.revoked)):
+        found.setdefault(peer.user, peer.name)  # a person is called as the node that goes on
         found[peer.node] = f"{peer.name}'s node" if peer.user != local.user else peer.name
     return {**found, local.user: local.name, local.node: "this node"}
 

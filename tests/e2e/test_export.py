@@ -143,6 +143,16 @@ def test_an_old_export_forgets_nothing(known, stick, locked):
     assert protected == {"passphrase" if locked else "nothing"}
 
 
+def test_what_was_forgotten_does_not_come_back_by_an_export(known):
+    alice, _, path = known
+    file = next(each for each in alice.json("list") if each["schema"] == "file")
+    alice.run("forget", file["id"], "--yes")
+
+    assert "Nothing in it was lacking" in take(alice, path).stdout.decode()
+
+    assert file["id"] not in {each["id"] for each in alice.json("list")}
+
+
 def test_what_an_export_that_was_killed_left_is_taken_away(known, tmp_path):
     alice, _, _ = known
     (tmp_path / ".x.export.part").write_bytes(b"half")

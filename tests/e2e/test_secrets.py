@@ -1,5 +1,6 @@
 """Keys under a passphrase, where it may come from, and what attackers try with key files and configuration."""
 
+import asyncio
 import json
 import os
 import pty
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import Home, tree
 
+import paquebot
 from paquebot import passphrase as sources
+from paquebot.errors import KeysLocked, WrongPassphrase
 from paquebot.vault import locking
 from paquebot.vault.locking import Cost
 
@@ -687,3 +690,18 @@ def test_no_secret_is_ever_in_an_error(make, tmp_path):
 
     assert said
     assert not [secret for secret in secrets if secret in said]
+
+
+def test_a_program_gives_the_passphrase_too(alice, tmp_path):
+    async def use(home: Path, passphrase: str | None, **options) -> None:
+        async with paquebot.open(home, passphrase=passphrase, **options) as node:
+            await node.publish("from a program")
+
+    asyncio.run(use(alice.path, WORDS))
+    for passphrase, error in ((None, KeysLocked), ("not the right words", WrongPassphrase)):
+        with pytest.raises(error):
+            asyncio.run(use(alice.path, passphrase))
+    asyncio.run(use(tmp_path / "made", OTHER, create="Made"))
+
+    assert alice.texts() == ["from a program"]
+    assert {each["protected"] for each in listed(Home(tmp_path / "made", "Made"))} == {"passphrase"}

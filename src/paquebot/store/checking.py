@@ -15,6 +15,7 @@ from itertools import islice
 from paquebot.protocol import journal
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest, raw
 from paquebot.protocol.journal import Entry
+from paquebot.store import reading
 from paquebot.store.blobs import Blobs
 from paquebot.store.view import SqliteView
 
@@ -70,14 +71,13 @@ def check(
 
 def _database(db: sqlite3.Connection) -> Iterator[Finding]:
     try:
-        rows = [row[0] for row in db.execute("PRAGMA integrity_check")]
+        found = reading.faults(db)
     except sqlite3.DatabaseError as error:
         yield Finding(Fault.DATABASE, str(error))
         return
-    for text in rows:
-        if text != "ok":
-            index = "index" in text and ("missing from" in text or "wrong # of entries" in text or "non-unique" in text)
-            yield Finding(Fault.INDEX if index else Fault.DATABASE, text)
+    for text in found:
+        index = "index" in text and ("missing from" in text or "wrong # of entries" in text or "non-unique" in text)
+        yield Finding(Fault.INDEX if index else Fault.DATABASE, text)
 
 
 def _chains(db: sqlite3.Connection, view: SqliteView) -> Iterator[Finding]:

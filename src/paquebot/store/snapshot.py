@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from paquebot.errors import Malformed, NotInitialised, StoreError
+from paquebot.store import reading
 from paquebot.store.sqlite import Store
 
 NAME = "store.db"
@@ -59,9 +60,7 @@ def _check(path: Path, shape: set[tuple[str, ...]] | None) -> None:
             kinds = {row[0] for row in db.execute("SELECT DISTINCT type FROM sqlite_master")}
             if kinds - {"table", "index"} or (shape is not None and _shape_of(db) != shape):
                 raise Malformed("the store in the file is not of the form that ours have")
-            found = (row[0] for row in db.execute("PRAGMA integrity_check"))
-            # SQLite 3.40 mistakes columns of a table without rowid for NULL if its key was declared after them.
-            if any(text != "ok" and not text.startswith("NULL value in ") for text in found):
+            if reading.faults(db):
                 raise Malformed("the store in the file is damaged")
         finally:
             db.close()
