@@ -204,7 +204,7 @@ def test_of_ten_thousand_strangers_a_few_wait_and_nothing_grows():
     bundle = hello(late, bob)
     assert arrives(bob, bundle) == []
     found, now = met(bundle), NOW
-    for _ in range(1_000):  # each looks at the same table, which has not grown: ten thousand are ten times that
+    for _ in range(200):  # each looks at the same table, which has not grown
         assert bob.store.commit(bob.engine.introduced(found, bundle, "a stick", now)) == []
     assert len(view.pending()) == PENDING_MAX
     bob.store.commit(bob.engine.decline(view.pending()[5], NOW))

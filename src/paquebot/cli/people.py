@@ -10,7 +10,7 @@ import click
 
 from paquebot import home as homes
 from paquebot import restores
-from paquebot.cli import output
+from paquebot.cli import meeting, output
 from paquebot.cli.backups import EXPORT_FD
 from paquebot.cli.main import Setting
 from paquebot.cli.recovering import WORDS_FILE, recovered
@@ -92,36 +92,60 @@ def init_command(
         click.echo("Next: `paquebot import FILE` with the latest export; without one, exchange cards with your peers.")
         click.echo("If the old machine was lost or stolen, then: `paquebot node replace OLDNODE`")
     elif sys.stdout.isatty():
-        click.echo("Next: `paquebot card -o my.card`, give it to a peer, and add theirs with `paquebot peer add`.")
+        click.echo("Next: `paquebot invite --for NAME` for somebody, or `paquebot join INVITE` if you were invited.")
 
 
 @click.command("card")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.option("--code", is_flag=True, help="As one line of text, for a chat or a link: `peer add NAME -` reads it.")
+@click.option("--qr", is_flag=True, help="Show your fingerprint as a QR code: `peer verify` there compares it.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Write the whole card as a QR code into an SVG file.")
+@click.option("--png", type=click.Path(path_type=Path), help="Write the whole card as a QR code into a PNG file.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def card_command(setting: Setting, target: Path | None, wants_json: bool) -> None:
+def card_command(
+    setting: Setting,
+    target: Path | None,
+    code: bool,
+    qr: bool,
+    svg: Path | None,
+    png: Path | None,
+    wants_json: bool,
+) -> None:
     """Write this node's card: all that another node must know to exchange envelopes with it. It holds no secret.
 
     \b
     Examples:
       paquebot card -o alice.card
       paquebot card | mail -s "my card" bob@example.org
+      paquebot card --svg alice.svg        a whole card is too large for a QR code on a terminal
+      paquebot card --qr                   the fingerprint: for somebody who has the card, to make sure of it
     """
     from paquebot.folders import write_file
+    from paquebot.meetings import card_code, node_code
 
     with setting.look() as node:
-        text, local = node.card(), node.view.local()
+        text, local = card_code(node.view) + "\n" if code else node.card(), node.view.local()
+        meeting.draw(card_code(node.view), qr=False, svg=svg, png=png)
+        meeting.draw(node_code(node.view), qr=qr, svg=None, png=None)
     if target is not None:
         write_file(target, [text.encode()])
     if wants_json:
         output.as_json({"name": local.name, "user": local.user, "node": local.node, "card": text})
-    elif target is None:
+    elif qr:
+        click.echo(f"The fingerprint of node {short(local.node)}. Who has its card scans this, and then:", err=True)
+        click.echo("  paquebot peer verify NAME --words PAQUEBOT:…", err=True)
+    elif not (target or svg or png):
         click.echo(text, nl=False)
 
 
 @click.group("peer")
 def peer_command() -> None:
-    """Add, list, show, retry or remove peers: the nodes whose keys are pinned here."""
+    """Add, meet, verify, list, show, retry or remove peers: the nodes whose keys are pinned here."""
+
+
+for each in (meeting.pending, meeting.accept, meeting.decline, meeting.verify):
+    peer_command.add_command(each)
 
 
 @peer_command.command("add")
@@ -129,14 +153,14 @@ def peer_command() -> None:
 @click.argument("cardfile", type=click.File("rb"))
 @click.option(
     "--trust",
-    type=click.Choice(["read", "none"]),
+    type=meeting.TRUST,
     default="read",
-    help="read: they may read what you publish, and you accept what they publish. none: neither.",
+    help=meeting.TRUST_HELP,
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def add(setting: Setting, name: str, cardfile: BinaryIO, trust: str, wants_json: bool) -> None:
-    """Pin the keys on a card under NAME. CARDFILE may be - for standard input.
+    """Pin the keys on a card under NAME. CARDFILE may be - for standard input, and a card or what a QR code says.
 
     \b
     Examples:
@@ -146,8 +170,7 @@ def add(setting: Setting, name: str, cardfile: BinaryIO, trust: str, wants_json:
     data = cardfile.read(CARD_BYTES_MAX + 1)
     if len(data) > CARD_BYTES_MAX:
         raise Misused("the file is far larger than any card")
-    if not name or not name.isprintable() or len(name) > 100:
-        raise Misused("a peer's name has 1 to 100 printable characters")
+    meeting.peer_name(name)
     with setting.node() as node:
         card = node.read_card(data.decode("utf-8", "replace"))
         before = node.view.peer(card.node.fingerprint)
@@ -179,8 +202,9 @@ def list_peers(setting: Setting, wants_json: bool) -> None:
     """
     with setting.look() as node:
         peers, now = node.view.peers(), node.now()
+        verified = {peer.node: node.view.verified(peer.node) for peer in peers}
     if wants_json:
-        output.as_json([_as_json(peer) for peer in peers])
+        output.as_json([_as_json(peer) | meeting.verified_json(verified[peer.node]) for peer in peers])
     elif peers:
         rows = [
             (
@@ -189,11 +213,12 @@ def list_peers(setting: Setting, wants_json: bool) -> None:
                 short(peer.node),
                 "yes" if peer.reads else "no",
                 "yes" if peer.publishes else "no",
+                "verified" if verified[peer.node] else "unverified",
                 output.ago(peer.seen_at, now) if peer.seen_at else "never",
             )
             for peer in peers
         ]
-        output.table(("NAME", "USER", "NODE", "READS US", "ACCEPTED", "LAST HEARD"), rows)
+        output.table(("NAME", "USER", "NODE", "READS US", "ACCEPTED", "KEYS", "LAST HEARD"), rows)
     else:
         click.echo("No peers yet. Add one: paquebot peer add NAME CARDFILE", err=True)
 
@@ -211,10 +236,10 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     """
     with setting.look() as node:
         peer = node.peer(name)
-        keys = node.view.announcement(peer.node)
+        keys, verified = node.view.announcement(peer.node), node.view.verified(peer.node)
         restored = list(restores.of_peer(node.view, peer))
     if wants_json:
-        output.as_json(_as_json(peer) | {"restored": restored})
+        output.as_json(_as_json(peer) | meeting.verified_json(verified) | {"restored": restored})
         return
     click.echo(f"name       {printable(peer.name)}")
     click.echo(f"user       {peer.user}")
@@ -223,6 +248,7 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     click.echo(f"heard      {output.moment(peer.seen_at) if peer.seen_at else 'never'}")
     click.echo(f"reads us   {'yes' if peer.reads else 'no'}")
     click.echo(f"accepted   {'yes' if peer.publishes else 'no'}")
+    click.echo(f"verified   {meeting.peer_state(peer, verified)}")
     if keys:
         last = max(key.expires for key in keys.keys)
         click.echo(f"keys       {len(keys.keys)} envelope keys, the last valid until {output.moment(last)}")

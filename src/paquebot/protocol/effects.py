@@ -18,7 +18,7 @@ from paquebot.protocol.past import Fork, Lapse, Past, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
-from paquebot.protocol.strangers import Pending
+from paquebot.protocol.strangers import Invite, Join, Pending, Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,18 +426,45 @@ class Reached:
     lines: Ranges
 
 
+class Meeting:
+    """What is written about other nodes before, and besides, what passes between them."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class SavePending:
+class SavePending(Meeting):
     """Replace what is known of a stranger, or add it. A number of 0 is replaced by the store's next."""
 
     pending: Pending
 
 
 @dataclass(frozen=True, slots=True)
-class DropPending:
+class DropPending(Meeting):
     """Forget a stranger: it is pinned now."""
 
     node: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class SaveInvite(Meeting):
+    """Replace what is known of an invitation that we gave, or add it."""
+
+    invite: Invite
+
+
+@dataclass(frozen=True, slots=True)
+class SaveJoin(Meeting):
+    """Remember an invitation that we accepted from a peer."""
+
+    join: Join
+
+
+@dataclass(frozen=True, slots=True)
+class SaveVerified(Meeting):
+    """Remember that our person has made sure of a peer's keys."""
+
+    verified: Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +529,9 @@ Effect: TypeAlias = (
     | Reached
     | SavePending
     | DropPending
+    | SaveInvite
+    | SaveJoin
+    | SaveVerified
     | Tell
 )
 

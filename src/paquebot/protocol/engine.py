@@ -20,6 +20,7 @@ from paquebot.protocol import (
     evidence,
     forgetting,
     hearing,
+    inviting,
     mailing,
     meeting,
     noting,
@@ -28,7 +29,7 @@ from paquebot.protocol import (
     standing,
 )
 from paquebot.protocol.bundle import Bundle, To, node_tag
-from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SetClock, Tell
+from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SaveJoin, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.evidence import Occasion
 from paquebot.protocol.identity import PrivateKey
@@ -39,7 +40,7 @@ from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link, Peer, View
-from paquebot.protocol.strangers import Pending
+from paquebot.protocol.strangers import Join, Pending
 
 UNASKED = Millis(0)
 """No clock was asked: what is known of the time besides must do."""
@@ -171,6 +172,15 @@ class Engine:
     def decline(self, pending: Pending, wall: Millis) -> Effects:
         """A person turns one down who waits."""
         yield from meeting.decline(pending, self.now(wall))
+
+    def invite(self, wall: Millis, *, days: int, label: str = "") -> Effects:
+        """A person invites somebody. Raise `Misused`."""
+        yield from inviting.create(self._view, self._entropy, self.now(wall), days=days, label=label)
+
+    def join(self, card: Card, name: str, secret: bytes, wall: Millis) -> Effects:
+        """A person accepts the invitation of the node of a verified *card*. Raise `Misused` or `Refused`."""
+        yield from self.add_peer(card, name, wall)
+        yield SaveJoin(Join(card.node.fingerprint, secret, self.now(wall)))
 
     def forget(self, peer: Peer, wall: Millis) -> Effects:
         """A person removes *peer*: see to it that nothing but a person brings it back."""

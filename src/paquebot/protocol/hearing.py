@@ -12,6 +12,7 @@ from paquebot.protocol import (
     admission,
     asking,
     clear,
+    inviting,
     journal,
     mailing,
     messages,
@@ -221,7 +222,11 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
             yield from recovery.recalled(view, hearing.sender, part, us.key)
         case Answer():
             yield from _answer(hearing, parts, part)
-        case Outcome() | Introduction() | Unknown():
+        case Introduction(_, proof):
+            invite, _ = inviting.shown(view, hearing.sender, proof, hearing.now)
+            if invite is not None:
+                yield from inviting.use(invite, hearing.sender, hearing.now)
+        case Outcome() | Unknown():
             pass
         case _:
             assert_never(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paquebot.protocol import inviting
 from paquebot.protocol.bundle import Introduction
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.state import Peer, Plan, View
@@ -19,10 +20,14 @@ def own_card(view: View) -> tuple[SignedObject, ...]:
 def introduction(view: View, peer: Peer, plan: Plan) -> Iterator[Introduction]:
     """Yield our introduction if *peer* may not know us yet: it never acknowledged anything, nor said a word.
 
+    If it invited us, and has not said a word since, the introduction shows that.
+
     Chunks travel without: they would not fit, and what they belong to goes ahead of them.
     """
-    if not peer.acked and not peer.seen_at and not plan.chunks:
-        yield Introduction(own_card(view))
+    join = view.joined(peer.node)
+    shows = join is not None and join.at > peer.seen_at
+    if (shows or not (peer.acked or peer.seen_at)) and not plan.chunks:
+        yield Introduction(own_card(view), inviting.proof(join, view.local().node) if join else b"")
 
 
 def introduction_size(view: View, peer: Peer, plan: Plan) -> int:

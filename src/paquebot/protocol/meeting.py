@@ -12,7 +12,7 @@ from itertools import chain, count
 
 from paquebot.errors import Malformed, Refused, Stranger
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import publishing, schema
+from paquebot.protocol import inviting, publishing, schema
 from paquebot.protocol.bundle import INVITE_BYTES
 from paquebot.protocol.effects import DropPending, Effects, Note, SavePending
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, short
@@ -74,29 +74,33 @@ def _digest(node: Fingerprint, keys: ResourceId, proof: bytes) -> bytes:
 def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *, welcome: bool) -> Effects:
     """Pin *met*, let it wait for a person's word, or do nothing if a person turned it down. Raise `Refused`.
 
-    A further node of a user who is pinned already gets the rights of that user's other nodes, unless those are set
-    apart, or a person turned this node down. With *welcome*, whoever comes is pinned and trusted.
+    Whoever shows a good invitation is pinned. A further node of a user who is pinned already gets the rights of that
+    user's other nodes, unless those are set apart, or a person turned this node down. With *welcome*, whoever comes
+    is pinned and trusted.
     """
     if met.node == view.local().node:
         raise Malformed("somebody introduces itself as this node")
     if view.peer(met.node):
         return
+    invite, reason = inviting.shown(view, met.node, met.proof, now)
     before = next((each for each in view.pending() if each.node == met.node), None)
     declined = before is not None and before.declined
     kin = [peer for peer in view.peers() if peer.user == met.card.user.fingerprint and not peer.suspect]
-    if kin and not declined:
+    if invite is not None:
+        name = invite.label or called(met.card)
+        yield from pin(view, key, met.card, other_name(view, name, met.node), trusting=True, now=now)
+        yield from inviting.use(invite, met.node, now)
+    elif kin and not declined:
         trusting = any(peer.reads or peer.publishes for peer in kin)
         yield from pin(view, key, met.card, free_name(view, kin[0].name), trusting=trusting, now=now)
     elif welcome and not declined:
-        name = called(met.card)
-        if any(peer.name == name for peer in view.peers()):  # others may not pass for a further node of that user
-            name = free_name(view, f"{name[: NAME_MAX - 32]}, node {short(met.node)}")
+        name = other_name(view, called(met.card), met.node)
         yield from pin(view, key, met.card, name, trusting=True, now=now)
     else:
-        yield from _wait(view, met, before, where, now)
+        yield from _wait(view, met, before, where, reason, now)
 
 
-def _wait(view: View, met: Met, before: Pending | None, where: str, now: Millis) -> Effects:
+def _wait(view: View, met: Met, before: Pending | None, where: str, reason: str, now: Millis) -> Effects:
     """Keep *met* until a person decides, if there is room; what was shown before is not shown again."""
     if before is not None and before.digest == met.digest:
         return
@@ -112,6 +116,7 @@ def _wait(view: View, met: Met, before: Pending | None, where: str, now: Millis)
             card=b"\n".join(each.encode() for each in met.card.resources),
             since=before.since if before and waiting else now,
             where=where,
+            reason=reason,
             number=before.number if before and waiting else 0,
         )
     )
@@ -153,6 +158,13 @@ def called(card: Card) -> str:
     """Return what the node of *card* calls itself, as a name that a peer may have."""
     name = card.name.strip()[:NAME_MAX]
     return name if name and name.isprintable() else f"node {short(card.node.fingerprint)}"
+
+
+def other_name(view: View, name: str, node: Fingerprint) -> str:
+    """Return *name*, or one with *node* in it: nobody may pass for a further node of a peer of that name."""
+    if all(peer.name != name for peer in view.peers()):
+        return name
+    return free_name(view, f"{name[: NAME_MAX - 32]}, node {short(node)}")
 
 
 def free_name(view: View, name: str) -> str:

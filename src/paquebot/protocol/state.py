@@ -19,7 +19,7 @@ from paquebot.protocol.past import PastView
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
-from paquebot.protocol.strangers import Pending
+from paquebot.protocol.strangers import Invite, Join, Pending, Verified
 from paquebot.protocol.trust import Identity, Trust
 
 
@@ -488,3 +488,12 @@ class View(PastView, AuthorityView, Protocol):
 
     def pending(self) -> Sequence[Pending]:
         """Return the strangers who wait for a person's word, and those who were turned down, by number."""
+
+    def invites(self) -> Sequence[Invite]:
+        """Return the invitations that we gave, oldest first."""
+
+    def joined(self, peer: Fingerprint) -> Join | None:
+        """Return the invitation by which we came to *peer*."""
+
+    def verified(self, peer: Fingerprint) -> Verified | None:
+        """Return since when, and how, *peer* is verified."""

@@ -123,7 +123,18 @@ class Store:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         view = self.view
         with _translated(), self._transaction():
-            for table in ("peer", "told", "letter", "reply", "outcome", "asking", "account", "lapse", "reached"):
+            for table in (
+                "peer",
+                "told",
+                "letter",
+                "reply",
+                "outcome",
+                "asking",
+                "account",
+                "lapse",
+                "reached",
+                *strangers.TABLES,
+            ):
                 self._db.execute(
                     f"DELETE FROM {table} WHERE node = ? AND peer = ?",  # noqa: S608 our own names
                     (view.node, view.party(node)),
@@ -364,7 +375,7 @@ class _Writer:
                 self._save_outcomes(effect)
             case ask.SetClock():
                 self._set_clock(effect)
-            case ask.SavePending() | ask.DropPending():
+            case ask.Meeting():
                 strangers.apply(self._db, self._view, effect)
             case ask.SetStamp(stamp):
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)

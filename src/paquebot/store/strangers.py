@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
-from paquebot.protocol.effects import DropPending, SavePending
+from paquebot.protocol.effects import DropPending, Meeting, SaveInvite, SaveJoin, SavePending, SaveVerified
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.strangers import Pending
+from paquebot.protocol.strangers import Invite, Join, Pending, Verified
 
-Effect: TypeAlias = SavePending | DropPending
+TABLES = ("joined", "verified")
+"""What belongs to a peer and goes with it."""
 
 
 class Parties(Protocol):
@@ -24,7 +25,7 @@ class Parties(Protocol):
         """Return the number of a user or node."""
 
 
-def apply(db: sqlite3.Connection, view: Parties, effect: Effect) -> None:
+def apply(db: sqlite3.Connection, view: Parties, effect: Meeting) -> None:
     """Carry out *effect*."""
     match effect:
         case SavePending(pending):
@@ -50,10 +51,46 @@ def apply(db: sqlite3.Connection, view: Parties, effect: Effect) -> None:
             )
         case DropPending(node):
             db.execute("DELETE FROM pending WHERE node = ? AND stranger = ?", (view.node, view.party(node)))
+        case SaveInvite(invite):
+            db.execute(
+                "INSERT OR REPLACE INTO invite (user, node, name, secret, created, expires, label, revoked, used,"
+                " guest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    view.user,
+                    view.node,
+                    invite.name,
+                    invite.secret,
+                    invite.created,
+                    invite.expires,
+                    invite.label,
+                    invite.revoked,
+                    invite.used,
+                    view.party(invite.guest, create=True) if invite.guest else 0,
+                ),
+            )
+        case SaveJoin(join):
+            db.execute(
+                "INSERT OR REPLACE INTO joined (user, node, peer, secret, at) VALUES (?, ?, ?, ?, ?)",
+                (view.user, view.node, view.party(join.peer, create=True), join.secret, join.at),
+            )
+        case SaveVerified(found):
+            db.execute(
+                "INSERT OR REPLACE INTO verified (user, node, peer, at, how) VALUES (?, ?, ?, ?, ?)",
+                (view.user, view.node, view.party(found.peer, create=True), found.at, found.how),
+            )
+        case _:
+            raise AssertionError(effect)
 
 
 class StrangersView:
     """The part of the store's view that is about strangers."""
+
+    def party(self, name: str, *, create: bool = False) -> int:
+        """Return the number of a user or node."""
+        raise NotImplementedError
+
+    def _one(self, sql: str, *values: object) -> Any:
+        raise NotImplementedError
 
     def _all(self, sql: str, *values: object) -> list[Any]:
         raise NotImplementedError
@@ -82,3 +119,33 @@ class StrangersView:
             )
             for stranger, user, name, digest, card, since, place, reason, declined, number in rows
         ]
+
+    def invites(self) -> Sequence[Invite]:
+        """Return the invitations that we gave, oldest first."""
+        rows = self._all(
+            "SELECT name, secret, created, expires, label, revoked, used, guest FROM invite WHERE node = ?"
+            " ORDER BY created, name"
+        )
+        return [
+            Invite(
+                name=name,
+                secret=secret,
+                created=Millis(created),
+                expires=Millis(expires),
+                label=label,
+                revoked=Millis(revoked),
+                used=Millis(used),
+                guest=self._name(guest) if guest else None,
+            )
+            for name, secret, created, expires, label, revoked, used, guest in rows
+        ]
+
+    def joined(self, peer: Fingerprint) -> Join | None:
+        """Return the invitation by which we came to *peer*."""
+        row = self._one("SELECT secret, at FROM joined WHERE node = ? AND peer = ?", self.party(peer))
+        return Join(peer, row[0], Millis(row[1])) if row else None
+
+    def verified(self, peer: Fingerprint) -> Verified | None:
+        """Return since when, and how, *peer* is verified."""
+        row = self._one("SELECT at, how FROM verified WHERE node = ? AND peer = ?", self.party(peer))
+        return Verified(peer, Millis(row[0]), row[1]) if row else None

@@ -79,6 +79,8 @@ class MemoryStore:
         tables = self._tables
         tables.drop(tables.peers, node)
         tables.drop(tables.outcomes, node)
+        tables.drop(tables.met, ("joined", node))
+        tables.drop(tables.met, ("verified", node))
         for number, _ in [each for each in tables.reached.items() if each[1].peer == node]:
             tables.put(tables.reached, number, replace(tables.reached[number], lines=Ranges()))
         tables.drop(tables.accounts, node)

@@ -35,9 +35,12 @@ from paquebot.protocol.effects import (
     Release,
     Remember,
     SaveErrand,
+    SaveInvite,
+    SaveJoin,
     SavePeer,
     SavePending,
     SaveTold,
+    SaveVerified,
     Seen,
     SetClock,
     SetStamp,
@@ -50,7 +53,7 @@ from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.state import Held, Kept, Reply, Told
-from paquebot.protocol.strangers import Pending
+from paquebot.protocol.strangers import Invite, Join, Pending, Verified
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, founding, letter, peer, resource
 from paquebot.testing.store_aside import AsidePromises
 from paquebot.testing.store_asking import AskingPromises
@@ -465,6 +468,21 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, EventPromi
         assert store.view.pending() == [replace(eve, declined=NOW, card=b"", number=1)]
         store.commit([SavePending(Pending(node=PEER, card=b"", **some))])
         assert [each.number for each in store.view.pending()] == [1, 3]
+
+    def test_invitations_and_what_was_verified_are_remembered_and_go_with_their_peer(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        first = Invite(name=b"n" * 16, secret=b"s" * 16, created=NOW, expires=Millis(NOW + 9), label="Eve")
+        second = replace(first, name=b"m" * 16, created=Millis(NOW + 1))
+        joined, verified = Join(PEER, b"s" * 16, NOW), Verified(PEER, NOW, "words")
+        store.commit(
+            [SaveInvite(second), SaveInvite(first), SavePeer(peer()), SaveJoin(joined), SaveVerified(verified)]
+        )
+        store.commit([SaveInvite(replace(first, used=NOW, guest=PEER))])
+        assert store.view.invites() == [replace(first, used=NOW, guest=PEER), second]
+        assert (store.view.joined(PEER), store.view.verified(PEER)) == (joined, verified)
+        assert (store.view.joined(OTHER), store.view.verified(OTHER)) == (None, None)
+        store.remove_peer(PEER)
+        assert (store.view.joined(PEER), store.view.verified(PEER)) == (None, None)
 
     def test_a_transport_keeps_its_own_state(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

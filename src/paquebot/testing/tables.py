@@ -20,9 +20,10 @@ from paquebot.protocol.past import Fork, Lapse, Proof
 from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
-from paquebot.protocol.strangers import Pending
+from paquebot.protocol.strangers import Invite, Pending
 from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Quarantined
+from paquebot.testing import memory_strangers
 
 Table = dict[Any, Any]
 
@@ -97,6 +98,8 @@ class Tables:
         self.reached: dict[int, ask.Reached] = {}
         """In the order in which it was learned."""
         self.pending: dict[Fingerprint, Pending] = {}
+        self.invites: dict[bytes, Invite] = {}
+        self.met: dict[tuple[str, Fingerprint], Any] = {}
         self.carrier: dict[tuple[str, str], bytes] = {}
         self.events: dict[int, Event] = {}
         self.errands: dict[int, Errand] = {}
@@ -250,20 +253,10 @@ class Writer:
                 self._happened(effect)
             case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
                 self._private(effect)
-            case ask.SavePending() | ask.DropPending():
-                self._strangers(effect)
+            case ask.Meeting():
+                memory_strangers.apply(t, effect)
             case _:
                 self._past(effect)
-
-    def _strangers(self, effect: ask.SavePending | ask.DropPending) -> None:
-        t = self._tables
-        match effect:
-            case ask.SavePending(pending):
-                number = pending.number or t.facts.get("strangers", 0) + 1
-                t.put(t.facts, "strangers", max(number, t.facts.get("strangers", 0)))
-                t.put(t.pending, pending.node, replace(pending, number=number))
-            case ask.DropPending(node):
-                t.drop(t.pending, node)
 
     def _past(self, effect: Effect) -> None:
         """Carry out what concerns our own past."""

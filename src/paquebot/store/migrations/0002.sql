@@ -175,6 +175,38 @@ CREATE TABLE pending (
     UNIQUE (node, stranger)
 ) STRICT;
 
+CREATE TABLE invite (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    secret BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    revoked INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    guest INTEGER NOT NULL,
+    PRIMARY KEY (node, name)
+) STRICT;
+
+CREATE TABLE joined (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    peer INTEGER NOT NULL,
+    secret BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (node, peer)
+) STRICT;
+
+CREATE TABLE verified (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    peer INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    how TEXT NOT NULL,
+    PRIMARY KEY (node, peer)
+) STRICT;
+
 
 
 
