@@ -216,6 +216,25 @@ def make_name(number: int) -> Fingerprint:
     return Fingerprint(digest(b"%d" % number))
 
 
+def test_other_keys_under_a_known_name_wait_and_both_claims_are_shown():
+    alice, bob = friends("alice", "bob")
+    impostor = second_node(make("mallory"), "alice")
+    effects = arrives(bob, hello(impostor, bob))
+    (pending,) = bob.store.view.pending()
+    for name in (impostor.user, impostor.node, alice.user, alice.node):
+        assert short(name) in pending.reason
+    assert [each.kind for each in effects if isinstance(each, Note)] == ["key-change"]
+    settle(alice, bob)  # the peer of that name goes on as before
+    assert bob.peer(alice).suspect == 0
+
+
+def test_a_further_node_of_our_own_user_is_pinned_at_once():
+    bob = make("bob")
+    laptop = second_node(bob, "bob")
+    arrives(bob, hello(laptop, bob))
+    assert (bob.peer(laptop).name, bob.peer(laptop).publishes) == ("bob", True)
+
+
 # Forgeries.
 
 

@@ -6,6 +6,7 @@ than to be shown to a person. Strangers get no answer, whatever we think of them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain, count
@@ -74,9 +75,9 @@ def _digest(node: Fingerprint, keys: ResourceId, proof: bytes) -> bytes:
 def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *, welcome: bool) -> Effects:
     """Pin *met*, let it wait for a person's word, or do nothing if a person turned it down. Raise `Refused`.
 
-    Whoever shows a good invitation is pinned. A further node of a user who is pinned already gets the rights of that
-    user's other nodes, unless those are set apart, or a person turned this node down. With *welcome*, whoever comes
-    is pinned and trusted.
+    Whoever shows a good invitation is pinned, and so is a further node of our own user. A further node of a user who
+    is pinned already gets the rights of that user's other nodes, unless one of those is set apart, or a person turned
+    this node down. With *welcome*, whoever comes is pinned and trusted.
     """
     if met.node == view.local().node:
         raise Malformed("somebody introduces itself as this node")
@@ -85,11 +86,17 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
     invite, reason = inviting.shown(view, met.node, met.proof, now)
     before = next((each for each in view.pending() if each.node == met.node), None)
     declined = before is not None and before.declined
-    kin = [peer for peer in view.peers() if peer.user == met.card.user.fingerprint and not peer.suspect]
+    user = met.card.user.fingerprint
+    revoked = view.authority(user).dismissed(met.node, now) is not None
+    family = [peer for peer in view.peers() if peer.user == user]
+    kin = [] if revoked or any(peer.suspect and not peer.revoked for peer in family) else family
+    own = user == view.local().user and not revoked
     if invite is not None:
         name = invite.label or called(met.card)
         yield from pin(view, key, met.card, other_name(view, name, met.node), trusting=True, now=now)
         yield from inviting.use(invite, met.node, now)
+    elif own and not declined:
+        yield from pin(view, key, met.card, free_name(view, view.local().name), trusting=True, now=now)
     elif kin and not declined:
         trusting = any(peer.reads or peer.publishes for peer in kin)
         yield from pin(view, key, met.card, free_name(view, kin[0].name), trusting=trusting, now=now)
@@ -97,7 +104,25 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
         name = other_name(view, called(met.card), met.node)
         yield from pin(view, key, met.card, name, trusting=True, now=now)
     else:
+        reason = reason or _doubt(view, met, family, revoked=revoked)
         yield from _wait(view, met, before, where, reason, now)
+
+
+def _doubt(view: View, met: Met, family: Sequence[Peer], *, revoked: bool) -> str:
+    """Return what a person should know of a stranger who is perhaps not one: other keys under a name that is known."""
+    if revoked:
+        return "its user has revoked its trust in this node"
+    if family:
+        return f"it is a further node of {family[0].name}'s user, one of whose nodes is set apart: ask its person"
+    name = called(met.card)
+    like = next((peer for peer in view.peers() if peer.name == name), None)
+    if like is None:
+        return ""
+    return (
+        f"other keys under the name of a peer: here user {short(met.card.user.fingerprint)}, node {short(met.node)};"
+        f" known as {like.name} are user {short(like.user)}, node {short(like.node)}. If these are new keys of the"
+        " same person, let that person say so by another way"
+    )
 
 
 def _wait(view: View, met: Met, before: Pending | None, where: str, reason: str, now: Millis) -> Effects:
@@ -120,7 +145,8 @@ def _wait(view: View, met: Met, before: Pending | None, where: str, reason: str,
             number=before.number if before and waiting else 0,
         )
     )
-    yield Note(Kind.PEER_PENDING, now, peer=met.node, detail=called(met.card))
+    claims = any(peer.name == called(met.card) for peer in view.peers())
+    yield Note(Kind.KEY_CHANGE if claims else Kind.PEER_PENDING, now, peer=met.node, detail=reason or called(met.card))
 
 
 def full(view: View) -> bool:

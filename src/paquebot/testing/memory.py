@@ -78,12 +78,11 @@ class MemoryStore:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         tables = self._tables
         tables.drop(tables.peers, node)
-        tables.drop(tables.outcomes, node)
-        tables.drop(tables.met, ("joined", node))
-        tables.drop(tables.met, ("verified", node))
+        met = ((tables.met, ("joined", node)), (tables.met, ("verified", node)))
+        for table, key in ((tables.outcomes, node), (tables.accounts, node), *met):
+            tables.drop(table, key)
         for number, _ in [each for each in tables.reached.items() if each[1].peer == node]:
             tables.put(tables.reached, number, replace(tables.reached[number], lines=Ranges()))
-        tables.drop(tables.accounts, node)
         for wanted, rows in [each for each in tables.askings.items() if node in each[1]]:
             tables.put(tables.askings, wanted, {who: row for who, row in rows.items() if who != node})
         for name, medium in [key for key in tables.told if key[0] == node]:
