@@ -148,10 +148,13 @@ def test_without_the_user_key_the_node_itself_vouches_for_its_successor(story, s
     (alice.path / "keys" / "user.json").unlink()
     old = alice.json("status")["node"]
 
-    rounds(stick, alice, bob, count=3)
+    rounds(stick, alice, bob, count=5)
 
-    assert alice.json("status")["node"] != old
-    assert set(alice.texts()) == {"before", "after", "instead", "an answer"}
+    new = alice.json("status")["node"]
+    assert new != old
+    assert set(alice.texts()) == set(bob.texts()) == {"before", "after", "instead", "an answer"}
+    assert new in nodes(bob)
+    assert bob.peer("Alice")["state"] == "in sync"
 
 
 def test_a_copy_put_back_twice_comes_round_again(story, stick, tmp_path):

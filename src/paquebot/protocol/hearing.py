@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import assert_never
@@ -57,7 +57,7 @@ from paquebot.protocol.effects import (
     Unwant,
     Want,
 )
-from paquebot.protocol.encoding import Fingerprint, ResourceId, b64
+from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.limits import REPLIES_MAX
 from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
@@ -134,7 +134,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
     yield from _parts(hearing, bundle)
     if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
-        yield SaveOutcomes(peer.node, tuple(_outcomes(view, bundle)))
+        yield SaveOutcomes(peer.node, tuple(naming.outcomes(view, bundle)))
 
 
 def overhear(hearing: Hearing, bundle: Bundle) -> Effects:
@@ -180,15 +180,6 @@ def _known(view: View, bundle: Bundle) -> int | None:
     if tally is None:
         return 0  # whoever has heard of us says how far
     return tally.number if view.line_id(view.local().node, tally.number) == tally.line else None
-
-
-def _outcomes(view: View, bundle: Bundle) -> Iterator[tuple[ResourceId, str, str]]:
-    """What the sender says of our resources that it did not simply apply."""
-    for part in bundle.parts:
-        if isinstance(part, Outcome) and len(part.item) == 64:
-            name = ResourceId(b64(part.item))
-            if view.has(name):
-                yield name, part.code, part.detail
 
 
 def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
@@ -272,7 +263,15 @@ def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
         return
     broadcast = Broadcast(update.since, tuple(entries))
     signed = SignedObject.build(messages.write(broadcast), update.signature)
-    _verify(hearing, signed)
+    me = hearing.view.local().node
+    try:
+        _verify(hearing, signed)
+    except BadSignature:
+        if all(each.journal != me for each in update.entries if isinstance(each, Reference)):
+            raise
+        yield Tell("deferred", "journal", "it refers to lines of ours that we remember differently")
+        yield from _ask(hearing)
+        return
     yield from _lines(hearing, broadcast, signed)
 
 

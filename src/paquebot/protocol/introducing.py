@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from paquebot.protocol import inviting
 from paquebot.protocol.bundle import Introduction
+from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.state import Peer, Plan, View
 
@@ -14,7 +15,19 @@ def own_card(view: View) -> tuple[SignedObject, ...]:
     """Return what is on this node's card: resources that prove each other."""
     names = [line.entry.resource for line in view.own_lines(1, 6)]
     names[3] = view.announced(view.local().node) or names[3]
+    names[1:1] = _vouchers(view)
     return tuple(signed for name in names if (signed := view.resource(name)))
+
+
+def _vouchers(view: View) -> list[ResourceId]:
+    """The trusts and identities of the nodes that vouch for this one, the user's own trust first: mostly none."""
+    local, found = view.local(), list[ResourceId]()
+    trust = view.trust(local.trust)
+    while trust is not None and trust.signer != local.user:
+        entries = view.entries(trust.signer, 2, 2)  # the trust in a node, and its identity
+        found[:0] = [entry.resource for entry in entries]
+        trust = view.trust(entries[0].resource) if entries else None
+    return found
 
 
 def introduction(view: View, peer: Peer, plan: Plan) -> Iterator[Introduction]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from paquebot.protocol.bundle import Chunk, Part, Rebuilt, Update, Verbatim
+from collections.abc import Iterator
+
+from paquebot.protocol.bundle import Bundle, Chunk, Outcome, Part, Rebuilt, Update, Verbatim
+from paquebot.protocol.encoding import ResourceId, b64
+from paquebot.protocol.state import View
 
 
 def called(part: Part) -> str:
@@ -27,3 +31,12 @@ def exact(part: Part) -> bytes:
             return since.encode()
         case _:
             return repr(part).encode()[:1000]
+
+
+def outcomes(view: View, bundle: Bundle) -> Iterator[tuple[ResourceId, str, str]]:
+    """Yield what the sender says of our resources that it did not simply apply."""
+    for part in bundle.parts:
+        if isinstance(part, Outcome) and len(part.item) == 64:
+            name = ResourceId(b64(part.item))
+            if view.has(name):
+                yield name, part.code, part.detail

@@ -21,10 +21,12 @@ from paquebot.protocol.resource import PROOFS, About, FileManifest, Resource, Si
 from paquebot.protocol.stamp import Millis, Stamp
 from paquebot.protocol.state import Local, Peer, View
 from paquebot.protocol.trust import (
+    CREATE_TRUST,
     OWN_NODE,
     PUBLISH,
     READ,
     Identity,
+    Trust,
     announcement_fields,
     announcement_of,
     identity_fields,
@@ -34,6 +36,7 @@ from paquebot.protocol.trust import (
 
 CARD_HEAD = "# paquebot card"
 CARD_BYTES_MAX = 256 * 1024
+VOUCHERS_MAX = 4  # nodes on one card: its own, and those that vouch for it because the user key was not there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,25 +211,37 @@ def card_of(objects: Sequence[SignedObject], now: Millis) -> Card:
         found.fingerprint: found for each in resources if _is(each, "identity") for found in [identity_of(each)]
     }
     users = [each for each in identities.values() if each.kind == "user"]
-    nodes = [each for each in identities.values() if each.kind == "node"]
-    trusts = [each for each in resources if _is(each, "trust")]
+    trusts = {trust.trustee: trust for each in resources if _is(each, "trust") for trust in [trust_of(each)]}
     announced = [each for each in resources if _is(each, URIS["envelope_keys"])]
-    if not len(users) == len(nodes) == len(trusts) == len(announced) == 1:
+    nodes = len(identities) - len(users)
+    if not len(users) == len(announced) == 1 or not 0 < nodes == len(trusts) <= VOUCHERS_MAX:
         raise Malformed("a card does not hold one user, one node, one trust and one set of envelope keys")
-    user, node, trust = users[0], nodes[0], trusts[0]
+    user, node = users[0], identities.get(announced[0].signed.signer)
+    if node is None or node.kind != "node":
+        raise NotPermitted("the envelope keys in a card are not its node's")
     for each in resources:
         if each.user != user.fingerprint or each.signed.signer not in identities:
             raise NotPermitted("a card mixes things of different people")
         each.signed.verify(identities[each.signed.signer].key)
         identities[each.signed.signer].check_time(now)
-    if trust.signed.signer != user.fingerprint:
-        raise NotPermitted("the trust in a card is not signed by its user")
-    trust_of(trust).check(PUBLISH, user.fingerprint, node.fingerprint, now)
-    if announced[0].signed.signer != node.fingerprint:
-        raise NotPermitted("the envelope keys in a card are not its node's")
+    trust = _vouched(trusts, user.fingerprint, node.fingerprint, now)
     names = [str(each.container.value["user"]["name"]) for each in resources if _is(each, "user")]
     keys = announcement_of(announced[0])
     return Card(user, node, trust.id, keys, next(iter(names), ""), tuple(each.signed for each in resources))
+
+
+def _vouched(trusts: dict[Fingerprint, Trust], user: Fingerprint, node: Fingerprint, now: Millis) -> Trust:
+    """Return the trust in *node*; the user signed it, or a node for which another of the *trusts* vouches."""
+    found, right = trusts.get(node), PUBLISH
+    last = found
+    for _ in range(VOUCHERS_MAX):
+        if last is None:
+            break
+        last.check(right, user, last.trustee, now)
+        if last.signer == user and found is not None:
+            return found
+        last, right = trusts.get(last.signer), CREATE_TRUST
+    raise NotPermitted("the trust in a card is not signed by its user")
 
 
 def _is(resource: Resource, schema: str) -> bool:

@@ -37,6 +37,7 @@ BACKUPS = 0.02
 RESTORES = 0.012
 TEN_YEARS_MS = 3_652 * DAY_MS
 SETTLING_DAYS = 12
+SILENT_VILLAGES, SILENCE_DAYS = 0.2, 400
 
 
 class RestoreWitness(Witness):
@@ -179,7 +180,13 @@ class RestoredVillage(Simulation):
                 house.skew = self._fate.choice([0, -TEN_YEARS_MS, None])
 
     def make_up(self) -> None:
-        """Let people add again whom their restored homes do not know."""
+        """Let people add again whom their restored homes do not know; in some villages, after a year and more."""
+        if self._fate.random() < SILENT_VILLAGES:
+            self._pass(SILENCE_DAYS * DAY_MS)
+            self.trace.append(f"{self.now} nobody said a word for {SILENCE_DAYS} days")
+            for house in self.houses:
+                for peer in house.view.peers():
+                    house.store.commit(house.engine.retry(peer.node))
         for house in self.houses:
             for other in self.houses:
                 if house is not other and not any(peer.user == other.user for peer in house.view.peers()):
