@@ -177,7 +177,7 @@ def test_the_kind_is_the_first_schema_that_is_not_merely_about_it():
     assert read(compose([], {}, user=NAME, trust=None, about=about)).kind == "resource"
     unknown = f"sdmp://{NAME}/{OTHER}"
     found = read(compose([unknown], {}, user=NAME, trust=None))
-    assert (found.kind, found.container.unresolved) == (unknown, (OTHER,))
+    assert (found.kind, found.container.unresolved) == ("record", (OTHER,))
 
 
 def test_what_is_said_about_a_resource_goes_there_and_back():

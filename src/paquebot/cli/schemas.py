@@ -35,6 +35,10 @@ def schema_command() -> None:
 def publish(setting: Setting, file: Path, wants_json: bool) -> None:
     """Publish the JSON Schema in FILE, or on standard input with -. Prints its URI.
 
+    So that checking is bounded for everybody, a schema has at most 256 KiB and 10,000 parts, refers only to parts of
+    itself and never in a circle, and does without multipleOf, unevaluatedItems, unevaluatedProperties, anchors and
+    dynamic references; patterns have at most 256 characters and neither look around nor back.
+
     \b
     Examples:
       paquebot schema publish reading.schema.json
