@@ -19,6 +19,9 @@ OUTPUT = "output "
 """How a task begins that writes into a folder; its path follows."""
 
 
+GONE = "what it is about was forgotten here meanwhile"
+
+
 def enlist(view: SqliteView, config: Config, now: Millis) -> Effects:
     """Make the errands of everything that happened since the last time, and let go of what is old.
 
@@ -70,12 +73,18 @@ def due(errand: Errand, now: Millis) -> bool:
 
 
 def settled(errand: Errand, problem: str, now: Millis) -> Effects:
-    """Note that *errand* was done, or with a *problem* that it was not and when it is tried again."""
+    """Note that *errand* was done, or with a *problem* that it was not and when it is tried again.
+
+    If what it is about is `GONE`, that is never.
+    """
     if not problem:
         yield DropErrand(errand.number)
         return
     tries = errand.tries + 1
-    yield SaveErrand(replace(errand, tries=tries, retry_at=Millis(now + backoff(tries)), problem=problem))
-    if tries == 1:
+    if problem == GONE:
+        yield DropErrand(errand.number)
+    else:
+        yield SaveErrand(replace(errand, tries=tries, retry_at=Millis(now + backoff(tries)), problem=problem))
+    if tries == 1 or problem == GONE:
         event = errand.event
         yield Note(Kind.HOOK_FAILED, now, event.resource, event.peer, f"{errand.task}: {problem}")

@@ -34,7 +34,6 @@ RUN_S = 600
 RECORD_S = 30
 """How long to wait for another paquebot before leaving a result unrecorded: the errand is tried again then."""
 LOCK = "hooks.lock"
-GONE = "what it is about is no longer here"
 
 Record = Callable[[Effects], None]
 
@@ -49,6 +48,8 @@ class Tried:
 
     def as_problem(self) -> Problem:
         """Return the failure as a run reports it."""
+        if self.problem == errands.GONE:
+            return Problem(self.errand.task, self.problem)
         again = f"tried {self.errand.tries + 1} times" if self.errand.tries else "it is tried again later"
         return Problem(self.errand.task, f"{self.problem} ({again}; see `paquebot hook list`)")
 
@@ -125,8 +126,8 @@ def _try(home: Path, errand: Errand, read: config.Config) -> str:
         with tempfile.TemporaryFile(dir=home) as content:
             with Node(home, looking=True) as node:
                 listed = node.view.listing(errand.event.resource) if errand.event.resource else None
-                if errand.event.resource and listed is None:
-                    return GONE
+                if errand.event.resource and (listed is None or listed.gone == "forgotten"):
+                    return errands.GONE
                 if errand.task.startswith(errands.OUTPUT):
                     assert listed is not None, "only arrivals are written out"
                     folder = home / Path(errand.task.removeprefix(errands.OUTPUT)).expanduser()

@@ -324,3 +324,15 @@ def test_a_full_disk_delays_errands_and_loses_none(pair, stick, tmp_path):
     assert ran(tmp_path) == []
     bob.sync(stick)
     assert len(ran(tmp_path)) == 1
+
+
+def test_a_hook_for_something_that_was_forgotten_is_given_up(pair, stick):
+    alice, bob = pair
+    configure(bob, '[hooks]\non-arrival = ["false"]\n')
+    alice.say("hello")
+    alice.sync(stick)
+    bob.run("sync", "--via", stick, code=1)
+    uri = bob.json("list")[0]["uri"]
+    bob.run("forget", uri, "--yes")
+    assert "was forgotten here meanwhile" in bob.err("hook", "retry", code=1)
+    assert bob.json("hook", "list") == []

@@ -97,3 +97,14 @@ def test_a_failure_puts_an_errand_off_ever_longer_and_is_noted_once():
     assert errands.due(again, Millis(NOW - 3650 * DAY_MS))
     bob.store.commit(errands.settled(again, "", now))
     assert again.number not in [each.number for each in view.errands()]
+
+
+def test_an_errand_about_something_forgotten_is_given_up_and_that_is_noted():
+    bob, view = heard("one")
+    enlist(bob)
+    for errand in view.errands():
+        bob.store.commit(errands.settled(errand, "exit code 1", NOW))
+    for errand in view.errands():
+        bob.store.commit(errands.settled(errand, errands.GONE, NOW))
+    assert view.errands() == []
+    assert [errands.GONE in each.detail for each in view.events(kinds=[Kind.HOOK_FAILED])] == [False, False, True, True]
