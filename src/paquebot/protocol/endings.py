@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import count
 
+from paquebot.protocol.authority import Claim
 from paquebot.protocol.effects import Effects, EndLapse, Note, SavePast, SavePeer, Settle
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.events import Kind
@@ -48,8 +49,9 @@ def _authorised(view: View, resource: Resource) -> bool:
     """Whether the user signed, or a node that may speak for the user in such things."""
     if resource.signed.signer == resource.user:
         return True
-    trust = view.trust(resource.trust) if resource.trust else None
-    return trust is not None and CREATE_TRUST in trust.rights
+    authority = view.authority(resource.user)
+    trust = authority.trusts.get(resource.trust) if resource.trust else None
+    return trust is not None and CREATE_TRUST in authority.rights(trust) and not authority.cut(Claim.of(resource))
 
 
 def inherit(view: View, node: Fingerprint) -> Effects:
