@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from paquebot import restores
-from paquebot.protocol import admission, mailing
+from paquebot.protocol import admission, asking, mailing
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.evidence import ACKED, APPLIED
@@ -249,14 +249,14 @@ def _waits_since(peer: Peer, ours: _Ours, reached: _Reached) -> Millis:
 
 
 def _lacking(view: SqliteView, peer: Peer) -> Ranges:
-    """The lines of a peer's journal that name what we accept and do not have completely."""
+    """The lines of a peer's journal that name what we accept, may have, and do not have completely."""
     users = {view.local().user, *(each.user for each in view.peers())}
     accepted = {user for user in users if admission.accepts(view, user)}
     return Ranges.numbers(
         number
         for first, last in (Ranges.of((1, peer.heard)) - peer.done).runs
         for number, entry in enumerate(view.entries(peer.node, first, last - first + 1), first)
-        if entry.publisher in accepted and not _taken_back(view, entry)
+        if entry.publisher in accepted and not _taken_back(view, entry) and not asking.refused(view, entry.resource)
     )
 
 

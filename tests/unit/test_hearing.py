@@ -27,7 +27,7 @@ from paquebot.protocol.bundle import (
     Verbatim,
     Want,
 )
-from paquebot.protocol.effects import KeepBlob, SavePeer, SaveTold, Seen
+from paquebot.protocol.effects import KeepBlob, Quarantine, SavePeer, SaveTold, Seen
 from paquebot.protocol.encoding import LineId, ResourceId, b64, digest
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import ASK_AGAIN_MS, DAY_MS, LINES_MAX
@@ -548,3 +548,20 @@ def test_whoever_is_heard_again_is_backed_off_from_no_longer():
 
     told = alice.store.view.told(bob.node, STICK.medium)
     assert (told.failures, told.retry_at) == (0, 0)
+
+
+def test_lines_that_refer_to_lines_of_ours_that_are_others_now_are_asked_for_in_full() -> None:
+    """Whoever was restored has other lines than those that its peer refers to: nobody forged anything."""
+    alice, bob = friends("Alice", "Bob")
+    alice.say("one")
+    settle(alice, bob)
+    alice.say("two")
+    (update,) = (part for _, bundle in alice.poll() for part in bundle.parts if isinstance(part, Update))
+    wrong = Reference(bob.node, 1, 1)
+    told = bob.receive(alice.bundle(bob, replace(update, entries=(wrong,))), alice)
+
+    assert ("deferred", "it refers to lines of ours that we remember differently") in codes(told)
+    assert not any(isinstance(each, Quarantine) for each in told)
+    assert bob.peer(alice).ask_at <= NOW
+    forged = alice.bundle(bob, replace(update, entries=((alice.user, bob.trust),)))
+    assert ("rejected", "bad-signature") in codes(bob.receive(forged, alice))

@@ -170,6 +170,12 @@ def denied(view: View, identifier: str, node: Fingerprint, now: Millis) -> Effec
         yield Asked(resource, Millis(0 if left else now + DENIED_MS))
 
 
+def refused(view: View, resource: ResourceId) -> bool:
+    """Return whether every peer that lists *resource* was asked for it and answered that it has nothing for us."""
+    said = {row.peer for row in view.askings(resource) if row.denied}
+    return bool(said) and said >= {node for node in _holders(view, resource) if view.peer(node)}
+
+
 def _named(identifier: str) -> ResourceId | None:
     name = ResourceId(identifier.rpartition(".")[2])
     try:

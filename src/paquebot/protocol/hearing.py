@@ -21,6 +21,7 @@ from paquebot.protocol import (
     reading,
     recovery,
     revocation,
+    updates,
 )
 from paquebot.protocol.bundle import (
     NUMBER_MAX,
@@ -256,10 +257,9 @@ def _verify(hearing: Hearing, signed: SignedObject) -> None:
 
 
 def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
-    entries = _expand(hearing.view, parts, update)
+    entries = updates.expand(hearing.view, parts, update)
     if entries is None:
-        yield Tell("deferred", "journal", "it refers to lines that are not here")
-        yield from _ask(hearing)
+        yield from _put_off(hearing, "it refers to lines that are not here")
         return
     broadcast = Broadcast(update.since, tuple(entries))
     signed = SignedObject.build(messages.write(broadcast), update.signature)
@@ -269,30 +269,9 @@ def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
     except BadSignature:
         if all(each.journal != me for each in update.entries if isinstance(each, Reference)):
             raise
-        yield Tell("deferred", "journal", "it refers to lines of ours that we remember differently")
-        yield from _ask(hearing)
+        yield from _put_off(hearing, "it refers to lines of ours that we remember differently")
         return
     yield from _lines(hearing, broadcast, signed)
-
-
-def _expand(view: View, parts: Sequence[Part], update: Update) -> list[Entry] | None:
-    """The entries in full; None if they refer to lines that we do not have."""
-    entries: list[Entry] = []
-    for each in update.entries:
-        if isinstance(each, Reference):
-            known = view.entries(each.journal, each.first, each.count)
-            if len(known) < each.count:
-                return None
-            entries += known
-            continue
-        publisher, resource = each
-        if isinstance(resource, int):
-            named = parts[resource] if resource < len(parts) else None
-            if not isinstance(named, Rebuilt):
-                raise Malformed("a journal line names a part that holds no resource")
-            resource = named.signed.id
-        entries.append(Entry(publisher, resource))
-    return entries
 
 
 def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within: Response | None = None) -> Effects:
@@ -300,8 +279,7 @@ def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within:
     view, peer = hearing.view, hearing.peer
     since = view.line_number(peer.node, broadcast.since)
     if since is None:
-        yield Tell("deferred", "journal", "there is a gap before these lines")
-        yield from _ask(hearing)
+        yield from _put_off(hearing, "there is a gap before these lines")
         return
     lines = journal.extend(broadcast.since, since, broadcast.entries)
     overlap = [line for line in lines if line.number <= peer.heard]
@@ -373,6 +351,12 @@ def _worth_asking(view: View, entry: Entry) -> bool:
         return False
     fate = view.fate(entry.resource)
     return fate is None or (fate[0] == "rejected" and fate[1] in REPLACEABLE)
+
+
+def _put_off(hearing: Hearing, why: str) -> Effects:
+    """Some lines are of no use yet."""
+    yield Tell("deferred", "journal", why)
+    yield from _ask(hearing)
 
 
 def _ask(hearing: Hearing) -> Effects:

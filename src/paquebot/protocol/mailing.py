@@ -7,29 +7,25 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import asking, endings, introducing, messages, patience, reading, recovery
+from paquebot.protocol import asking, endings, introducing, messages, patience, reading, recovery, updates
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
     Bundle,
     Chunk,
-    CompactEntry,
     Heard,
     Outcome,
     Part,
     Rebuilt,
-    Reference,
     Tally,
     To,
-    Update,
     Verbatim,
     Want,
     node_tag,
 )
 from paquebot.protocol.effects import DropReply, Effects, Handed, Post, SavePeer, SaveTold, Settle
-from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
+from paquebot.protocol.encoding import Fingerprint, b64, raw
 from paquebot.protocol.identity import PrivateKey
-from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import (
     AHEAD_MAX_MS,
     BUNDLE_BYTES_AIM,
@@ -365,7 +361,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     parts = [*introducing.introduction(view, peer, letter.plan), *_bodies(view, letter.plan.bodies)]
     places = {part.signed.id: place for place, part in enumerate(parts) if isinstance(part, Rebuilt)}
     for first, last in letter.plan.lines.runs:
-        parts.append(_update(view, key, peer, first, last, places))
+        parts.append(updates.write(view, key, peer, first, last, places))
     parts += (Verbatim(SignedObject.sign(messages.write(each), key).encode()) for each in _asked(view, peer, letter))
     if letter.plan.recall:
         parts.append(recovery.marks(view))
@@ -425,39 +421,6 @@ def _bodies(view: View, numbers: Ranges) -> Iterator[Part]:
 
 def _part(signed: SignedObject) -> Part:
     return Rebuilt(signed) if signed.verbatim is None and len(signed.signatures) == 1 else Verbatim(signed.encode())
-
-
-def _update(view: View, key: PrivateKey, peer: Peer, first: int, last: int, places: dict[ResourceId, int]) -> Update:
-    """The lines from *first* to *last* as a signed broadcast, written as briefly as the peer can read it."""
-    me = view.local().node
-    since = view.line_id(me, first - 1)
-    assert since is not None
-    entries: list[Entry] = []
-    compact: list[CompactEntry] = []
-    for line in view.own_lines(first, last):
-        entries.append(line.entry)
-        number = _in_journal(view, peer, line) if line.number in peer.known else None
-        if line.entry.resource in places:
-            compact.append((line.entry.publisher, places[line.entry.resource]))
-        elif number is None:
-            compact.append((line.entry.publisher, line.entry.resource))
-        elif compact and _continues(compact[-1], peer.node, number):
-            run = compact[-1]
-            assert isinstance(run, Reference)
-            compact[-1] = replace(run, count=run.count + 1)
-        else:
-            compact.append(Reference(peer.node, number, 1))
-    signed = SignedObject.sign(messages.write(Broadcast(since, tuple(entries))), key)
-    return Update(since, tuple(compact), signed.signatures[0])
-
-
-def _in_journal(view: View, peer: Peer, line: OwnLine) -> int | None:
-    """The line of the peer's own journal that says the same, if we heard it."""
-    return next((number for who, number in view.naming(line.entry.resource) if who == peer.node), None)
-
-
-def _continues(entry: CompactEntry, journal: Fingerprint, number: int) -> bool:
-    return isinstance(entry, Reference) and entry.journal == journal and entry.first + entry.count == number
 
 
 def _asked(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]:
