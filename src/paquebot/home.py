@@ -81,8 +81,8 @@ def settle(home: Path, made: Path) -> None:
 
 
 def holds_node(home: Path) -> bool:
-    """Return whether *home* holds a node, whole or in need of help."""
-    return (home / KEYS).exists() or (home / STORE).exists()
+    """Return whether *home* holds a node, whole or in need of help, and not one whose making was cut off."""
+    return (home / KEYS).exists() or ((home / STORE).exists() and not (home / _DRAFT).exists())
 
 
 def check(home: Path) -> None:
@@ -148,7 +148,8 @@ def opened(home: Path) -> Iterator[Store]:
         _finish(home)
         store = Store(home)
         try:
-            yield store
+            with store.translated():
+                yield store
         finally:
             store.close()
 
@@ -170,7 +171,8 @@ def looked_into(home: Path) -> Iterator[Store]:
             pass
         store = Store(home, looking=True)
     try:
-        yield store
+        with store.translated():
+            yield store
     finally:
         store.close()
 

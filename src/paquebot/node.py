@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from paquebot import aside, config, content, lookup, records, registry, restores, succession
 from paquebot import home as homes
@@ -120,8 +120,8 @@ class Node:
         self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter)
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._open.close()
+    def __exit__(self, *exc_info: Any) -> None:
+        self._open.__exit__(*exc_info)  # whose store says in our words what SQLite says in its own
 
     @property
     def view(self) -> SqliteView:

@@ -126,3 +126,12 @@ def test_a_store_of_another_version_is_not_looked_into(make):
     with pytest.raises(StoreOld):
         look(path, version + 1)
     assert not (alice.path / "store.db-wal").exists()
+
+
+def test_damage_that_is_met_on_the_way_is_named(pair):
+    alice, _ = pair
+    with closing(sqlite3.connect(alice.path / "store.db")) as db:
+        db.execute("DROP TABLE letter")
+
+    for command in (["status"], ["outbox"], ["peer", "remove", "Bob"]):
+        assert "store" in alice.err(*command, code=15)

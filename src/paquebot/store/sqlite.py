@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -83,6 +83,11 @@ class Store:
     def close(self) -> None:
         """Close the store."""
         self._db.close()
+
+    @staticmethod
+    def translated() -> AbstractContextManager[None]:
+        """Raise `StoreCorrupt` and its like for what SQLite raises when the view is used."""
+        return _translated()
 
     def copy(self) -> Store:
         """Return a store in memory that holds the same. Chunks are read from here, and written nowhere."""
