@@ -432,7 +432,6 @@ class Node:
                 break
             with suppress(DiskFull):  # then the next round notes it
                 self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
-        report.forgotten += self.upkeep.forget_by_rule()
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         return report
 

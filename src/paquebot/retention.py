@@ -1,12 +1,12 @@
 """What may be let go by now: which bytes a home's rules no longer want.
 
-Never due are things that nobody here has looked at (unless the rules say so), what is ours and some peer still lacks,
-and what others are judged by.
+Never due are things that nobody here has looked at (unless the rules say so) or that a hook or folder still waits for,
+what is ours and some peer still lacks, and what others are judged by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from paquebot.config import Keep, KeepRule
@@ -29,10 +29,10 @@ def due(view: SqliteView, keep: Keep, now: Millis) -> list[Due]:
     names = {peer.name: peer.user for peer in view.peers()}
     found: list[Due] = []
     rest: list[Listed] = []
-    held = 0
+    held, busy = 0, {each.event.resource or "" for each in view.errands()}
     for listed in sorted(_present(view), key=lambda each: (each.received, each.number)):
         held += listed.size
-        if not _may_go(view, listed, keep):
+        if not _may_go(view, listed, keep, busy):
             continue
         days = _days(listed, keep, names)
         if days is not None and now - listed.received > days * DAY_MS:
@@ -61,7 +61,9 @@ def _present(view: SqliteView) -> Iterator[Listed]:
     return (each for each in view.listed() if each.kind not in FRAME and not each.gone and not each.lacking)
 
 
-def _may_go(view: SqliteView, listed: Listed, keep: Keep) -> bool:
+def _may_go(view: SqliteView, listed: Listed, keep: Keep, busy: Container[str]) -> bool:
+    if listed.id in busy:
+        return False
     if not listed.shown and not keep.unread:
         return False
     return listed.user != view.local().user or not lacking(view, listed.id)

@@ -30,6 +30,7 @@ async def sync(
         report.notes += each.notes
     try:
         _note(node, read, report)
+        report.forgotten += node.upkeep.forget_by_rule()
     except DiskFull as error:  # the next round makes up for it
         report.problems.append(Problem("this home", str(error), error.exit_code))
     report.errands = bool(node.view.errands())

@@ -256,3 +256,14 @@ def test_a_complaint_of_the_database_that_is_not_so_is_not_passed_on(make, meet,
     for home in (alice, bob, alice):
         home.sync(stick)
     assert alice.run("check").stdout == bob.run("check").stdout == b"All is well.\n"
+
+
+def test_nothing_is_forgotten_before_its_hook_and_folder_had_it(old, stick, tmp_path):
+    alice, bob = old
+    (tmp_path / "inbox").mkdir()
+    configure(bob, f"[keep]\nsize = '1 B'\nunread = true\n[[output]]\npath = '{tmp_path / 'inbox'}'\n")
+    alice.run("publish", "-", "--filename", "new.txt", stdin=b"just in")
+    alice.sync(stick)
+    assert bob.sync(stick)["forgotten"] == 3
+    assert (tmp_path / "inbox" / "new.txt").read_bytes() == b"just in"
+    assert bob.sync(stick)["forgotten"] == 1
