@@ -19,7 +19,19 @@ from typing import Any, TypeVar, cast
 
 from paquebot import amounts
 from paquebot.errors import ConfigError, Misused
+from paquebot.protocol.account import Grant
 from paquebot.protocol.events import Kind
+from paquebot.protocol.limits import (
+    ANSWER_BYTES,
+    GRANT_BYTES,
+    GRANT_ENVELOPES,
+    GRANT_ITEMS,
+    GRANT_WINDOW_MAX_MS,
+    GRANT_WINDOW_MS,
+    LIMIT_MEGABYTES_MIN,
+    MIB,
+    MINUTE_MS,
+)
 
 FILE_NAME = "config.toml"
 BYTES_MAX = 64 * 1024
@@ -116,6 +128,23 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The ``[limits]`` table: what one peer may send, and is sent in answer, in one window of time."""
+
+    window_minutes: int = GRANT_WINDOW_MS // MINUTE_MS
+    envelopes: int = GRANT_ENVELOPES
+    items: int = GRANT_ITEMS
+    megabytes: int = GRANT_BYTES // MIB
+    answer_megabytes: int = ANSWER_BYTES // MIB
+
+    @property
+    def grant(self) -> Grant:
+        """The same for the engine."""
+        bytes_, answers = self.megabytes * MIB, self.answer_megabytes * MIB
+        return Grant(self.window_minutes * MINUTE_MS, self.envelopes, bytes_, self.items, answers)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the file says."""
 
@@ -128,6 +157,7 @@ class Config:
     keep: Keep = Keep()
     welcome: bool = False
     """Whoever introduces itself becomes a peer: ``accept = "first"``."""
+    limits: Limits = Limits()
 
 
 def read(path: Path) -> Config:
@@ -148,7 +178,7 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch", "keep"])
+    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch", "keep", "limits"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
@@ -162,7 +192,21 @@ def read(path: Path) -> Config:
         _watches(path, value.get("watch", [])),
         _keep(path, value.get("keep", {})),
         welcome=_welcome(path, value.get("accept", "ask")),
+        limits=_limits(path, value.get("limits", {})),
     )
+
+
+def _limits(path: Path, table: object) -> Limits:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: write [limits], not limits = …")
+    found = cast(Limits, settings(f"{path}: [limits]", Limits, table))
+    least = {"megabytes": LIMIT_MEGABYTES_MIN, "answer_megabytes": LIMIT_MEGABYTES_MIN}
+    for name in table:
+        if not least.get(name, 1) <= getattr(found, name) < 1 << 31:
+            raise ConfigError(f"{path}: [limits]: {name} is at least {least.get(name, 1)}")
+    if found.window_minutes * MINUTE_MS > GRANT_WINDOW_MAX_MS:
+        raise ConfigError(f"{path}: [limits]: window_minutes is at most {GRANT_WINDOW_MAX_MS // MINUTE_MS}")
+    return found
 
 
 def _welcome(path: Path, accept: object) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger, Waiting
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import meeting
+from paquebot.protocol import meeting, quota
 from paquebot.protocol.bundle import Bundle, To
 from paquebot.protocol.effects import Settle
 from paquebot.protocol.engine import Engine
@@ -85,7 +86,7 @@ class Inbox:
             return None
         except Refused as refusal:
             return self._refused(arrival, refusal)
-        return Acknowledgement(arrival.key, Verdict.TAKEN, to.token)
+        return Acknowledgement(arrival.key, Verdict.TAKEN, to.token or None)
 
     async def again(self, envelope: bytes, where: str, link: Link) -> None:
         """Judge an envelope anew that was set aside, as if it came now. Raise `Refused` if it is refused again."""
@@ -99,12 +100,14 @@ class Inbox:
         to = self._engine.addressed(bundle, sender)
         if self._met is not None:
             self._meet(self._met, bundle, where, opened.created)
-        done = self._store.commit(self._engine.receive(bundle, sender, link, where, self._clock(), opened.created))
+        received = self._engine.receive(bundle, sender, link, where, self._clock(), opened.created, len(envelope))
+        done = self._store.commit(received)
         self._commit_news(done)
         self._store.release(envelope)
         self._report.opened += 1
         self._report.note(done)
-        return to
+        # What was put off is acknowledged by our next envelope, which says so, and not by a bare token.
+        return replace(to, token=b"") if any(quota.put_off(each) for each in done) else to
 
     def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement | None:
         """Set it aside, unless it simply is not ours; a stranger's waits until we may know the stranger."""

@@ -418,7 +418,7 @@ class Node:
         self.keys.unlock()  # before anything is begun
         if self.view.peers():
             self._secrets()
-        report = Report()
+        report, self._engine.grant = Report(), config.read(self.home / config.FILE_NAME).limits.grant
         self._tend_private(report)
         tags = Tags(self._store, self._secrets)
         for carrier in carriers:

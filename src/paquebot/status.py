@@ -81,6 +81,10 @@ class PeerStatus:
     """When the oldest of those things was published that the peer may read and has not applied."""
     retry_at: Millis
     given_up: tuple[GivenUp, ...]
+    met_limits_at: Millis
+    """When it last sent more than config.toml grants it; 0 if it never did."""
+    held_until: Millis
+    """Until when we sent it more than it grants us."""
     outcomes: tuple[tuple[str, str, str], ...]
     """(resource, outcome, detail) of what the peer did not simply apply, as it says."""
     restored: tuple[str, ...] = ()
@@ -111,7 +115,7 @@ class Status:
         value = asdict(self)
         value["now"] = format_time(self.now)
         for peer in value["peers"]:
-            for key in ("added", "heard_at", "waits_since", "retry_at"):
+            for key in ("added", "heard_at", "waits_since", "retry_at", "met_limits_at", "held_until"):
                 peer[key] = format_time(peer[key]) if peer[key] else None
             for each in peer["given_up"]:
                 each["at"] = format_time(each["at"])
@@ -237,6 +241,8 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         heard_at=sign_of_life(view, peer),
         waits_since=_waits_since(peer, ours, reached),
         retry_at=max((told.retry_at for told in tolds), default=Millis(0)),
+        met_limits_at=view.account(peer.node).met,
+        held_until=view.account(peer.node).hold,
         given_up=tuple(GivenUp(each.medium, each.given_up, each.failures) for each in tolds if each.given_up),
         outcomes=tuple(view.outcomes(peer.node)),
         restored=tuple(restores.of_peer(view, peer)),

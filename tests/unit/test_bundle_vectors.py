@@ -13,6 +13,7 @@ from fixtures import make_bundle
 
 from paquebot.errors import Malformed, Refused
 from paquebot.protocol import bundle
+from paquebot.protocol.advert import Advert
 from paquebot.protocol.bundle import (
     Bundle,
     Chunk,
@@ -97,6 +98,9 @@ def part(value: bundle.Part) -> dict[str, Any]:
             return {"part": "want", "resource": resource, "chunks": runs(chunks)}
         case Introduction(card, proof):
             return {"part": "introduction", "resources": [part(Rebuilt(each)) for each in card], "proof": proof.hex()}
+        case Advert(at, grant, wait):
+            said = {"window": grant.window_ms, "envelopes": grant.envelopes, "bytes": grant.bytes, "items": grant.items}
+            return {"part": "advert", "at": at, "grant": said, "wait": wait}
         case Unknown(kind):
             return {"part": "unknown", "kind": kind}
 
@@ -124,7 +128,9 @@ def test_what_was_generated_is_what_is_committed():
 
 def test_every_kind_of_part_has_a_vector():
     kinds = {each["part"] for value in VECTORS.values() for each in value["parts"]}
-    assert kinds == {"verbatim", "resource", "update", "chunk", "tally", "outcome", "want", "introduction", "unknown"}
+    assert kinds == {
+        *("verbatim", "resource", "update", "chunk", "tally", "outcome", "want", "introduction", "advert", "unknown")
+    }
 
 
 @pytest.mark.parametrize("name", ["update-with-resources", "rsa-signer"])

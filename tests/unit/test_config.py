@@ -1,5 +1,6 @@
 """The configuration file: every mistake is named with its remedy."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from paquebot import config
 from paquebot.config import Carrier
 from paquebot.errors import ConfigError
+from paquebot.protocol.account import Grant
 
 
 @dataclass(frozen=True)
@@ -65,4 +67,37 @@ def test_a_deep_one_is_refused_politely(tmp_path):
     path.write_bytes(b"a = " + b"[\n" * 30_000)
 
     with pytest.raises(ConfigError, match="not TOML"):
+        config.read(path)
+
+
+# [limits]
+
+
+def test_limits_are_generous_unless_they_are_set(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("")
+    assert config.read(path).limits.grant == Grant()
+    path.write_text("[limits]\nwindow_minutes = 30\nitems = 7\nmegabytes = 100\n")
+    assert config.read(path).limits.grant == Grant(window_ms=1_800_000, items=7, bytes=100 << 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("limits = 3", "write [limits]"),
+        ("[limits]\nitem = 3", "did you mean 'items'"),
+        ("[limits]\nitems = 0", "items is at least 1"),
+        ("[limits]\nitems = -5", "items is at least 1"),
+        ('[limits]\nitems = "many"', "a whole number"),
+        ("[limits]\nitems = true", "a whole number"),
+        ("[limits]\nmegabytes = 1", "megabytes is at least 16"),
+        ("[limits]\nanswer_megabytes = 15", "answer_megabytes is at least 16"),
+        ("[limits]\nwindow_minutes = 99999", "window_minutes is at most 44640"),
+        ("[limits]\nenvelopes = 99999999999", "envelopes is"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused_with_their_remedy(tmp_path, text, hint):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(hint)):
         config.read(path)

@@ -281,5 +281,10 @@ def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
         when, tries = output.moment(medium.at)[:10], output.count(medium.tries, "unanswered letter")
         click.echo(f"  given up on {when} by {printable(medium.medium)}, after {tries}; it goes on as soon as")
         click.echo("  something comes from it. If you know that it can be reached: paquebot peer retry NAME")
+    if peer.met_limits_at:
+        when = output.ago(peer.met_limits_at, now)
+        click.echo(f"  sent more than [limits] in config.toml grants, {when}; the rest is taken in time")
+    if peer.held_until > now:
+        click.echo(f"  takes no more from us until {output.moment(peer.held_until)}: we sent more than it grants")
     if peer.retry_at > now and not peer.given_up:
         click.echo(f"  unanswered; next try {output.moment(peer.retry_at)}")

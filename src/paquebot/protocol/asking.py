@@ -245,3 +245,8 @@ def proofs(view: View, signed: SignedObject) -> Iterator[SignedObject]:
     names = [resource.trust, view.proof(resource.user)]
     names += [view.proof(signed.signer)] if signed.signer != resource.user else []
     yield from (found for name in names if name and (found := view.resource(name)))
+
+
+def news(view: View, node: Fingerprint, now: Millis) -> Effects:
+    """Ask for *node*'s journal at the next occasion, whatever else comes from it before."""
+    yield SaveAccount(node, replace(view.account(node), ask=now))

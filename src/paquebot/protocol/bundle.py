@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from paquebot.errors import Malformed
 from paquebot.protocol import cbor
+from paquebot.protocol.advert import Advert
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw, unb64
 from paquebot.protocol.identity import EDDSA, HS512
@@ -219,7 +220,19 @@ class Unknown:
 
 
 Part: TypeAlias = (
-    Verbatim | Rebuilt | Update | Chunk | Tally | Outcome | Want | Answer | Introduction | Recall | Recalled | Unknown
+    Verbatim
+    | Rebuilt
+    | Update
+    | Chunk
+    | Tally
+    | Outcome
+    | Want
+    | Answer
+    | Introduction
+    | Advert
+    | Recall
+    | Recalled
+    | Unknown
 )
 
 
@@ -293,6 +306,8 @@ def _part(part: Part, signers: _Signers) -> Value:
                 (by,) = each.signatures
                 card.append([each.payload, signers.index(by.signer, by.algorithm), by.value])
             return [8, card, proof]
+        case Advert():
+            return [9, part.flat()]
         case Recall(marks):
             return [16, [[number, name] for number, name in marks]]
         case Recalled(since, lines, first, identifier, by):
@@ -360,7 +375,7 @@ class _Reader:
 _Signer: TypeAlias = "list[tuple[Fingerprint, str]]"
 
 
-def _read_part(value: Value, signers: _Signer) -> Part:
+def _read_part(value: Value, signers: _Signer) -> Part:  # noqa: C901, PLR0912 one line or two for each type
     if not isinstance(value, list) or not value:
         raise Malformed("a part of a bundle is no list")
     match _number(value[0]):
@@ -395,6 +410,8 @@ def _read_part(value: Value, signers: _Signer) -> Part:
             return _answer(value, signers)
         case 8:
             return _introduction(value, signers)
+        case 9:
+            return Advert.parse(_fields(value, 2)[1])
         case 16:
             pairs = [_fields(each, 2) for each in _array(_fields(value, 2)[1], MARKS_MAX)]
             return Recall(tuple((_number(number), _sized(name, MARK_BYTES)) for number, name in pairs))

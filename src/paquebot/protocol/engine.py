@@ -28,6 +28,7 @@ from paquebot.protocol import (
     publishing,
     standing,
 )
+from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SaveJoin, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint, ResourceId
@@ -65,6 +66,8 @@ class Engine:
         self._given_key = key
         self._entropy = entropy
         self._jitter = jitter
+        self.grant = Grant()
+        """What each peer may send, and is answered, in one window."""
 
     @property
     def _key(self) -> PrivateKey:
@@ -126,16 +129,24 @@ class Engine:
         raise NotForUs("the bundle was addressed to others")
 
     def receive(
-        self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis, sealed: Millis | None = None
+        self,
+        bundle: Bundle,
+        sender: Fingerprint,
+        link: Link,
+        where: str,
+        wall: Millis,
+        sealed: Millis | None = None,
+        size: int = 0,
     ) -> Effects:
         """Decide what follows from an opened envelope of *sender*. Raise `Refused` before anything is asked for.
 
-        *sealed* is the moment that the seal names; what the bundle says is believed if there is none.
+        *sealed* is the moment that the seal names; what the bundle says is believed if there is none. *size* is the
+        envelope's, in bytes.
         """
         to = self.addressed(bundle, sender)
         sealed = _sealed(bundle, sealed)
         self._peer(sender)
-        found = hearing.Hearing(self._view, sender, link, where, self.now(wall))
+        found = hearing.Hearing(self._view, sender, link, where, self.now(wall), self.grant, size)
         if to.node == node_tag(self._view.local().node):
             heard = hearing.hear(found, bundle, to, wall, sealed)
         else:
@@ -239,7 +250,7 @@ class Engine:
         for held in self._view.due(now):
             yield from admission.reconsider(self._view, held, now)
         yield from standing.refresh(self._view, None if clock.doubtful(wall) else now)
-        yield from mailing.poll(self._view, link, now, self._entropy, self._jitter)
+        yield from mailing.poll(self._view, link, now, self._entropy, self._jitter, self.grant)
 
     def waits(self, link: Link, wall: Millis) -> bool:
         """Return whether something that asks for an answer is due on *link*. Asking plans nothing."""

@@ -18,11 +18,14 @@ from paquebot.protocol import (
     messages,
     naming,
     patience,
+    quota,
     reading,
     recovery,
     revocation,
     updates,
 )
+from paquebot.protocol.account import Grant
+from paquebot.protocol.advert import Advert
 from paquebot.protocol.bundle import (
     NUMBER_MAX,
     Answer,
@@ -81,6 +84,9 @@ class Hearing:
     link: Link
     where: str
     now: Millis
+    grant: Grant = Grant()
+    """What its sender may send in one window."""
+    size: int = 0  # bytes
     newest: bool = True
     """It was not overtaken on its way: what it says of us holds still."""
 
@@ -95,7 +101,7 @@ class Hearing:
 def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis) -> Effects:
     """Decide about an envelope that a pinned peer addressed to us as *to* and sealed when its clock showed *sealed*."""
     view, now, peer = hearing.view, hearing.now, hearing.peer
-    eliciting = not all(isinstance(part, Tally | Outcome | Introduction | Unknown) for part in bundle.parts)
+    eliciting = not all(isinstance(part, Tally | Outcome | Introduction | Advert | Unknown) for part in bundle.parts)
     owes_ack = peer.owes_ack or (eliciting and not hearing.link.shows_tokens)
     if view.seen(bundle.id):
         if owes_ack != peer.owes_ack:
@@ -110,10 +116,11 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
         yield SetClock(learned)
         now = learned.now(wall)
         hearing = replace(hearing, now=now)
-    yield from patience.heard(view, peer, hearing.link.medium, now)
-    yield Seen(bundle.id, peer.node, to.sequence, now)
-    received = peer.received | Ranges.of((to.sequence, to.sequence), (1, to.floor - 1))
-    newest = restored or to.sequence == received.last
+    meter = quota.Meter(view, peer.node, hearing.grant, hearing.size, now, bundle.parts)
+    number = 0 if meter.unacknowledged else to.sequence
+    yield Seen(bundle.id, peer.node, number, now)
+    received = peer.received | Ranges.of((number, number), (1, to.floor - 1))
+    newest = restored or to.sequence >= received.last
     # Whoever was restored goes on above the numbers that the other has seen.
     sequence = max(peer.sequence, min(to.heard.numbers.last, NUMBER_MAX // 2))
     yield SavePeer(
@@ -127,13 +134,10 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             owes_ack=owes_ack,
         )
     )
-    told = view.told(peer.node, hearing.link.medium)
-    if told.failures:  # it lives, whatever became of our letters
-        yield SaveTold(replace(told, failures=0, retry_at=Millis(0)))
     hearing = replace(hearing, newest=newest)
-    yield from _within_reach(hearing)
+    yield from patience.heard(view, peer, hearing.link.medium, now)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
-    yield from _parts(hearing, bundle)
+    yield from _parts(hearing, bundle, meter)
     if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
         yield SaveOutcomes(peer.node, tuple(naming.outcomes(view, bundle)))
 
@@ -143,15 +147,22 @@ def overhear(hearing: Hearing, bundle: Bundle) -> Effects:
     if hearing.view.seen(bundle.id):
         yield Tell("duplicate", bundle.id.hex(), "envelope")
         return
+    meter = quota.Meter(hearing.view, hearing.sender, hearing.grant, hearing.size, hearing.now, bundle.parts)
     yield Seen(bundle.id, hearing.sender, 0, hearing.now)
-    yield from _parts(hearing, bundle, content=True)
+    yield from _parts(hearing, bundle, meter, content=True)
 
 
-def _parts(hearing: Hearing, bundle: Bundle, *, content: bool = False) -> Effects:
+def _parts(hearing: Hearing, bundle: Bundle, meter: quota.Meter, *, content: bool = False) -> Effects:
     """Deal with part after part; with *content*, only with those that mean the same to everybody."""
     view, peer, now = hearing.view, hearing.peer, hearing.now
-    for part in bundle.parts:
+    admitted = [meter.admits(part) for part in bundle.parts]
+    yield from meter.close()
+    for part, fits in zip(bundle.parts, admitted, strict=True):
         if content and not recovery.is_for_anybody(part):
+            continue
+        if not fits:
+            if not quota.silent(part):
+                yield Tell("deferred", naming.called(part), quota.WHY)
             continue
         try:
             yield from _part(hearing, bundle.parts, part)
@@ -168,13 +179,6 @@ def _parts(hearing: Hearing, bundle: Bundle, *, content: bool = False) -> Effect
             yield Tell("rejected", naming.called(part), refusal.code)
 
 
-def _within_reach(hearing: Hearing) -> Effects:
-    """Back off no longer from a peer of whom something new came: two who back off from each other answer too late."""
-    told = hearing.view.told(hearing.sender, hearing.link.medium)
-    if told.failures and hearing.newest:
-        yield SaveTold(replace(told, failures=0, retry_at=Millis(0)))
-
-
 def _known(view: View, bundle: Bundle) -> int | None:
     """How far the sender knew our journal when it wrote; None if it knows one that we do not."""
     tally = next((part for part in bundle.parts if isinstance(part, Tally)), None)
@@ -183,7 +187,7 @@ def _known(view: View, bundle: Bundle) -> int | None:
     return tally.number if view.line_id(view.local().node, tally.number) == tally.line else None
 
 
-def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
+def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:  # noqa: C901, PLR0912 one for each type
     view = hearing.view
     match part:
         case Rebuilt(signed):
@@ -214,6 +218,8 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:
             yield from recovery.recalled(view, hearing.sender, part, us.key)
         case Answer():
             yield from _answer(hearing, parts, part)
+        case Advert():
+            yield from quota.advertised(view, hearing.sender, part, hearing.now)
         case Introduction(_, proof):
             invite, _ = inviting.shown(view, hearing.sender, proof, hearing.now)
             if invite is not None:
@@ -360,8 +366,9 @@ def _put_off(hearing: Hearing, why: str) -> Effects:
 
 
 def _ask(hearing: Hearing) -> Effects:
-    """Ask for the sender's journal at the next occasion."""
+    """Ask for the sender's journal at the next occasion, whatever else comes from it before."""
     yield SavePeer(replace(hearing.peer, ask_at=hearing.now))
+    yield from asking.news(hearing.view, hearing.sender, hearing.now)
 
 
 def _tally(hearing: Hearing, tally: Tally) -> Effects:
@@ -427,8 +434,9 @@ def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
 def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
     view, peer = hearing.view, hearing.peer
     number = view.line_number(view.local().node, request.since)
+    full = len(view.replies(peer.node)) >= REPLIES_MAX
     if number is None:
-        yield AddReply(Reply(0, peer.node, request.identifier, "bad_request"))
+        yield from () if full else [AddReply(Reply(0, peer.node, request.identifier, "bad_request"))]
         return
     if hearing.newest and number < peer.acked.prefix:
         yield from _forgot(hearing, number)
@@ -436,7 +444,7 @@ def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
         # What was told beyond that got lost: the lines and their bodies go with the answer, not after another round.
         told = view.told(peer.node, hearing.link.medium)
         yield SaveTold(replace(told, lines=told.lines & Ranges.of((1, number))))
-    if len(view.replies(peer.node)) >= REPLIES_MAX:
+    if full:
         return
     limit = min(request.limit or RESPONSE_LINES, RESPONSE_LINES) if peer.reads else 0
     yield AddReply(Reply(0, peer.node, request.identifier, "ok", since=number, limit=limit))

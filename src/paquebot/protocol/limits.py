@@ -49,6 +49,19 @@ EVENTS_AGE_MS = 400 * DAY_MS  # a year and what a person needs to ask about it
 ERRANDS_MAX = 10_000  # waiting to be done outside; events wait for those to be done
 EVENT_DETAIL_MAX = 300  # characters
 
+# What one peer may send, and is answered, in a window, unless config.toml says otherwise: met by no one in daily life.
+GRANT_WINDOW_MS = HOUR_MS
+GRANT_WINDOW_MAX_MS = 31 * DAY_MS  # a peer that says more means no good: it would silence us
+LIMIT_MEGABYTES_MIN = 16  # two full envelopes; less would only break what works
+ADVERT_FIELDS_MAX = 64  # newer versions may say more
+GRANT_ENVELOPES = 20_000
+GRANT_BYTES = 16 * 1024 * MIB
+GRANT_ITEMS = 200_000  # a person's life of notes; each costs a signature check
+ANSWER_BYTES = 16 * 1024 * MIB  # of what was asked for or is sent again: what a request of 1 kB can cost us
+RESERVED_SHARE = 10  # one more tenth is kept for keys, trusts and revocations
+RESERVED_MIN = 16
+RESERVED_BYTES_MAX = 8 * KIB  # none of them is larger
+
 # Strangers.
 INTRODUCED_MAX = 16  # resources on a card that introduces; ours has six
 INTRODUCTION_BYTES_MAX = 24 * KIB  # of their payloads; ours has 3 kB, one with RSA keys 6

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import asking, endings, introducing, messages, patience, reading, recovery, updates
+from paquebot.protocol import asking, endings, introducing, messages, patience, quota, reading, recovery, updates
+from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
     Answer,
@@ -63,7 +65,7 @@ OUTCOMES_MAX = 64  # items a letter explains; the next letter explains the next
 HEADER_BYTES = 1_024  # what an envelope costs besides
 
 
-def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) -> Effects:
+def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter, grant: Grant) -> Effects:
     """Plan the letters that are due on *link* now. A node whose journal contradicts itself has no more to say."""
     if view.past().branch:
         return
@@ -79,9 +81,13 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter) 
         assert current is not None
         # Whoever does not answer gets one letter at a time, however much there is to say.
         most = 1 if told.failures else LETTERS_MAX
-        plans = list(islice(_plans(view, current, told, link, now, askable), most))
+        answers, cost = partial(_answers_cost, view, current), partial(_cost, view)
+        found = _plans(view, current, told, link, now, askable, quota.room(view, node, grant, now))
+        plans = list(islice(quota.within(view, current, found, grant, now, answers, cost), most))
         if plans:
             yield from _post(view, current, told, link, plans, now, entropy)
+            letter = view.letters(node)[-len(plans)]
+            yield from quota.posted(view, current, plans, letter.id, grant, now, answers, cost)
 
 
 def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) -> Effects:
@@ -101,11 +107,11 @@ def _overdue(view: View, peer: Peer, link: Link, now: Millis, jitter: Jitter) ->
 
 
 def _plans(
-    view: View, peer: Peer, told: Told, link: Link, now: Millis, askable: Collection[Fingerprint]
+    view: View, peer: Peer, told: Told, link: Link, now: Millis, askable: Collection[Fingerprint], items: int
 ) -> Iterator[Plan]:
     """What *peer* lacks on *link*, in order of importance; nothing if it lacks nothing.
 
-    Of what is lacking here, it is asked for its share; *askable* are all who could be asked instead.
+    Of what is lacking here, it is asked for its share, at most *items*; *askable* are all who could be asked instead.
     """
     if told.given_up:
         yield Plan(ask_journal=True)
@@ -121,9 +127,9 @@ def _plans(
     longest = max(ENVELOPE_LIFE_MS, patience.longest_silence(link))  # a slower link may have put it off
     first = Plan(
         replies=tuple(each.number for each in short),
-        requests=tuple(asking.requests(view, peer, link, now, askable)),
-        wants=tuple((each, _capped(view.lacking(each))) for each in wants),
-        ask_journal=bool(peer.ask_at) and not asks and due(peer.ask_at, now, longest),
+        requests=tuple(asking.requests(view, peer, link, now, askable)[:items]),
+        wants=tuple((each, _capped(quota.first(view.lacking(each), items))) for each in wants if items),
+        ask_journal=not asks and any(at and due(at, now, longest) for at in (peer.ask_at, view.account(peer.node).ask)),
         recall=recovery.due(view, peer, Millis(now - asking.again(link))),
     )
     tip = view.past().said if silent else view.tip()[0]
@@ -240,6 +246,10 @@ def _cost(view: View, plan: Plan) -> int:
     return HEADER_BYTES + lines + len(plan.chunks) * CHUNK_BYTES
 
 
+def _answers_cost(view: View, peer: Peer, plan: Plan) -> int:
+    return sum(_reply_cost(view, each) for each in view.replies(peer.node) if each.number in plan.replies)
+
+
 def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now: Millis, entropy: Entropy) -> Effects:
     lines, chunks, asked_journal = told.lines, told.chunks, False
     sequence = peer.sequence
@@ -294,6 +304,7 @@ def lost(view: View, letter: Letter) -> Effects:
     yield Settle(letter.id)
     yield SaveTold(replace(told, lines=told.lines - letter.plan.lines, chunks=told.chunks - letter.plan.chunks))
     yield from asking.not_asked(view, letter)
+    yield from quota.lost(view, letter)
     if letter.plan.recall:
         yield from recovery.asked(view, letter.peer, Millis(0))
     peer = view.peer(letter.peer)
@@ -373,6 +384,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
         data = view.blob(name) if name else None
         if name and data is not None:
             parts.append(Chunk(name, data))
+    parts += quota.advert(view, letter)
     if peer.heard or peer.received:  # who was restored to before it heard anything says that, too
         parts += _outcomes(view, peer)
         parts.append(Tally(peer.heard, peer.heard_id, _latest(peer.done)))
@@ -392,11 +404,14 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
 
 def _outcomes(view: View, peer: Peer) -> Iterator[Outcome]:
     """Why some of the peer's resources are not applied here, for the first of them."""
+    over = quota.met(view, peer.node)
     for number in islice(Ranges.of((1, peer.heard)) - peer.done, OUTCOMES_MAX):
         for entry in view.entries(peer.node, number, 1):
             fate = view.fate(entry.resource)
             if fate is not None:
                 yield Outcome(raw(entry.resource), fate[0], fate[1][:200])
+            elif over and not view.has(entry.resource):
+                yield Outcome(raw(entry.resource), "deferred", quota.WHY)
 
 
 def _heard(view: View, peer: Peer) -> Heard:

@@ -97,18 +97,16 @@ def patient(told: Told) -> Told:
 
 
 def heard(view: View, peer: Peer, medium: str, now: Millis) -> Effects:
-    """Something came from *peer* by *medium*, which was last heard when *peer* says: go on where it was given up.
+    """Something came from *peer* by *medium*: back off no longer there, and go on where it was given up.
 
-    Who comes back after a long silence may come back on all roads; else only this one is known to work again.
+    Two who back off from each other would else answer each other too late. Who comes back after a long silence (it was
+    last heard when *peer* says) may come back on all roads; else only this one is known to work again.
     """
     back = now - peer.seen_at >= GIVE_UP_MS
     for each in view.media(peer.node):
-        told = view.told(peer.node, each)
-        if told.given_up and (back or each == medium):
+        told, here = view.told(peer.node, each), each == medium
+        if (here and told.failures) or (told.given_up and (here or back)):
             yield SaveTold(patient(told))
-        elif each == medium and told.retry_at > now:
-            # It lives: a letter may go at once. Else two who both wait for long would never hear each other's answers.
-            yield SaveTold(replace(told, retry_at=now))
 
 
 def retry(view: View, peer: Peer) -> Effects:

@@ -24,10 +24,11 @@ from random import Random
 
 from paquebot.errors import Misused, Transient
 from paquebot.protocol import bundle as bundles
+from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle, Chunk, Heard, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import ResourceId, b64
 from paquebot.protocol.journal import root
-from paquebot.protocol.limits import DAY_MS, HOUR_MS, MINUTE_MS
+from paquebot.protocol.limits import DAY_MS, HOUR_MS, MIB, MINUTE_MS
 from paquebot.protocol.messages import JournalRequest, write
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
@@ -64,6 +65,10 @@ class Profile:
     """``keeps``, ``forgets`` on purpose now and then, or ``rots``."""
     council: float = 0
     """How often somebody decides about trust."""
+    grants: tuple[Grant, ...] = ()
+    """What each node lets each of its peers send in an hour; without any, so much that nobody meets it."""
+    liar: bool = False
+    """Whether one node lists what others published, and never gives it."""
 
     @classmethod
     def drawn(cls, dice: Random) -> Profile:
@@ -75,6 +80,7 @@ class Profile:
         skews: list[int | None] = [dice.randint(-skew, skew) for _ in range(nodes)]
         if dice.random() < 0.25:
             skews[0] = None
+        disk = dice.choice(["keeps", "keeps", "forgets", "rots"])
         return cls(
             nodes=nodes,
             drafts=dice.randint(1, 12),
@@ -95,8 +101,15 @@ class Profile:
             step_ms=dice.choice([MINUTE_MS, HOUR_MS, 4 * HOUR_MS]),
             skews=tuple(skews),
             away=dice.random() < 0.2,
-            disk=dice.choice(["keeps", "keeps", "forgets", "rots"]),
+            disk=disk,
+            grants=tuple(_tight(dice) for _ in range(nodes)) if dice.random() < 0.3 else (),
+            liar=dice.random() < 0.2 and disk == "keeps",
         )
+
+
+def _tight(dice: Random) -> Grant:
+    """Draw a grant that a village of our size meets."""
+    return Grant(HOUR_MS, dice.randint(3, 20), 16 * MIB, dice.randint(3, 30), 16 * MIB)
 
 
 class Simulation:
@@ -131,6 +144,8 @@ class Simulation:
         neighbours = {house.node: house.name for house in self.houses}
         for house, skew in zip(self.houses, found.skews, strict=True):
             house.skew, house.neighbours = skew, neighbours
+            house.grant = found.grants[house.number] if found.grants else Grant()
+            house.lies = found.liar and house.number == 0
             house.found()
             for office in self.offices:
                 office.shelf(house.name)

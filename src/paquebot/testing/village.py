@@ -21,9 +21,10 @@ from paquebot.node import link
 from paquebot.outbox import Outbox
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import cbor, publishing
+from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle
-from paquebot.protocol.effects import Effect, Effects, HaveBlob
-from paquebot.protocol.encoding import Fingerprint, b64, raw
+from paquebot.protocol.effects import AddReply, Effect, Effects, HaveBlob
+from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import EncryptionKey, Pins
@@ -179,12 +180,27 @@ class WatchedEngine(Engine):
     """An engine that lets one see which envelope it deals with."""
 
     heard: Bundle | None = None
+    lies = False
+    """Whether it lists what others published, and never gives it."""
+
+    def _foreign(self, name: ResourceId | None) -> bool:
+        signed = self._view.resource(name) if name else None
+        return signed is not None and signed.signer not in (self._view.local().user, self._view.local().node)
 
     def receive(
-        self, bundle: Bundle, sender: Fingerprint, link: Link, where: str, wall: Millis, sealed: Millis | None = None
+        self,
+        bundle: Bundle,
+        sender: Fingerprint,
+        link: Link,
+        where: str,
+        wall: Millis,
+        sealed: Millis | None = None,
+        size: int = 0,
     ) -> Effects:
         """Decide as the engine does."""
-        yield from super().receive(bundle, sender, link, where, wall, sealed)
+        for effect in super().receive(bundle, sender, link, where, wall, sealed, size):
+            if not (self.lies and isinstance(effect, AddReply) and self._foreign(effect.reply.resource)):
+                yield effect
         self.heard = bundle
 
 
@@ -329,8 +345,13 @@ class House:
         self, number: int, seed: int, witness: Witness, clock: Callable[[], int], *, folder: Path | None, crash: float
     ) -> None:
         self.name = f"node-{number}"
+        self.number = number
         self.witness = witness
         self.wiring = Wiring(Random(f"{seed} wiring {number}"), crash)
+        self.grant = Grant()
+        """What it lets each peer send; set it before the power comes."""
+        self.lies = False
+        """Whether it never gives what others published, though it lists it."""
         self.draining = False
         """What is committed now follows from what arrived."""
         self.settled_down = False
@@ -380,6 +401,7 @@ class House:
             self.store = WatchedStore(self._open(), self)
             self.witness.views[self.node] = self.view
         self.engine = WatchedEngine(self.view, self.key, self._entropy, self._jitter)
+        self.engine.grant, self.engine.lies = self.grant, self.lies
 
     @property
     def view(self) -> WideView:
