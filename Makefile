@@ -41,6 +41,7 @@ bench: $(READY)  ## measure, beside the peers that are installed; writes build/b
 soak: $(READY)   ## long searches: make soak SEEDS=2000
 	$(BIN)/python -m paquebot.testing.simulation --seeds $(or $(SEEDS),2000)
 	$(BIN)/python -m paquebot.testing.simulation --council --seeds $(or $(SEEDS),2000)
+	$(BIN)/python -m paquebot.testing.restored --seeds $(or $(SEEDS),2000)
 	SOAK=1 $(BIN)/python -m pytest -q tests/properties/test_journal_attacks.py
 
 clean:           ## remove what was built

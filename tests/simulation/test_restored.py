@@ -7,7 +7,7 @@ from paquebot.protocol import recovery
 from paquebot.testing.restored import RestoredHouse, RestoredVillage
 
 GROUP = 4
-SEEDS = 16
+SEEDS = 12
 
 BUGS = {
     7: "what an ended peer had known of us was waited for, for ever",

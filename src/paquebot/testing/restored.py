@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import cast
 
@@ -47,8 +47,8 @@ class RestoreWitness(Witness):
     What must be true in the end is checked by the village.
     """
 
-    def __init__(self, *, tokens: bool) -> None:
-        super().__init__(tokens=tokens)
+    def __init__(self, *, tokens: bool, keeps: bool = True) -> None:
+        super().__init__(tokens=tokens, keeps=keeps)
         self.restored: set[Fingerprint] = set()
 
     def put_back(self, node: Fingerprint) -> None:
@@ -155,7 +155,8 @@ class RestoredVillage(Simulation):
     witness_type = RestoreWitness
 
     def __init__(self, seed: int, profile: Profile | None = None) -> None:
-        super().__init__(seed, None, profile)
+        drawn = profile or Profile.drawn(Random(f"{seed} profile"))
+        super().__init__(seed, None, replace(drawn, disk="keeps"))  # where things are forgotten, not all is everywhere
         self.restores = 0
         self.incarnations = 0
         self._fate = Random(f"{seed} fate")
