@@ -234,7 +234,6 @@ OURS = {
         {"node": ID, "line": ID, "number": 3, "successor": ID},
         [{"node": ...}, {"line": "x"}, {"number": -1}, {"number": 1 << 53}, {"number": True}, {"successor": ""}],
     ),
-    "rotation": ("rotation", {"from": ID, "to": ID}, [{"from": ...}, {"to": "x"}]),
 }
 
 

@@ -15,7 +15,6 @@ URIS: dict[str, str] = {
     "sealed": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/b-7UMwn7NBZkPxWGrQr5UscJNLk9tQZSLQ_1HB_kZr7iiYklJEb90QUMejW9UQyvwAVv5H_ATQv4zNWIbjfwdg",
     "wrap": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/1TRtS1Ys23C63bGe9bi5ILNvl7wbyKs0YDXSLITi48npMLuvUknlP23bANX87zFvlCBVcC8NimOG59LbUJFSqw",
     "ending": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/vysToBWRcuNMRuTBfQsuRGNaJdPD1Ujh_7vyNvBHgGVpzPbWw3DJeZBFpZlNMMtJ00wqqLx534AXiBXWb2NhFw",
-    "rotation": "sdmp://rfpOhVvpd5yMioWdiq11qp488xw4ty25CEhKLnMnv49l3Y-Q6GWbChqGQG8LhTs77R19JM-HVE8dt4HoFmMNYw/-ewqZC7jj-PBRmzI_TyTMgS4M91Uq08cbW3gMEuNScfWDZHKavmWUSZ6v5IqBc1j1CIGbqYrPpas7xqYVo4-vA",
 }
 """By which URI a container names each of our schemas."""
 
@@ -139,18 +138,6 @@ OBJECTS: tuple[str, ...] = (
         '"signatures":[{"protected":"eyJhbGciOiJFZERTQSIsImtpZCI6InJmcE9oVnZwZDV5TWlvV2RpcTExcXA0ODh4dzR0eTI1'
         'Q0VoS0xuTW52NDlsM1ktUTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In0","signature":"cXiFGXAT7V'
         'DeGSxzJniOCs-5o8urFBqX-sgEMlSc1A8BIJpZsze3KqrgNFg20L_N8aFSshcE0UCg4oyHBr2eBQ"}]}}'
-    ),
-    (
-        '{"sdmp":{"version":"0.12.0","schemas":["signature"]},"signature":{"identifier":"-ewqZC7jj-PBRmzI_TyT'
-        'MgS4M91Uq08cbW3gMEuNScfWDZHKavmWUSZ6v5IqBc1j1CIGbqYrPpas7xqYVo4-vA","payload":"eyJzZG1wIjp7InZlcnNpb'
-        "24iOiIwLjEyLjAiLCJzY2hlbWFzIjpbInNjaGVtYSIsInJlc291cmNlIl19LCJzY2hlbWEiOnsicmVxdWlyZWQiOlsicm90YXRpb"
-        "24iXSwicHJvcGVydGllcyI6eyJyb3RhdGlvbiI6eyJ0eXBlIjoib2JqZWN0IiwicmVxdWlyZWQiOlsiZnJvbSIsInRvIl0sInByb"
-        "3BlcnRpZXMiOnsiZnJvbSI6eyJ0eXBlIjoic3RyaW5nIiwicGF0dGVybiI6Il5bQS1aYS16MC05Xy1dezg2fSQifSwidG8iOnsid"
-        "HlwZSI6InN0cmluZyIsInBhdHRlcm4iOiJeW0EtWmEtejAtOV8tXXs4Nn0kIn19fX19LCJyZXNvdXJjZSI6eyJ1c2VyIjoicmZwT"
-        "2hWdnBkNXlNaW9XZGlxMTFxcDQ4OHh3NHR5MjVDRWhLTG5NbnY0OWwzWS1RNkdXYkNocUdRRzhMaFRzNzdSMTlKTS1IVkU4ZHQ0S"
-        'G9GbU1OWXcifX0","signatures":[{"protected":"eyJhbGciOiJFZERTQSIsImtpZCI6InJmcE9oVnZwZDV5TWlvV2RpcTEx'
-        'cXA0ODh4dzR0eTI1Q0VoS0xuTW52NDlsM1ktUTZHV2JDaHFHUUc4TGhUczc3UjE5Sk0tSFZFOGR0NEhvRm1NTll3In0","signat'
-        'ure":"9HuU3Mzcjdd5BePfVP80QaQb5X9BYPpJdVQcj0vBckaDA6njBH0LSU9h9HQkxeOwN4hr17-RWLBZZIsmcvhOBw"}]}}'
     ),
 )
 """The publishers' identities and the schemas, as signature objects."""

@@ -8,7 +8,7 @@ from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
 from paquebot.protocol.trust import READ
 
-CLOSURE = (*PROOFS, "schema", "ending", "rotation", "envelope_keys", "user", "node")
+CLOSURE = (*PROOFS, "schema", "ending", "envelope_keys", "user", "node")
 """What is needed to judge the rest; given to everybody who may read ours, whoever published it."""
 
 

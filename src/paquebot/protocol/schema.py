@@ -212,8 +212,6 @@ OURS: dict[str, dict[str, Any]] = {
         number={"type": "integer", "minimum": 0, "maximum": (1 << 53) - 1},
         successor=_ID,
     ),
-    # A user's or node's key gives way to another; signed by the old key first, then by the new one.
-    "rotation": _under("rotation", ["from", "to"], **{"from": _ID}, to=_ID),
 }
 """The schemas that this project adds. Each is published as a resource and named by its URI: see `published`."""
 

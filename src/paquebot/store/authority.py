@@ -110,7 +110,7 @@ class AuthorityView:
         """Return those of our lines from *first* to *last* that decide about other resources."""
         rows = self._all(
             "SELECT number FROM resource WHERE node = ? AND number BETWEEN ? AND ? AND kind IN"
-            " ('revoke', 'trust', 'identity', 'envelope_keys', 'ending', 'rotation') ORDER BY number",
+            " ('revoke', 'trust', 'identity', 'envelope_keys', 'ending') ORDER BY number",
             first,
             last,
         )

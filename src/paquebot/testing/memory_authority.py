@@ -69,7 +69,7 @@ class AuthorityView:
         return Ranges.numbers(sorted(number for number in numbers if first <= number <= last))
 
     def urgent_lines(self, first: int, last: int) -> Ranges:
-        urgent = (*PROOFS, "envelope_keys", "ending", "rotation")
+        urgent = (*PROOFS, "envelope_keys", "ending")
         rows = self._tables.rows.values()
         return Ranges.numbers(
             sorted(row.number for row in rows if first <= row.number <= last and row.kept.kind in urgent)

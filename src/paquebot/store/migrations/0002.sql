@@ -4,7 +4,7 @@
 
 CREATE INDEX resource_proof ON resource (node, author, number) WHERE kind IN ('revoke', 'trust', 'identity');
 CREATE INDEX resource_urgent ON resource (node, number)
-    WHERE kind IN ('revoke', 'trust', 'identity', 'envelope_keys', 'ending', 'rotation');
+    WHERE kind IN ('revoke', 'trust', 'identity', 'envelope_keys', 'ending');
 CREATE INDEX resource_signer ON resource (node, signer, author, number);
 
 CREATE TABLE hidden (
