@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -17,18 +18,29 @@ from paquebot.vault import keystore
 class Tags:
     """The keyed tags between this node and its peers, by which a record's recipient knows it again."""
 
-    def __init__(self, store: Store, secrets: Callable[[], keystore.Secrets]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        secrets: Callable[[], keystore.Secrets],
+        former: Callable[[], Sequence[keystore.Secrets]] = tuple,
+    ) -> None:
         self._store = store
         self._secrets = secrets  # read when the first tag is made or met, which may be never
-        self._keys: dict[tuple[Fingerprint, Fingerprint, bool], bytes] = {}
+        self._former = former
+        self._storage: list[bytes] = []
+        self._incoming: dict[tuple[Fingerprint, Fingerprint], list[bytes]] = {}
 
     def renew(self) -> None:
         """Forget all keys: the store belongs to another node now."""
-        self._keys.clear()
+        self._storage.clear()
+        self._incoming.clear()
 
     def for_peer(self, peer: Fingerprint) -> Callable[[bytes], bytes]:
         """Return the function that makes tags which *peer* recognises. Raise `Malformed` if its keys are unusable."""
-        return partial(keystore.tag, self._key(self._store.view.local().node, peer, outgoing=True))
+        keys = self._store.view.announcement(peer)
+        assert keys is not None, "a peer's envelope keys are pinned"
+        me = self._store.view.local().node
+        return partial(keystore.tag, keystore.tag_key(self._secrets().storage, keys.storage, me, peer))
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether one of our peers made *tag* for us, or for a node that this home was before."""
@@ -37,18 +49,21 @@ class Tags:
         return any(self._recognises(me, peer.node, salt, tag) for me in mine for peer in view.peers())
 
     def _recognises(self, me: Fingerprint, peer: Fingerprint, salt: bytes, tag: bytes) -> bool:
-        try:
-            return keystore.tag(self._key(me, peer, outgoing=False), salt) == tag
-        except Malformed:
-            return False  # one peer's unusable keys must not hide the others
+        if (me, peer) not in self._incoming:
+            self._incoming[me, peer] = self._keys_from(peer, me)
+        return any(keystore.tag(key, salt) == tag for key in self._incoming[me, peer])
 
-    def _key(self, me: Fingerprint, peer: Fingerprint, *, outgoing: bool) -> bytes:
-        if (me, peer, outgoing) not in self._keys:
-            keys = self._store.view.announcement(peer)
-            assert keys is not None, "a peer's envelope keys are pinned"
-            pair = (me, peer) if outgoing else (peer, me)
-            self._keys[me, peer, outgoing] = keystore.tag_key(self._secrets().storage, keys.storage, *pair)
-        return self._keys[me, peer, outgoing]
+    def _keys_from(self, peer: Fingerprint, me: Fingerprint) -> list[bytes]:
+        """Return the keys of what *peer* may have sent to *me*, one for each storage key that we have or had."""
+        keys = self._store.view.announcement(peer)
+        assert keys is not None, "a peer's envelope keys are pinned"
+        if not self._storage:
+            self._storage = [each.storage for each in (self._secrets(), *self._former())]
+        found = []
+        for storage in self._storage if me != self._store.view.local().node else self._storage[:1]:
+            with suppress(Malformed):  # one peer's unusable keys must not hide the others
+                found.append(keystore.tag_key(storage, keys.storage, peer, me))
+        return found
 
 
 class HouseContext:

@@ -420,7 +420,7 @@ class Node:
             self._secrets()
         report, self._engine.grant = Report(), config.read(self.home / config.FILE_NAME).limits.grant
         self._tend_private(report)
-        tags = Tags(self._store, self._secrets)
+        tags = Tags(self._store, self._secrets, self.keys.former_envelope_keys)
         for carrier in carriers:
             before = len(report.problems)
             try:
@@ -439,12 +439,17 @@ class Node:
         """If our journal contradicts what we once said, or a copy of us has gone on, go on as another node."""
         if not self.view.past().branch:
             return
-        succession.go_on(self._store, self.keys, self.now(), self._entropy)
-        self._sealer_made = self._secrets_read = self._key_read = None
-        self.__dict__.pop("_private", None)
+        self.go_on()
         tags.renew()
-        self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter)
         report.notes.append(restores.went_on(self.view))
+
+    def go_on(self, *, all_new: bool = False) -> None:
+        """Go on as another node of the same user; see `succession.go_on`."""
+        succession.go_on(self._store, self.keys, self.now(), self._entropy, all_new=all_new)
+        self._sealer_made = self._secrets_read = self._key_read = None
+        for name in ("_private", "meetings"):
+            self.__dict__.pop(name, None)
+        self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter)
 
     def _tend_private(self, report: Report) -> None:
         """Open what is for us, and give keys to nodes that came later. What was cut short is done the next time."""

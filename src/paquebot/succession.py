@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from paquebot.errors import KeysLocked, NotFound, WrongPassphrase
-from paquebot.keychain import ENVELOPE_KEYS, NODE_KEY, USER_KEY, Keychain, write_private_key
+from paquebot.keychain import ENVELOPE_KEYS, FORMER, NODE_KEY, USER_KEY, Keychain, write_private_key
 from paquebot.protocol import incarnation
+from paquebot.protocol.encoding import short
 from paquebot.protocol.identity import EDDSA, PrivateKey
 from paquebot.protocol.limits import IDENTITY_LIFE_MS
 from paquebot.protocol.stamp import Millis
@@ -29,23 +30,35 @@ NAME = "node"
 """The file in it that says whose keys these are."""
 
 
-def go_on(store: Store, chain: Keychain, now: Millis, entropy: Entropy) -> None:
-    """Let a new node of the same user take over *store*, and give *chain* its keys. Raise `WrongKey` or `DiskFull`."""
+def go_on(store: Store, chain: Keychain, now: Millis, entropy: Entropy, *, all_new: bool = False) -> None:
+    """Let a new node of the same user take over *store*, and give *chain* its keys. Raise `WrongKey` or `DiskFull`.
+
+    With *all_new*, its storage key is new too: the old one is kept for reading, and nothing more is closed to it.
+    """
     view = store.view
     old, before = chain.private_key(NODE_KEY), chain.envelope_keys()
     user: PrivateKey | None = None
     with suppress(NotFound, KeysLocked, WrongPassphrase):  # the old node may speak for its user as well
         user = chain.private_key(USER_KEY)
     key = PrivateKey.create("ed25519" if old.public.algorithm == EDDSA else "rsa3072", entropy)
-    secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS)).with_storage(before.storage)
+    secrets = keystore.create(now, entropy, Millis(now + IDENTITY_LIFE_MS))
+    secrets = secrets if all_new else secrets.with_storage(before.storage)
     new = incarnation.prepare(view, old, user, key, secrets.announcement(key.fingerprint), now)
-    _prepare(chain, key, secrets.opening(before), now, entropy)
+    former = {FORMER.format(short(view.local().node)): keystore.encode(before.lasting())} if all_new else {}
+    _prepare(chain, key, secrets.opening(before), former, now, entropy)
     store.succeed(new.local, new.last, lambda: incarnation.take_root(store.view, new, now))
     finish(chain.folder, new.local.node)
 
 
-def _prepare(chain: Keychain, key: PrivateKey, secrets: keystore.Secrets, now: Millis, entropy: Entropy) -> None:
-    """Write the new keys where nobody uses them yet."""
+def _prepare(
+    chain: Keychain,
+    key: PrivateKey,
+    secrets: keystore.Secrets,
+    former: dict[str, bytes],
+    now: Millis,
+    entropy: Entropy,
+) -> None:
+    """Write the new keys, and those that are kept as *former* ones, where nobody uses them yet."""
     folder = chain.folder.with_name(NEXT)
     if folder.exists():
         shutil.rmtree(folder)
@@ -53,6 +66,7 @@ def _prepare(chain: Keychain, key: PrivateKey, secrets: keystore.Secrets, now: M
     content = {
         NODE_KEY: write_private_key(key, Millis(now + IDENTITY_LIFE_MS)),
         ENVELOPE_KEYS: keystore.encode(secrets),
+        **former,
     }
     for name, each in content.items():
         files.write_secret(folder / name, chain.sealed(name, each, entropy))
@@ -70,6 +84,8 @@ def finish(keys: Path, node: str) -> None:
     folder = keys.with_name(NEXT)
     name = folder / NAME
     if name.exists() and name.read_text() == node:
+        for former in folder.glob(FORMER.format("*")):  # first, or what they open would be closed for ever
+            former.replace(keys / former.name)
         for each in (NODE_KEY, ENVELOPE_KEYS):
             if (folder / each).exists():
                 (folder / each).replace(keys / each)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from paquebot.errors import Misused, NotFound
+from paquebot.errors import Misused, NotFound, Revoked
 from paquebot.keychain import NODE_KEY, USER_KEY
 from paquebot.node import Node
 from paquebot.protocol import noting, publishing, standing, trusting
 from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Effects, Keep
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
-from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.identity import EDDSA, PrivateKey
+from paquebot.protocol.privacy import ENCRYPTED
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
@@ -230,3 +231,26 @@ def replace_node(node: Node, who: Fingerprint, *, after: int | None = None, sinc
     key, chosen = _user_key(node), after is not None or since is not None
     ending = trusting.frontier(node.view, who, after=after, since=since) if chosen else None
     _commit(node, trusting.replace_node(node.view, who, ending, by_user=key is not None), key)
+
+
+def renew_node(node: Node) -> tuple[Fingerprint, bool]:
+    """Let this home go on as another node with all keys new; return the old one, and whether the user vouched.
+
+    Without the user's key, the old node vouches. Raise `Misused`, `KeysLocked`, `Expired` or `Revoked`; then nothing
+    is done.
+    """
+    view, now = node.view, node.now()
+    local = view.local()
+    if view.past().branch or view.lapses():
+        raise Misused("this home was restored from a backup, or copied: first sync until `paquebot status` is quiet")
+    if view.authority(local.user).dismissed(local.node, now):
+        raise Revoked("this node's user trusts it no more: make a new node, and let it replace this one there")
+    user, own = view.identity(local.user), view.identity(local.node)
+    assert user is not None, "the user's identity is the first line of our journal"
+    assert own is not None, "our own identity is among the first lines of our journal"
+    (user if _user_key(node) else own).check_time(now)
+    if own.key.algorithm != EDDSA and next(view.listed((ENCRYPTED,)), None):
+        raise Misused("there are private things here that only this node's RSA key opens: with another, they are lost")
+    node.go_on(all_new=True)
+    trust = node.view.trust(node.view.local().trust)
+    return local.node, trust is not None and trust.signer == local.user

@@ -9,6 +9,7 @@ import click
 
 from paquebot.cli import output
 from paquebot.cli.main import Setting
+from paquebot.cli.renewing import renew_command
 from paquebot.cli.replacing import replace_command
 from paquebot.display import printable
 from paquebot.errors import Malformed, Misused
@@ -206,9 +207,10 @@ def revoke_command(setting: Setting, ids: tuple[str, ...], yes: bool, wants_json
 
 @click.group("node")
 def node_command() -> None:
-    """See your own nodes and those of peers, and revoke or replace one of yours that was lost or stolen."""
+    """See your own nodes and those of peers; renew the keys of this one, revoke or replace one that was lost."""
 
 
+node_command.add_command(renew_command)
 node_command.add_command(replace_command)
 
 

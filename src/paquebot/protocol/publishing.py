@@ -275,7 +275,7 @@ def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bo
         yield from admission.receive(view, signed, node, now, pinning=True)
     yield from _known_by_origin(view, node, card)
     if old is None:
-        yield from endings.inherit(view, node)
+        yield from endings.pinned(view, node, now)
     if publishes and not (old and old.publishes and not old.suspect):
         for entry in view.unheld(peer.user):
             if not view.authority(entry.publisher).buries(entry.resource):
