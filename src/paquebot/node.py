@@ -435,14 +435,6 @@ class Node:
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         return report
 
-    def _go_on(self, tags: Tags, report: Report) -> None:
-        """If our journal contradicts what we once said, or a copy of us has gone on, go on as another node."""
-        if not self.view.past().branch:
-            return
-        self.go_on()
-        tags.renew()
-        report.notes.append(restores.went_on(self.view))
-
     def go_on(self, *, all_new: bool = False) -> None:
         """Go on as another node of the same user; see `succession.go_on`."""
         succession.go_on(self._store, self.keys, self.now(), self._entropy, all_new=all_new)
@@ -487,7 +479,10 @@ class Node:
         """Take in, then hand out, over one open transport."""
         inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report, welcome=self._welcome)
         await inbox.drain(transport, link(transport))
-        self._go_on(tags, report)
+        if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
+            self.go_on()
+            tags.renew()
+            report.notes.append(restores.went_on(self.view))
         self._tend_private(report)
         if transport.capability.writable:
             outbox = Outbox(self._store, self._engine, self._sealer, tags, self.clock, report, progress)

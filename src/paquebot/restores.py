@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from paquebot.protocol import endings
 from paquebot.protocol.encoding import Fingerprint, short
 from paquebot.protocol.stamp import format_time
 from paquebot.protocol.state import Peer, View
@@ -11,6 +12,12 @@ from paquebot.protocol.state import Peer, View
 
 def of_us(view: View) -> Iterator[str]:
     """Yield sentences about this home."""
+    for before in view.predecessors():
+        if claims := endings.rivals(view, before):
+            yield (
+                f"Node {short(before)}, which this home was before, is also said to go on as {_nodes(claims)}: somebody"
+                " may have its keys. Take them from it: paquebot node revoke " + short(before)
+            )
     if view.past().branch:
         yield (
             "This home was restored from a backup, or copied, and has said other things since than before: "
@@ -30,6 +37,12 @@ def of_peer(view: View, peer: Peer) -> Iterator[str]:
         heir = view.peer(peer.heir) if peer.heir else None
         by = f"; {_called(heir, peer.heir)} goes on in its place" if peer.heir else ""
         yield f"its journal has ended{by}"
+    if claims := endings.rivals(view, peer.node):
+        by = _called(view.peer(peer.heir) if peer.heir else None, peer.heir) if peer.heir else "nobody"
+        yield (
+            f"two nodes are said to go on in its place: {by}, by which we go, and {_nodes(claims)}."
+            " Its old keys may be in other hands: ask its person by another way"
+        )
     for fork in view.forks():
         if fork.journal == peer.node:
             yield (
@@ -44,6 +57,10 @@ def went_on(view: View) -> str:
         "this home was restored from a backup, or copied, and has said other things since than before; it goes on as"
         f" node {short(view.local().node)}, with everything that it has"
     )
+
+
+def _nodes(claims: Sequence[tuple[Fingerprint, Fingerprint]]) -> str:
+    return " and ".join(f"node {short(node)} (node {short(signer)} says so)" for node, signer in claims)
 
 
 def _called(peer: Peer | None, node: Fingerprint) -> str:

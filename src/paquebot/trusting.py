@@ -13,6 +13,7 @@ from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Effects, Keep
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.identity import EDDSA, PrivateKey
+from paquebot.protocol.limits import TRUST_DEPTH_MAX
 from paquebot.protocol.privacy import ENCRYPTED
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import Resource
@@ -248,7 +249,10 @@ def renew_node(node: Node) -> tuple[Fingerprint, bool]:
     user, own = view.identity(local.user), view.identity(local.node)
     assert user is not None, "the user's identity is the first line of our journal"
     assert own is not None, "our own identity is among the first lines of our journal"
-    (user if _user_key(node) else own).check_time(now)
+    key = _user_key(node)
+    (user if key else own).check_time(now)
+    if key is None and len(view.authority(local.user).chain(local.trust)) >= TRUST_DEPTH_MAX:
+        raise Misused("too many nodes vouch for one another: the user key is needed; see `paquebot recovery`")
     if own.key.algorithm != EDDSA and next(view.listed((ENCRYPTED,)), None):
         raise Misused("there are private things here that only this node's RSA key opens: with another, they are lost")
     node.go_on(all_new=True)

@@ -17,7 +17,7 @@ from paquebot.protocol.limits import NAME_MAX
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
-from paquebot.protocol.trust import CREATE_TRUST, Ending, ending_of
+from paquebot.protocol.trust import CREATE_TRUST, Ending, Trust, ending_of
 
 RIVALS_MAX = 4
 """Of one node's rival endings, as many are shown."""
@@ -118,9 +118,9 @@ def _vouched(view: View, peer: Peer) -> bool:
     return any(trust.signer == peer.user for trust in view.authority(peer.user).given(peer.node))
 
 
-def doubtful(view: View, node: Fingerprint, user: Fingerprint, by: Fingerprint) -> bool:
-    """Return whether *node* stands on the word of one that ended, *by*, which another node continues."""
-    return _successor(view, by, user) not in (None, node)
+def doubtful(view: View, trust: Trust) -> bool:
+    """Return whether *trust* was given by a node that has ended, and which another one than the trustee continues."""
+    return _successor(view, trust.signer, trust.user) not in (None, trust.trustee)
 
 
 # -- who continues ----------------------------------------------------------------------------

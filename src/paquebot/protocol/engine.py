@@ -159,7 +159,7 @@ class Engine:
         if peer is None:
             raise Stranger("the sender is not one of our peers")
         if peer.suspect:
-            raise SetApart(f"{peer.name} is set apart since its signed data came in clear; add its card again to go on")
+            raise SetApart(f"{peer.name} is set apart: its keys may be in other hands; add its card again to go on")
         return peer
 
     def introduced(

@@ -13,7 +13,7 @@ from itertools import chain, count
 
 from paquebot.errors import Malformed, Refused, Stranger
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import inviting, publishing, schema
+from paquebot.protocol import endings, inviting, publishing, schema
 from paquebot.protocol.bundle import INVITE_BYTES
 from paquebot.protocol.effects import DropPending, Effects, Note, SavePending
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, short
@@ -89,8 +89,9 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
     user = met.card.user.fingerprint
     revoked = view.authority(user).dismissed(met.node, now) is not None
     family = [peer for peer in view.peers() if peer.user == user]
-    kin = [] if revoked or any(peer.suspect and not peer.revoked for peer in family) else family
-    own = user == view.local().user and not revoked
+    doubtful = next((each.signer for each in met.card.vouching if endings.doubtful(view, each)), None)
+    kin = [] if revoked or doubtful or any(peer.suspect and not peer.revoked for peer in family) else family
+    own = user == view.local().user and not revoked and not doubtful
     if invite is not None:
         name = invite.label or called(met.card)
         yield from pin(view, key, met.card, other_name(view, name, met.node), trusting=True, now=now)
@@ -104,14 +105,19 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
         name = other_name(view, called(met.card), met.node)
         yield from pin(view, key, met.card, name, trusting=True, now=now)
     else:
-        reason = reason or _doubt(view, met, family, revoked=revoked)
+        reason = reason or _doubt(view, met, family, revoked=revoked, doubtful=doubtful)
         yield from _wait(view, met, before, where, reason, now)
 
 
-def _doubt(view: View, met: Met, family: Sequence[Peer], *, revoked: bool) -> str:
+def _doubt(view: View, met: Met, family: Sequence[Peer], *, revoked: bool, doubtful: Fingerprint | None) -> str:
     """Return what a person should know of a stranger who is perhaps not one: other keys under a name that is known."""
     if revoked:
         return "its user has revoked its trust in this node"
+    if doubtful:
+        return (
+            f"it has the word of node {short(doubtful)} alone, which has ended, and which another node continues: that"
+            " node's old keys may be in other hands. Ask its person"
+        )
     if family:
         return f"it is a further node of {family[0].name}'s user, one of whose nodes is set apart: ask its person"
     name = called(met.card)

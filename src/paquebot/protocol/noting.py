@@ -119,7 +119,13 @@ def _saved(view: View, old: Peer | None, peer: Peer, now: Millis) -> Effects:
     if peer.revoked and not old.revoked:
         yield Note(Kind.REVOKED, now, None, peer.node, "its user trusts it no more")
     if peer.suspect and not old.suspect:
-        yield Note(Kind.SET_APART, now, None, peer.node, "its signed data came in clear")
+        yield Note(
+            Kind.SET_APART,
+            now,
+            None,
+            peer.node,
+            "its keys may be in other hands: nothing goes there, or is taken from there, until a person decides",
+        )
     if peer.seen_at > old.seen_at and view.remembered(silent_key(peer.node)) is not None:
         yield Remember(silent_key(peer.node), None)
         yield Note(Kind.HEARD_AGAIN, now, None, peer.node)

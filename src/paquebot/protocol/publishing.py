@@ -188,6 +188,12 @@ class Card:
     name: str
     resources: tuple[SignedObject, ...]
 
+    @property
+    def vouching(self) -> list[Trust]:
+        """The trust in the node, and those in the nodes that vouch for it."""
+        read = (Resource.read(each, schema.published) for each in self.resources)
+        return [trust_of(each) for each in read if _is(each, "trust")]
+
 
 def write_card(view: View) -> str:
     """Return this node's card: a line for people, then one signature object a line."""

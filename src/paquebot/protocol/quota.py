@@ -31,7 +31,7 @@ from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Peer, Plan, View
 
-URGENT = ("identity", "trust", "revoke", URIS["envelope_keys"], URIS["ending"], URIS["rotation"])
+URGENT = ("identity", "trust", "revoke", URIS["envelope_keys"], URIS["ending"])
 """Schemas of what cannot be crowded out by bulk."""
 WHY = "over what is granted"
 
