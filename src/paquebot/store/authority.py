@@ -102,7 +102,10 @@ class AuthorityView:
         return Ranges.numbers(
             row[0]
             for row in self._all(
-                "SELECT number FROM hidden WHERE node = ? AND number BETWEEN ? AND ? ORDER BY number", first, last
+                "SELECT number FROM hidden JOIN resource ON resource.node = hidden.node AND id = hidden.resource"
+                " WHERE hidden.node = ? AND number BETWEEN ? AND ? ORDER BY number",
+                first,
+                last,
             )
         )
 
@@ -122,6 +125,5 @@ def hide(db: sqlite3.Connection, view: AuthorityView, effect: Hide) -> None:
     key = (view.node, raw(effect.resource))
     db.execute("DELETE FROM hidden WHERE node = ? AND resource = ?", key)
     if effect.by is not None:
-        (number,) = db.execute("SELECT number FROM resource WHERE node = ? AND id = ?", key).fetchone()
-        values = (view.user, view.node, number, raw(effect.resource), raw(effect.by))
-        db.execute("INSERT INTO hidden (user, node, number, resource, cause) VALUES (?, ?, ?, ?, ?)", values)
+        values = (view.user, *key, raw(effect.by))
+        db.execute("INSERT INTO hidden (user, node, resource, cause) VALUES (?, ?, ?, ?)", values)

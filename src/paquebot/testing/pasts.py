@@ -10,6 +10,7 @@ from paquebot.protocol.effects import (
     AddLines,
     Effect,
     EndLapse,
+    Hide,
     Rejoin,
     SaveFork,
     SaveLapse,
@@ -54,6 +55,19 @@ class PastContract(StoreContract):
             (tip + 3, 3),
         ]
         assert view.last_of_ours(tip + 1, tip + 3) == 0
+
+    def test_what_is_hidden_stays_so_on_its_new_line(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        view, (tip, name) = store.view, store.view.tip()
+        for each in ("one", "two"):
+            store.commit([self.keep(store, each)])
+        one, two = resource("one").id, resource("two").id
+        store.commit([Hide(one, resource("cause").id)])
+        lines = journal.extend(name, tip, [Entry(WRITER, resource("lost").id), Entry(WRITER, two), Entry(WRITER, one)])
+
+        store.commit([Rejoin(tip, tuple(lines))])
+
+        assert view.hidden_lines(1, 99) == Ranges.of((tip + 3, tip + 3))
 
     def test_replacing_lines_is_undone_as_a_whole(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

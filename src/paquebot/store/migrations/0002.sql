@@ -10,12 +10,10 @@ CREATE INDEX resource_signer ON resource (node, signer, author, number);
 CREATE TABLE hidden (
     user INTEGER NOT NULL,
     node INTEGER NOT NULL,
-    number INTEGER NOT NULL,
     resource BLOB NOT NULL,
     cause BLOB NOT NULL,
     PRIMARY KEY (node, resource)
 ) STRICT;
-CREATE INDEX hidden_number ON hidden (node, number);
 
 ALTER TABLE peer ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
 
