@@ -100,6 +100,12 @@ def rivals(view: View, node: Fingerprint) -> list[tuple[Fingerprint, Fingerprint
     return [(ending.successor, by.signed.signer) for by, ending in filter(None, found) if ending.successor]
 
 
+def disputed(view: View, peer: Peer) -> bool:
+    """Return whether *peer* was named the successor of a node that, as we hold, another one continues."""
+    old = (each.node for each in view.peers() if each.ended and each.user == peer.user)
+    return any(successor == peer.node for node in old for successor, _ in rivals(view, node))
+
+
 def _contested(view: View, resource: Resource, loser: Ending, name: ResourceId, now: Millis) -> Effects:
     """The ending *name* lost against another one: note it, and set its successor apart unless the user vouches."""
     known = (view.remembered(_rivals_key(loser.node)) or b"").split()

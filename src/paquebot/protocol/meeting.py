@@ -90,7 +90,8 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
     revoked = view.authority(user).dismissed(met.node, now) is not None
     family = [peer for peer in view.peers() if peer.user == user]
     doubtful = next((each.signer for each in met.card.vouching if endings.doubtful(view, each)), None)
-    kin = [] if revoked or doubtful or any(peer.suspect and not peer.revoked for peer in family) else family
+    apart = (peer for peer in family if peer.suspect and not (peer.revoked or endings.disputed(view, peer)))
+    kin = [] if revoked or doubtful or any(apart) else family
     own = user == view.local().user and not revoked and not doubtful
     if invite is not None:
         name = invite.label or called(met.card)
