@@ -36,6 +36,7 @@ __all__ = [
     "TooLarge",
     "Transient",
     "TransportError",
+    "Unstorable",
     "Waiting",
     "WrongKey",
     "WrongPassphrase",
@@ -228,6 +229,10 @@ class StoreOld(StoreError):
 
 class StoreCorrupt(StoreError):
     """The store is damaged. Do not sync; restore a backup."""
+
+
+class Unstorable(StoreError):
+    """What was to be stored contradicts itself or what is there. Nothing of it was stored; the rest works on."""
 
 
 class DiskFull(StoreError):

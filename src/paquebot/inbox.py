@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger, Waiting
+from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger, Unstorable, Waiting
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import meeting, quota
 from paquebot.protocol.bundle import Bundle, To
-from paquebot.protocol.effects import Settle
+from paquebot.protocol.effects import Effect, Effects, Settle
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement, Pins
 from paquebot.protocol.limits import STRANGERS_KEPT_MAX, STRANGERS_READ_MAX
@@ -101,13 +101,20 @@ class Inbox:
         if self._met is not None:
             self._meet(self._met, bundle, where, opened.created)
         received = self._engine.receive(bundle, sender, link, where, self._clock(), opened.created, len(envelope))
-        done = self._store.commit(received)
+        done = self._learn(received)
         self._commit_news(done)
         self._store.release(envelope)
         self._report.opened += 1
         self._report.note(done)
         # What was put off is acknowledged by our next envelope, which says so, and not by a bare token.
         return replace(to, token=b"") if any(quota.put_off(each) for each in done) else to
+
+    def _learn(self, effects: Effects) -> list[Effect]:
+        """Store what follows from an envelope. Raise `Refused` if the store cannot hold that: others still come in."""
+        try:
+            return self._store.commit(effects)
+        except Unstorable as error:
+            raise Refused(f"what it says cannot be stored: {error}") from error
 
     def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement | None:
         """Set it aside, unless it simply is not ours; a stranger's waits until we may know the stranger."""
@@ -152,7 +159,7 @@ class Inbox:
     def _meet(self, met: Met, bundle: Bundle, where: str, sealed: Millis) -> None:
         """Let the engine decide about a stranger whose seal is good. Raise `Waiting` unless it is a peer now."""
         effects = self._engine.introduced(met, bundle, where, self._clock(), sealed, welcome=self._welcome)
-        self._report.note(self._store.commit(effects))
+        self._report.note(self._learn(effects))
         peer = self._store.view.peer(met.node)
         if peer is None:
             raise Waiting("the sender is not one of our peers")

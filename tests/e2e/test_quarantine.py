@@ -7,7 +7,8 @@ import pytest
 from tests.e2e.conftest import crates
 
 from paquebot.node import Node
-from paquebot.protocol.effects import Quarantine
+from paquebot.protocol import hearing
+from paquebot.protocol.effects import Quarantine, Seen
 from paquebot.protocol.encoding import ResourceId, b64
 from paquebot.protocol.stamp import Millis
 from paquebot.store import aside
@@ -213,3 +214,28 @@ def test_the_quarantine_has_a_bound_for_each_sender_and_for_all(pair, monkeypatc
     assert "make room" in alice.out("quarantine", "show", str(dropped["number"]))
     assert "not here any more" in alice.err("quarantine", "release", str(dropped["number"]), code=1)
     assert "4 older pieces" in alice.err("quarantine", "list")
+
+
+def test_an_envelope_that_the_store_refuses_is_set_aside_and_its_neighbours_come_in(pair, stick, monkeypatch):
+    alice, bob = pair
+    hear = hearing.hear
+
+    def stammered(*args):
+        for effect in hear(*args):
+            yield effect
+            if isinstance(effect, Seen):
+                yield effect
+
+    alice.say("hello")
+    alice.sync(stick)
+    monkeypatch.setattr(hearing, "hear", stammered)
+
+    done = bob.sync(stick, code=3)
+
+    monkeypatch.undo()
+    assert "cannot be stored" in str(done)
+    assert bob.json("quarantine", "list")["pieces"]
+    alice.say("and more")
+    for home in (alice, bob, alice, bob):
+        home.sync(stick)
+    assert set(bob.texts()) == {"hello", "and more"}

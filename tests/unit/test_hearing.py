@@ -28,7 +28,7 @@ from paquebot.protocol.bundle import (
     Want,
 )
 from paquebot.protocol.effects import KeepBlob, Quarantine, SavePeer, SaveTold, Seen
-from paquebot.protocol.encoding import LineId, ResourceId, b64, digest
+from paquebot.protocol.encoding import LineId, ResourceId, b64, digest, unb64
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import ASK_AGAIN_MS, DAY_MS, LINES_MAX
 from paquebot.protocol.messages import Broadcast, JournalRequest, Message, Receipt, ResourceRequest, Response
@@ -198,6 +198,15 @@ def test_every_item_of_a_bundle_ends_in_exactly_one_outcome(pair):
     assert bob.texts() == {"twice", "good"}
     assert len(bob.store.view.quarantined()) == 3
     assert not codes(bob.receive(alice.bundle(bob, *silent), alice))
+
+
+def test_two_outcomes_of_one_resource_harm_nobody_and_the_last_counts(pair):
+    alice, bob = pair
+    (name,) = alice.say("hello")
+    item, tally = unb64(name), Tally(*alice.store.view.tip(), Ranges())
+    said = Outcome(item, "rejected", "a"), Outcome(item, "held", "b"), tally
+    alice.receive(bundles.decode(bundles.encode(bob.bundle(alice, *said))), bob)
+    assert alice.store.view.outcomes(bob.node) == [(name, "held", "b")]
 
 
 def test_a_chunk_with_a_wrong_hash_is_refused_and_its_neighbours_are_not(pair):

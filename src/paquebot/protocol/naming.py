@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from paquebot.protocol.bundle import Bundle, Chunk, Outcome, Part, Rebuilt, Update, Verbatim
 from paquebot.protocol.encoding import ResourceId, b64
@@ -33,10 +33,8 @@ def exact(part: Part) -> bytes:
             return repr(part).encode()[:1000]
 
 
-def outcomes(view: View, bundle: Bundle) -> Iterator[tuple[ResourceId, str, str]]:
-    """Yield what the sender says of our resources that it did not simply apply."""
-    for part in bundle.parts:
-        if isinstance(part, Outcome) and len(part.item) == 64:
-            name = ResourceId(b64(part.item))
-            if view.has(name):
-                yield name, part.code, part.detail
+def outcomes(view: View, bundle: Bundle) -> Sequence[tuple[ResourceId, str, str]]:
+    """Return what the sender says of our resources that it did not simply apply; what it says last of each counts."""
+    said = {part.item: part for part in bundle.parts if isinstance(part, Outcome) and len(part.item) == 64}
+    named = ((ResourceId(b64(item)), part) for item, part in said.items())
+    return [(name, part.code, part.detail) for name, part in named if view.has(name)]

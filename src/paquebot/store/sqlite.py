@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError
+from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError, Unstorable
 from paquebot.protocol import effects as ask
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
@@ -31,7 +31,7 @@ SQLITE_MIN = (3, 37)  # STRICT tables
 class Store:
     """A home's store, open for one local node. `view` is for looking, `commit` is the only way to write.
 
-    Raise `StoreTooNew`, `StoreCorrupt`, `DiskFull` or `StoreError` from any method.
+    Raise `StoreTooNew`, `StoreCorrupt`, `DiskFull` or `StoreError` from any method, `Unstorable` from those that write.
     """
 
     def __init__(self, folder: Path | None, *, looking: bool = False) -> None:
@@ -307,6 +307,8 @@ def _translated() -> Iterator[None]:
         if "full" in str(error):
             raise DiskFull("no space is left for the store") from error
         raise StoreError(f"the store cannot be used: {error}") from error
+    except sqlite3.IntegrityError as error:
+        raise Unstorable(f"the store refuses it: {error}") from error
     except sqlite3.DatabaseError as error:
         raise StoreCorrupt(f"the store is damaged: {error}") from error
 
@@ -584,7 +586,7 @@ class _Writer:
         peer = self._party(effect.peer)
         self._delete("outcome", "peer", peer)
         for resource, code, detail in effect.outcomes:
-            self._insert("outcome", peer=peer, resource=raw(resource), code=code, detail=detail)
+            self._insert("outcome", otherwise="OR REPLACE", peer=peer, resource=raw(resource), code=code, detail=detail)
 
     def _add_reply(self, effect: ask.AddReply) -> None:
         reply = effect.reply

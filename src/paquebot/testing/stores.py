@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
-from paquebot.errors import NotInitialised, StoreError
+from paquebot.errors import NotInitialised, Unstorable
 from paquebot.protocol import journal, publishing
 from paquebot.protocol.effects import (
     AddChunks,
@@ -225,7 +225,7 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, EventPromi
         before = self.everything(store)
         try:
             store.commit([SetStamp(Stamp(Millis(NOW + 99))), Seen(b"b" * 16, PEER, 2, NOW)])
-        except StoreError:
+        except Unstorable:
             assert self.everything(store) == before
             return
         raise AssertionError("an envelope cannot be dealt with twice")
@@ -258,7 +258,7 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, EventPromi
         before = self.everything(store)
         try:
             store.commit([kept])
-        except StoreError:
+        except Unstorable:
             assert self.everything(store) == before
             return
         raise AssertionError("a journal is only ever extended")

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from paquebot.display import printable
-from paquebot.errors import StoreCorrupt
+from paquebot.errors import Unstorable
 from paquebot.protocol import effects as ask
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.effects import Effect
@@ -115,9 +115,9 @@ class Tables:
         table[key] = value
 
     def add(self, table: Table, key: Hashable, value: object) -> None:
-        """Write a value where none may be. Raise `StoreCorrupt`."""
+        """Write a value where none may be. Raise `Unstorable`."""
         if key in table:
-            raise StoreCorrupt("the store is asked to hold a thing twice")
+            raise Unstorable("the store is asked to hold a thing twice")
         self.put(table, key, value)
 
     def drop(self, table: Table, key: Hashable) -> None:
@@ -248,7 +248,7 @@ class Writer:
             case ask.Quarantine():
                 self._quarantine(effect)
             case ask.SaveOutcomes(who, outcomes):
-                t.put(t.outcomes, who, outcomes)
+                t.put(t.outcomes, who, tuple({each[0]: each for each in outcomes}.values()))
             case ask.Noting():
                 self._happened(effect)
             case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
