@@ -158,7 +158,7 @@ def write(
     try:
         if said.data:
             copy.unlink(missing_ok=True)
-            snapshot.take(home, copy)
+            snapshot.take(home, copy, secrets=bool(said.secrets))
         draft.unlink(missing_ok=True)
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             members = _members(home, copy, store, chain, said)

@@ -304,6 +304,26 @@ def test_an_export_in_clear_brings_only_what_is_signed(known, tmp_path):
     assert [each["name"] for each in alice.json("peer", "list")] == ["Bob"]
 
 
+def test_an_export_without_secrets_holds_no_invitation_and_nothing_from_inside_private_things(known, tmp_path):
+    alice, _, _ = known
+    note = alice.say("nobody else", "--to", "Bob", "--title", "titleword", "--tag", "tagword")
+    alice.run("invite", "--for", "labelword")
+    with closing(sqlite3.connect(alice.path / "store.db")) as db, db:
+        ((secret,),) = db.execute("SELECT secret FROM invite")
+        db.execute("INSERT INTO joined SELECT user, node, peer, ?, 1 FROM peer", (b"whatwaspromised!",))
+    alice.out("export", tmp_path / "clear.export", "--no-secrets")
+
+    with (tmp_path / "clear.export").open("rb") as file:
+        backup.open_(file, WORDS.encode).unpack(tmp_path / "clear", lambda _: None)
+
+    found = (tmp_path / "clear" / "store.db").read_bytes()
+    words = (b"titleword", b"tagword", b"labelword", b"whatwaspromised!", secret)
+    assert [word for word in words if word in found] == []
+    assert "labelword" in alice.out("invite", "list")
+    assert alice.json("show", note)["title"] == "titleword"
+    assert "Nothing in it was lacking" in alice.out("import", tmp_path / "clear.export")
+
+
 def test_keys_are_locked_on_both_sides_if_that_is_wanted(known, tmp_path):
     alice, _, _ = known
     alice.run("key", "passphrase", "--new-fd", fd_of("four random words"))

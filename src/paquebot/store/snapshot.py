@@ -14,8 +14,30 @@ from paquebot.store.sqlite import Store
 NAME = "store.db"
 
 
-def take(folder: Path, target: Path) -> None:
-    """Write a whole and compact copy of the store in *folder* to the new file *target*. Raise `StoreError`."""
+_WITHOUT_SECRETS = """
+PRAGMA journal_mode = OFF;
+DELETE FROM invite;
+DELETE FROM joined;
+DELETE FROM related WHERE EXISTS (
+    SELECT 1 FROM opened WHERE opened.node = related.node AND opened.resource = related.resource);
+UPDATE resource SET kind = 'sealed', title = '', filename = '', tags = '[]', size = 0 WHERE EXISTS (
+    SELECT 1 FROM opened WHERE opened.node = resource.node AND opened.resource = resource.id);
+DELETE FROM opened;
+DELETE FROM audience;
+DELETE FROM readable;
+VACUUM;
+"""
+"""Takes from a copy what lies inside private things, for whom they are, and by what invitations are proven.
+
+It is vacuumed again, for deleted rows stay in the file until then.
+"""
+
+
+def take(folder: Path, target: Path, *, secrets: bool) -> None:
+    """Write a compact copy of the store in *folder* to the new file *target*. Raise `StoreError`.
+
+    Without *secrets*, nothing is in it that was kept from anybody: no invitations, and private things as they travel.
+    """
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(f"{(folder / NAME).absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
@@ -23,6 +45,9 @@ def take(folder: Path, target: Path) -> None:
             db.execute("VACUUM INTO ?", (str(target),))
         finally:
             db.close()
+        if not secrets:
+            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+                copy.executescript(_WITHOUT_SECRETS)
     except sqlite3.Error as error:
         raise StoreError(f"the store cannot be copied: {error}") from error
 
