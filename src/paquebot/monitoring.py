@@ -63,8 +63,6 @@ def check(status: Status, limits: Limits, peers: Sequence[PeerStatus]) -> list[F
 
 
 def _of_node(status: Status, limits: Limits) -> Iterator[Finding]:
-    for sentence in status.restored:
-        yield Finding(Level.WARNING, sentence)
     if status.clock_doubtful:
         yield Finding(Level.WARNING, "this machine's clock is wrong")
     for sentence in status.restored:
@@ -74,16 +72,12 @@ def _of_node(status: Status, limits: Limits) -> Iterator[Finding]:
 
 
 def _of_peer(status: Status, peer: PeerStatus, limits: Limits) -> Iterator[Finding]:
-    if peer.state == "ended":
+    if peer.state in ("ended", "revoked"):
         return
-    for sentence in peer.restored:
-        yield Finding(Level.WARNING, f"{peer.name}: {sentence}")
     if peer.given_up:
         yield Finding(Level.WARNING, f"{peer.name} was given up: it did not answer for long")
     if peer.state == "set apart":
         yield Finding(Level.CRITICAL, f"{peer.name} is set apart: its keys may be stolen")
-    if peer.state == "ended":
-        return
     for sentence in peer.restored:
         yield Finding(Level.WARNING, f"{peer.name}: {sentence.partition(':')[0]}")
     quiet = status.now - max(peer.heard_at, peer.added)

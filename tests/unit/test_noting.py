@@ -13,6 +13,7 @@ from paquebot.protocol import clear, noting
 from paquebot.protocol.bundle import Chunk, Rebuilt
 from paquebot.protocol.effects import Remember, SaveOutcomes, SavePeer
 from paquebot.protocol.events import Kind
+from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Millis
@@ -102,6 +103,21 @@ def test_silence_that_was_noted_ends_when_the_peer_is_heard(pair):
     settle(bob, alice)
     assert happened(alice, Kind.HEARD_AGAIN) == [(Kind.HEARD_AGAIN, None, bob.node)]
     assert alice.store.view.remembered(key) is None
+
+
+def test_silence_is_noted_once_and_not_of_those_from_whom_nothing_is_expected(pair):
+    alice, bob = pair
+    later = Millis(NOW + 10 * DAY_MS)
+    for gone in ("ended", "revoked", "suspect"):
+        alice.store.commit([SavePeer(replace(alice.peer(bob), **{gone: NOW}))])
+        alice.store.commit(noting.fell_silent(alice.store.view, {bob.node: DAY_MS}, later))
+        alice.store.commit([SavePeer(replace(alice.peer(bob), **{gone: Millis(0)}))])
+    assert happened(alice, Kind.SILENCE) == []
+
+    for _ in range(2):
+        alice.store.commit(noting.fell_silent(alice.store.view, {bob.node: DAY_MS}, later))
+
+    assert happened(alice, Kind.SILENCE) == [(Kind.SILENCE, None, bob.node)]
 
 
 def test_a_carrier_that_fails_is_noted_once_until_it_works(pair):

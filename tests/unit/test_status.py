@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from tests.unit.nodes import MAIL, NOW, MemoryNode, carry, friends, make
 
-from paquebot import status
+from paquebot import monitoring, status
 from paquebot.protocol.effects import HaveBlob, SavePeer
 from paquebot.protocol.limits import CHUNK_BYTES, DAY_MS
 from paquebot.protocol.publishing import Draft
@@ -266,3 +266,21 @@ def test_a_large_note_that_was_asked_for_waits_for_the_next_carrier(two):
     (tick,) = ticks_of(alice.store.view, alice.store.view.listing(note))
 
     assert (tick.reach, tick.asked) == (Reach.ANNOUNCED, True)
+
+
+def test_monitoring_says_each_thing_once_and_expects_nothing_of_who_is_trusted_no_more(two):
+    alice, _ = two
+    said = "This home was restored from a backup, or copied: Bob knows more than we do."
+    found = status.of_node(alice.store.view, later(30), clock_doubtful=False)
+    found = replace(found, restored=(said,))
+    silent = monitoring.Limits(max_age=2 * DAY_MS)
+    (bob_now,) = found.peers
+
+    about = [each.what for each in monitoring.check(found, silent, [replace(bob_now, restored=("it forked: so",))])]
+    assert sorted(about) == [
+        "Bob: it forked",
+        "This home was restored from a backup, or copied",
+        "nothing heard of Bob 40d (at most 2d)",
+    ]
+    for state in ("ended", "revoked"):
+        assert len(monitoring.check(found, silent, [replace(bob_now, state=state)])) == 1

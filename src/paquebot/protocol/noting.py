@@ -157,11 +157,16 @@ def worked(view: View, carrier: str, trouble: str, now: Millis) -> Effects:
 
 
 def fell_silent(view: View, patience: Mapping[Fingerprint, int], now: Millis) -> Effects:
-    """Note the peers that were not heard of for longer than *patience* allows, in ms; each silence is noted once."""
+    """Note the peers that were not heard of for longer than *patience* allows, in ms; each silence is noted once.
+
+    Nothing is expected of those that ended, are trusted no more, or are set apart.
+    """
     for peer in view.peers():
+        if peer.ended or peer.revoked or peer.suspect:
+            continue
         last = max(peer.seen_at, peer.added)
         limit, key = patience.get(peer.node), silent_key(peer.node)
-        if limit and now - last >= limit and not peer.suspect and view.remembered(key) is None:
+        if limit and now - last >= limit and view.remembered(key) is None:
             yield Remember(key, b"%d" % last)
             days = (now - last) // DAY_MS
             since = "since it was added, " if not peer.seen_at else ""
