@@ -10,10 +10,10 @@ from hashlib import sha256
 import pytest
 from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, codes, entropy_from, friends, make, settle, told
 
-from paquebot.protocol import container, schema
+from paquebot.protocol import authority, container, schema
 from paquebot.protocol.bundle import Chunk, Rebuilt, Verbatim
 from paquebot.protocol.effects import Effect, HaveBlob, KeepBlob, Tell
-from paquebot.protocol.encoding import ResourceId, digest, raw
+from paquebot.protocol.encoding import ResourceId, b64, digest, raw
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import AHEAD_MAX_MS, ASK_AGAIN_MS, DAY_MS, IDENTITY_LIFE_MS
 from paquebot.protocol.publishing import Draft
@@ -132,6 +132,46 @@ def test_a_forgery_that_is_held_does_not_keep_the_genuine_item_out(pair):
 
 
 # Authority.
+
+
+def test_what_is_held_and_comes_again_is_looked_up_by_its_name(pair, monkeypatch):
+    alice, bob = pair
+    items = [alice.message(str(i), trust=MALLORY.fingerprint) for i in range(3)]
+    give(alice, bob, *items)
+    monkeypatch.delattr(type(bob.store.view), "waiting_for")  # thousands may wait for the same
+
+    assert set(told(give(alice, bob, *items)).values()) == {"duplicate"}
+
+
+def trust_in(node: MemoryNode, number: int, key: PrivateKey | None = None) -> SignedObject:
+    fields = {"trust": {"trustee": b64(number.to_bytes(63) + b"\0"), "authorization": [READ]}}
+    return node.resource(["trust"], fields, key=key)
+
+
+def test_one_users_trusts_are_bounded_and_a_node_crowds_out_no_word_of_its_users(pair, monkeypatch):
+    alice, bob = pair
+    monkeypatch.setattr(authority, "TRUSTS_MAX", 3)  # each user's node and each card's identities count
+    trusts = [trust_in(alice, number) for number in range(5)]
+    assert "deferred" in told(give(alice, bob, *trusts)).values()
+    assert len(bob.store.view.authority(alice.user).trusts) <= 2 * authority.TRUSTS_MAX
+
+    revoke = alice.resource(["revoke"], {"revoke": {"resource": trusts[0].id}})
+    assert told(give(alice, bob, revoke))[revoke.id] == "applied"
+    by_user = [trust_in(alice, 9 + number, alice.user_key) for number in range(4)]
+    outcomes = told(give(alice, bob, *by_user))
+    assert [outcomes[each.id] for each in by_user].count("applied") == 1  # its identity and its node's trust are two
+
+
+def test_a_users_trusts_are_read_once_and_not_again_for_each_that_comes(pair, monkeypatch):
+    alice, bob = pair
+    read: list[ResourceId] = []
+    once = bob.store.view.resource
+    monkeypatch.setattr(bob.store.view, "resource", lambda name: read.append(name) or once(name))
+
+    give(alice, bob, *(trust_in(alice, number) for number in range(20)))
+
+    assert len(bob.store.view.authority(alice.user).trusts) == 21
+    assert len(read) < 60
 
 
 def test_a_forged_resource_is_refused_and_its_neighbours_are_not(pair):

@@ -82,9 +82,20 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
     if missing or (until and not pinning):  # a person vouches for a card, whatever its node's clock showed
         yield from _hold(view, resource, Held(signed, missing, until, sender))
         return []
+    if not pinning and _too_many(view, resource):
+        yield Want(Entry(resource.user, resource.id))
+        yield Tell("deferred", resource.id, "too many trusts or revocations of its user's are here already")
+        return []
     yield from keep(view, resource, sender=sender, now=now)
     yield Tell("applied", signed.id)
     return [signed.id, *_introduces(resource)]
+
+
+def _too_many(view: View, resource: Resource) -> bool:
+    """Whether its user has more proofs than anybody needs: all are weighed again for each new one."""
+    if resource.kind not in PROOFS or _is_own(view, resource):
+        return False
+    return view.authority(resource.user).full(resource.kind, resource.signed.signer)
 
 
 def _leaned_on(view: View, resource: Resource) -> bool:
@@ -178,9 +189,8 @@ def _moment(resource: Resource, now: Millis) -> Millis:
 
 
 def _hold(view: View, resource: Resource, held: Held) -> Effects:
-    if view.held(resource.id):
-        others = (each for name in held.missing for each in view.waiting_for(name) if each.signed.id == resource.id)
-        if held.missing and next(others, held).signed != held.signed:
+    if other := view.held(resource.id):
+        if held.missing and other.signed != held.signed:
             # Both cannot be genuine, and it is too early to tell which is: ask for it again, so that neither wins by
             # having come first.
             yield Want(Entry(resource.user, resource.id))

@@ -8,13 +8,14 @@ one has no effect. Revocations cannot be revoked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from paquebot.errors import Expired, NotPermitted
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
-from paquebot.protocol.limits import TRUST_DEPTH_MAX
+from paquebot.protocol.limits import REVOCATIONS_MAX, TRUST_DEPTH_MAX, TRUSTS_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis, Stamp
@@ -55,6 +56,10 @@ class Authority:
         self.trusts = {trust.id: trust for trust in trusts}
         self.revocations: dict[ResourceId, Revocation] = {}
         """Those that have an effect."""
+        revocations = list(revocations)
+        self._counts = Counter(("revoke", each.signer == user) for each in revocations)
+        self._counts.update(("trust", each.signer == user) for each in self.trusts.values())
+        self._counts.update(("trust", signer == user) for signer in identities.values())
         self._identities = identities
         self._place = place
         self._chains: dict[ResourceId, tuple[Trust, ...]] = {}
@@ -69,6 +74,14 @@ class Authority:
         ranked = ((self._rank(each), each.stamp, each.id, each) for each in revocations)
         for _, _, _, revocation in sorted(each for each in ranked if each[0] <= TRUST_DEPTH_MAX):
             self._weigh(revocation)
+
+    def full(self, kind: str, signer: Fingerprint) -> bool:
+        """Return whether there are so many already that one more of *kind*, signed by *signer*, is not taken.
+
+        What the user's own key signed is counted apart: whatever a node floods us with, its user can still revoke it.
+        """
+        kind, most = ("revoke", REVOCATIONS_MAX) if kind == "revoke" else ("trust", TRUSTS_MAX)
+        return self._counts[kind, signer == self.user] >= most
 
     # -- chains ---------------------------------------------------------------------
 
@@ -273,16 +286,33 @@ def placed(journals: Journals, ending: Ending, resource: ResourceId) -> bool | N
     return any(who == ending.node and number <= ending.number for who, number in journals.naming(resource))
 
 
-def weigh(user: Fingerprint, resources: Iterable[Resource], place: Place) -> Authority:
-    """Return the authority that follows from all held *resources* of *user* that are proofs."""
-    trusts: list[Trust] = []
-    revocations: list[Revocation] = []
-    identities: dict[ResourceId, Fingerprint] = {}
-    for each in resources:
-        if each.container.keeps("trust"):
-            trusts.append(trust_of(each))
-        if each.container.keeps("revoke"):
-            revocations.append(revocation_of(each))
-        if each.container.keeps("identity"):
-            identities[each.id] = each.signed.signer
-    return Authority(user, trusts, revocations, identities, place)
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What one resource proves: a trust, a revocation, an identity, or several of these."""
+
+    id: ResourceId
+    trust: Trust | None
+    revocation: Revocation | None
+    identity: Fingerprint | None
+
+    @classmethod
+    def of(cls, resource: Resource) -> Deed:
+        """Return what *resource* proves."""
+        keeps = resource.container.keeps
+        return cls(
+            resource.id,
+            trust_of(resource) if keeps("trust") else None,
+            revocation_of(resource) if keeps("revoke") else None,
+            resource.signed.signer if keeps("identity") else None,
+        )
+
+
+def weigh(user: Fingerprint, proofs: Collection[Deed], place: Place) -> Authority:
+    """Return the authority that follows from all *proofs* of *user* that are held."""
+    return Authority(
+        user,
+        [each.trust for each in proofs if each.trust],
+        [each.revocation for each in proofs if each.revocation],
+        {each.id: each.identity for each in proofs if each.identity},
+        place,
+    )

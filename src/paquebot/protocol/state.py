@@ -414,8 +414,8 @@ class View(PastView, AuthorityView, Protocol):
     def held_by(self, sender: Fingerprint) -> int:
         """Return how many items that *sender* gave us are held."""
 
-    def held(self, resource: ResourceId) -> bool:
-        """Return whether the item of that name is held."""
+    def held(self, resource: ResourceId) -> Held | None:
+        """Return the held item of that name, if there is one."""
 
     def unheld(self, user: Fingerprint) -> Sequence[Entry]:
         """Return what *user* published according to any journal we know, and is neither held here nor waiting."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from paquebot.protocol import authority
-from paquebot.protocol.authority import Authority
+from paquebot.protocol.authority import Authority, Deed
 from paquebot.protocol.effects import Hide
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.ranges import Ranges
@@ -23,6 +23,8 @@ class AuthorityView:
     node: int
     user: int
     _authorities: dict[Fingerprint, Authority]
+    _deeds: dict[ResourceId, Deed]
+    """What was read before: a user may have thousands, and all are weighed again for each new one."""
 
     def party(self, name: str, *, create: bool = False) -> int:
         """Return the number of a user or node."""
@@ -65,13 +67,19 @@ class AuthorityView:
         if user not in self._authorities:
             rows = self._all(
                 "SELECT id FROM resource WHERE node = ? AND author = ? AND kind IN ('revoke', 'trust', 'identity')"
-                " ORDER BY number",
+                " AND gone = '' ORDER BY number",
                 self.party(user),
             )
-            found = (self._read(ResourceId(b64(row[0]))) for row in rows)
-            held = [each for each in found if each is not None]
-            self._authorities[user] = authority.weigh(user, held, partial(authority.placed, self))
+            proofs = [self._deed(ResourceId(b64(row[0]))) for row in rows]
+            self._authorities[user] = authority.weigh(user, proofs, partial(authority.placed, self))
         return self._authorities[user]
+
+    def _deed(self, name: ResourceId) -> Deed:
+        if name not in self._deeds:
+            found = self._read(name)
+            assert found is not None, "only what is held is read"
+            self._deeds[name] = Deed.of(found)
+        return self._deeds[name]
 
     def origin(self, resource: ResourceId) -> tuple[Fingerprint, str] | None:
         """Return for whom a held resource was published, and its kind."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import journal
-from paquebot.protocol.authority import Authority
+from paquebot.protocol.authority import Authority, Deed
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.events import Errand, Event
@@ -109,6 +109,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         self._identities: dict[ResourceId, Identity] = {}
         self._announcements: dict[ResourceId, Announcement] = {}
         self._authorities: dict[Fingerprint, Authority] = {}
+        self._deeds: dict[ResourceId, Deed] = {}
         self.forget_schemas()
 
     def remember(self, peer: Peer) -> None:
@@ -561,9 +562,10 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         """Return how many items that *sender* gave us are held."""
         return int(self._one("SELECT count(*) FROM held WHERE node = ? AND sender = ?", self.party(sender))[0])
 
-    def held(self, resource: ResourceId) -> bool:
-        """Return whether the item of that name is held."""
-        return self._one("SELECT 1 FROM held WHERE node = ? AND id = ?", raw(resource)) is not None
+    def held(self, resource: ResourceId) -> Held | None:
+        """Return the held item of that name, if there is one."""
+        row = self._one("SELECT signed, missing, until, sender FROM held WHERE node = ? AND id = ?", raw(resource))
+        return self._held(*row) if row else None
 
     def all_held(self) -> Sequence[Held]:
         """Return everything that is held."""

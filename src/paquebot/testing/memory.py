@@ -389,8 +389,8 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
     def held_by(self, sender: Fingerprint) -> int:
         return sum(held.sender == sender for held in self._tables.held.values())
 
-    def held(self, resource: ResourceId) -> bool:
-        return resource in self._tables.held
+    def held(self, resource: ResourceId) -> Held | None:
+        return self._tables.held.get(resource)
 
     def all_held(self) -> Sequence[Held]:
         return sorted(self._tables.held.values(), key=lambda held: raw(held.signed.id))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from paquebot.protocol import authority
-from paquebot.protocol.authority import Authority
+from paquebot.protocol.authority import Authority, Deed
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS, Resource, SignedObject
@@ -44,7 +44,7 @@ class AuthorityView:
             count, read, known = self._authorities[user]
             if count == len(proofs) and (read == lines or not known.revocations):
                 return known
-        held = [each for name in proofs if (each := self._read(name)) is not None]
+        held = [Deed.of(each) for name in proofs if (each := self._read(name)) is not None]
         found = authority.weigh(user, held, partial(authority.placed, self))
         self._authorities[user] = len(proofs), lines, found
         return found

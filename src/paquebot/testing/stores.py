@@ -302,9 +302,9 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, EventPromi
         assert view.waiting_for("z") == []
         assert view.due(Millis(NOW + 4)) == []
         assert view.due(Millis(NOW + 5)) == [later]
-        assert view.held(both.signed.id)
+        assert view.held(both.signed.id) == both
         store.commit([Release(both.signed.id), Release(both.signed.id)])
-        assert not view.held(both.signed.id)
+        assert view.held(both.signed.id) is None
         assert view.waiting_for("y") == []
         assert view.all_held() == [later]
 
