@@ -8,11 +8,16 @@ import pytest
 from tests.unit.nodes import NOW, STICK, MemoryNode, carry, codes, friends, make, settle
 
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol.bundle import Rebuilt, Recall, Recalled
+from paquebot.protocol import journal, messages, trusting
+from paquebot.protocol.bundle import MARK_BYTES, Rebuilt, Recall, Recalled, Verbatim
+from paquebot.protocol.encoding import raw
 from paquebot.protocol.engine import Engine
+from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import DAY_MS, HOUR_MS
+from paquebot.protocol.messages import Broadcast
 from paquebot.protocol.past import Lapse, Past
 from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.store import Store
 
@@ -89,6 +94,48 @@ def test_the_repair_takes_two_envelopes(story):
 
     assert {"before", "after", "and after that"} <= restored.texts()
     assert not restored.store.view.lapses()
+
+
+def asks_again(node: MemoryNode, other: MemoryNode, now: Millis) -> list[str]:
+    """Return the names of the bodies that *other* gives *node*, who asks for its whole journal again."""
+    marks = Recall(((0, raw(journal.root(node.node))[:MARK_BYTES]),))
+    other.receive(node.bundle(other, marks, now=now), node, now=now)
+    given = [part for letter, bundle in other.poll(now=now) if letter.peer == node.node for part in bundle.parts]
+    assert any(isinstance(part, Recalled) for part in given)
+    return [part.signed.id for part in given if isinstance(part, Rebuilt)]
+
+
+def test_a_line_in_ones_journal_gives_no_right_to_what_it_names():
+    alice, bob, mallory = make("alice"), make("bob"), make("mallory")
+    for other in (bob, mallory):
+        alice.meet(other)
+        other.meet(alice)
+    (secret,) = bob.say("for alice only")
+    now = settle(alice, mallory, now=settle(bob, alice))
+    (mine,) = mallory.say("my own", now=now)
+    now = settle(alice, mallory, now=now)
+    lie = Broadcast(alice.peer(mallory).heard_id, (Entry(mallory.user, secret),))
+    said = SignedObject.sign(messages.write(lie), mallory.node_key)
+    alice.receive(mallory.bundle(alice, Verbatim(said.encode()), now=now), mallory, now=now)
+    assert (mallory.node, alice.peer(mallory).heard) in alice.store.view.naming(secret)
+
+    given = asks_again(mallory, alice, Millis(now + 5000))
+
+    assert mine in given
+    assert secret not in given
+
+
+def test_what_was_taken_back_is_not_given_back():
+    alice, bob = friends("alice", "bob")
+    regret, other = alice.say("regret", "no regret")
+    now = settle(alice, bob)
+    alice.publish(*trusting.revoke(alice.store.view, [regret], by_user=False), now=now)
+    now = settle(alice, bob, now=now)
+
+    given = asks_again(alice, bob, Millis(now + 5000))
+
+    assert other in given
+    assert regret not in given
 
 
 def test_what_it_publishes_afterwards_stands_above_and_is_stamped_later(story):

@@ -118,11 +118,16 @@ def _cost(view: View, peer: Peer, since: int, last: int) -> int:
 
 
 def _bodies(view: View, peer: Peer, since: int, last: int) -> Iterator[SignedObject]:
-    """The author's own resources on those lines, unless they are large: those it asks for as for anybody's."""
+    """What the author itself signed on those lines, unless it is large or taken back.
+
+    The rest it asks for as anybody does: a line in its journal gives no right to what the line names.
+    """
     room = REPLY_BYTES
     for entry in view.entries(peer.node, since + 1, last - since):
-        signed = view.resource(entry.resource) if entry.publisher == peer.user else None
-        if signed is not None and len(signed.payload) <= min(INLINE_BYTES_MAX, room):
+        signed = view.resource(entry.resource) if view.hidden(entry.resource) is None else None
+        if signed is None or signed.signer != peer.node:
+            continue
+        if len(signed.payload) <= min(INLINE_BYTES_MAX, room):
             room -= len(signed.payload) + KIB
             yield signed
 
