@@ -16,6 +16,7 @@ from paquebot.protocol.bundle import Introduction
 from paquebot.protocol.effects import Note, SavePeer, SavePending
 from paquebot.protocol.encoding import Fingerprint, digest, short
 from paquebot.protocol.engine import Engine
+from paquebot.protocol.events import Kind
 from paquebot.protocol.limits import DAY_MS, PENDING_MAX
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.trust import announcement_of
@@ -189,6 +190,16 @@ def test_two_who_call_themselves_alike_are_told_apart(pair):
     arrives(bob, hello(impostor, bob), welcome=True)
     assert bob.peer(alice).name == "alice"
     assert bob.peer(impostor).name == f"alice, node {short(impostor.node)}"
+
+
+def test_a_stranger_that_waits_is_noted_once_however_often_it_shows_another_card(pair):
+    alice, bob = pair
+    arrives(bob, hello(alice, bob))
+    for _ in range(3):
+        announce_anew(alice)
+        arrives(bob, hello(alice, bob))
+    assert waiting(bob) == ["alice"]
+    assert len(bob.store.view.events(kinds=[Kind.PEER_PENDING])) == 1
 
 
 def test_of_ten_thousand_strangers_a_few_wait_and_nothing_grows():

@@ -88,6 +88,15 @@ def test_what_is_set_aside_is_noted_with_the_reason(pair):
     assert event.at == NOW
 
 
+def test_what_is_set_aside_again_is_not_noted_again(pair):
+    alice, bob = pair
+    for _ in range(2):
+        alice.receive(bob.bundle(alice, *[Chunk(b"n" * 32, b"bad")] * 3), bob)
+    assert len(happened(alice, Kind.SET_ASIDE)) == 1
+    alice.receive(bob.bundle(alice, Chunk(b"n" * 32, b"also bad")), bob)
+    assert len(happened(alice, Kind.SET_ASIDE)) == 2
+
+
 def test_a_peer_that_is_set_apart_is_noted(pair):
     alice, bob = pair
     alice.store.commit(alice.engine.in_clear(bob.message("secret").encode(), "stick/note", NOW))

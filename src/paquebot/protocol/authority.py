@@ -242,7 +242,7 @@ class Authority:
 
 
 class AuthorityView(Protocol):
-    """What is known of who may do what, and of what was taken back. Nothing of it writes."""
+    """What is known of who may do what, and of what was taken back or refused. Nothing of it writes."""
 
     def authority(self, user: Fingerprint) -> Authority:
         """Return what counts of the trusts and revocations of *user* that are held."""
@@ -258,6 +258,9 @@ class AuthorityView(Protocol):
 
     def hidden(self, resource: ResourceId) -> ResourceId | None:
         """Return the revocation because of which a held resource does not count."""
+
+    def set_aside(self, digest: bytes) -> bool:
+        """Return whether bytes with that SHA-256 were set aside."""
 
     def hidden_lines(self, first: int, last: int) -> Ranges:
         """Return those of our lines from *first* to *last* whose resources do not count."""

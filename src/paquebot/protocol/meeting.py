@@ -153,6 +153,8 @@ def _wait(view: View, met: Met, before: Pending | None, where: str, reason: str,
         )
     )
     claims = any(peer.name == called(met.card) for peer in view.peers())
+    if before is not None and waiting and (before.reason or not reason):
+        return  # it says nothing new that a person should know: whoever waits shows another card as often as it likes
     yield Note(Kind.KEY_CHANGE if claims else Kind.PEER_PENDING, now, peer=met.node, detail=reason or called(met.card))
 
 

@@ -6,6 +6,7 @@ Whoever decides something that cannot be told from its other effects yields a `N
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 from paquebot.display import printable
 from paquebot.protocol.effects import (
@@ -74,9 +75,10 @@ def noted(view: View, effects: Iterable[Effect], now: Millis) -> Effects:
                 if by is not None:
                     yield Note(Kind.REVOKED, now, resource, None, f"{short(resource)} was revoked")
             case Quarantine():
+                again = view.set_aside(sha256(effect.data).digest())
                 yield effect
                 said = f"{effect.where}: {effect.reason} ({effect.code})"
-                yield Note(Kind.SET_ASIDE, now, effect.item, effect.sender, said)
+                yield from () if again else [Note(Kind.SET_ASIDE, now, effect.item, effect.sender, said)]
             case _:
                 yield effect
 

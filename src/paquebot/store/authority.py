@@ -105,6 +105,10 @@ class AuthorityView:
         row = self._one("SELECT cause FROM hidden WHERE node = ? AND resource = ?", raw(resource))
         return ResourceId(b64(row[0])) if row else None
 
+    def set_aside(self, digest: bytes) -> bool:
+        """Return whether bytes with that SHA-256 were set aside."""
+        return self._one("SELECT 1 FROM quarantine WHERE node = ? AND digest = ?", digest) is not None
+
     def hidden_lines(self, first: int, last: int) -> Ranges:
         """Return those of our lines from *first* to *last* whose resources do not count."""
         return Ranges.numbers(

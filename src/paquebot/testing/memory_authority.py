@@ -75,6 +75,9 @@ class AuthorityView:
             sorted(row.number for row in rows if first <= row.number <= last and row.kept.kind in urgent)
         )
 
+    def set_aside(self, digest: bytes) -> bool:
+        return digest in self._tables.quarantine
+
     def refused(self, code: str) -> Sequence[Held]:
         tables = self._tables
         found = ((name, item) for name, (item, why) in tables.items.items() if why == code)

@@ -28,6 +28,8 @@ class AsidePromises:
         assert (first.reason, first.bytes, first.sender) == ("first", 4, PEER)
         assert (other.reason, other.sender) == ("other", None)
         assert store.blobs.get(first.digest) == b"junk"
+        assert store.view.set_aside(first.digest)
+        assert not store.view.set_aside(sha256(b"junks").digest())
 
     def test_what_is_no_longer_set_aside_loses_no_bytes_that_are_kept(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
