@@ -164,6 +164,7 @@ def test_what_is_purged_is_gone_and_does_not_come_back(damaged, stick):
 
     assert bob.json("quarantine", "list")["pieces"] == []
     assert len(blobs(bob)) == before - 1
+    assert bob.json("check") == []
     bob.run("sync", "--via", stick, code=None)
     assert bob.json("quarantine", "list")["pieces"] == []
     assert "nothing with the number" in bob.err("quarantine", "show", str(piece["number"]), code=1)

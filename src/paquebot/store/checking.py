@@ -144,8 +144,8 @@ def _blobs(
             progress(size)
         if (blobs.get(name) is None) if chosen else (blobs.size(name) != size):
             yield Finding(Fault.CHUNK, f"chunk {name.hex()[:12]}…", blob=name)
-    rows = db.execute("SELECT id, digest, bytes FROM quarantine WHERE node = ? ORDER BY id", (view.node,)).fetchall()
-    for number, name, size in rows:
+    kept = "SELECT id, digest, bytes FROM quarantine WHERE node = ? AND state = 'kept' ORDER BY id"
+    for number, name, size in db.execute(kept, (view.node,)).fetchall():
         if blobs.size(name) != size:
             yield Finding(Fault.SET_ASIDE, f"quarantine {number}", blob=name)
 
