@@ -19,17 +19,23 @@ OUTPUT = "output "
 """How a task begins that writes into a folder; its path follows."""
 
 
-GONE = "what it is about was forgotten here meanwhile"
+GONE = "what it is about was forgotten or taken back meanwhile"
+UNKNOWN = "config.toml has no such hook any more; this is not done"
 
 
 def enlist(view: SqliteView, config: Config, now: Millis) -> Effects:
     """Make the errands of everything that happened since the last time, and let go of what is old.
 
+    Errands of hooks that are configured no more are given up: they would take the room of others.
     If too many wait already, the rest is made later: events are not forgotten before.
     """
     done = int(view.remembered(CURSOR) or b"0")
     events = view.events(done)
-    room, cursor = ERRANDS_MAX - len(view.errands()), done
+    waiting = [each for each in view.errands() if each.task.startswith(OUTPUT) or each.task in config.hooks.commands]
+    for errand in view.errands():
+        if errand not in waiting:
+            yield from _given_up(errand, UNKNOWN, now)
+    room, cursor = ERRANDS_MAX - len(waiting), done
     for event in events:
         tasks = list(dict.fromkeys(_tasks(view, config, event)))
         if len(tasks) > room:
@@ -80,11 +86,19 @@ def settled(errand: Errand, problem: str, now: Millis) -> Effects:
     if not problem:
         yield DropErrand(errand.number)
         return
-    tries = errand.tries + 1
     if problem == GONE:
-        yield DropErrand(errand.number)
-    else:
-        yield SaveErrand(replace(errand, tries=tries, retry_at=Millis(now + backoff(tries)), problem=problem))
-    if tries == 1 or problem == GONE:
-        event = errand.event
-        yield Note(Kind.HOOK_FAILED, now, event.resource, event.peer, f"{errand.task}: {problem}")
+        yield from _given_up(errand, problem, now)
+        return
+    tries = errand.tries + 1
+    yield SaveErrand(replace(errand, tries=tries, retry_at=Millis(now + backoff(tries)), problem=problem))
+    if tries == 1:
+        yield _failed(errand, problem, now)
+
+
+def _given_up(errand: Errand, problem: str, now: Millis) -> Effects:
+    yield DropErrand(errand.number)
+    yield _failed(errand, problem, now)
+
+
+def _failed(errand: Errand, problem: str, now: Millis) -> Note:
+    return Note(Kind.HOOK_FAILED, now, errand.event.resource, errand.event.peer, f"{errand.task}: {problem}")

@@ -24,7 +24,7 @@ from paquebot.errors import Busy, PaquebotError
 from paquebot.history import called, tell
 from paquebot.node import Node
 from paquebot.protocol.effects import Effects
-from paquebot.protocol.events import Errand
+from paquebot.protocol.events import Errand, Kind
 from paquebot.protocol.stamp import format_time
 from paquebot.report import Problem
 from paquebot.store.view import Listed
@@ -126,7 +126,8 @@ def _try(home: Path, errand: Errand, read: config.Config) -> str:
         with tempfile.TemporaryFile(dir=home) as content:
             with Node(home, looking=True) as node:
                 listed = node.view.listing(errand.event.resource) if errand.event.resource else None
-                if errand.event.resource and (listed is None or listed.gone == "forgotten"):
+                gone = listed is None or listed.gone == "forgotten" or listed.revoked_by is not None
+                if errand.event.resource and gone and errand.event.kind is not Kind.REVOKED:
                     return errands.GONE
                 if errand.task.startswith(errands.OUTPUT):
                     assert listed is not None, "only arrivals are written out"
@@ -135,7 +136,7 @@ def _try(home: Path, errand: Errand, read: config.Config) -> str:
                     folders.write_out(folder, listed, node)
                     return ""
                 facts = _facts(node, errand, listed)
-                _spool(node, listed, content)
+                _spool(node, None if gone else listed, content)
             env = {**os.environ, **facts, "PAQUEBOT_HOME": str(home.absolute())}
             return program.run(read.hooks.commands[errand.task], content, env, home, read.hooks.timeout)
     except PaquebotError as error:

@@ -334,5 +334,20 @@ def test_a_hook_for_something_that_was_forgotten_is_given_up(pair, stick):
     bob.run("sync", "--via", stick, code=1)
     uri = bob.json("list")[0]["uri"]
     bob.run("forget", uri, "--yes")
-    assert "was forgotten here meanwhile" in bob.err("hook", "retry", code=1)
+    assert "was forgotten or taken back meanwhile" in bob.err("hook", "retry", code=1)
     assert bob.json("hook", "list") == []
+
+
+def test_a_hook_for_something_that_was_taken_back_is_given_up_and_that_it_was_has_a_hook_too(pair, stick, tmp_path):
+    alice, bob = pair
+    configure(bob, f'[hooks]\non-arrival = ["false"]\non-revoked = {note(tmp_path)}\n')
+    hello = alice.say("hello")
+    alice.sync(stick)
+    bob.sync(stick, code=1)
+    alice.run("revoke", hello)
+    alice.sync(stick)
+    bob.sync(stick)
+    assert "was forgotten or taken back meanwhile" in bob.err("hook", "retry", code=1)
+    assert bob.json("hook", "list") == []
+    ((facts, content),) = ran(tmp_path)
+    assert (facts["PAQUEBOT_EVENT"], facts["PAQUEBOT_KIND"], content) == ("revoked", "message", "")

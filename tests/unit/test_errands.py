@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -108,3 +109,15 @@ def test_an_errand_about_something_forgotten_is_given_up_and_that_is_noted():
         bob.store.commit(errands.settled(errand, errands.GONE, NOW))
     assert view.errands() == []
     assert [errands.GONE in each.detail for each in view.events(kinds=[Kind.HOOK_FAILED])] == [False, False, True, True]
+
+
+def test_errands_of_hooks_that_are_configured_no_more_are_given_up_and_take_no_room():
+    bob, view = heard("one", "two")
+    enlist(bob, replace(HOOKED, outputs=(Output("all"),)))
+    config = replace(HOOKED, hooks=Hooks({"on-silence": ("true",)}))
+    bob.store.commit([Note(Kind.SILENCE, NOW, detail="for days")])
+    with patch.object(errands, "ERRANDS_MAX", 3):
+        enlist(bob, config)
+    assert [each.task for each in view.errands()] == ["output all", "output all", "on-silence"]
+    given_up = [each.detail for each in view.events(kinds=[Kind.HOOK_FAILED])]
+    assert given_up == [f"{task}: {errands.UNKNOWN}" for task in ("on-arrival", "on-arrived") * 2]
