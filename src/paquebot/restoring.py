@@ -21,7 +21,7 @@ from paquebot.keychain import ENVELOPE_KEYS, NODE_KEY, USER_KEY, Keychain
 from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
 from paquebot.protocol import admission, merging
-from paquebot.protocol.effects import Effect, Effects, Keep, KeepBlob, Note, SavePeer, Tell
+from paquebot.protocol.effects import Effect, Effects, Keep, KeepBlob, Note, SaveInvite, SavePeer, Tell
 from paquebot.protocol.encoding import digest, short
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.events import Kind
@@ -114,9 +114,15 @@ def _renew(made: Path, export: Export, wall: Millis, entropy: Entropy, passphras
 
 
 def _woken(view: SqliteView, then: Millis, now: Millis) -> Effects:
-    """Ask all peers what has happened since *then*, and note it for the person."""
+    """Ask all peers what has happened since *then*, and note it for the person.
+
+    Whether an invitation was used since cannot be known; it would be good a second time, so it is good no more.
+    """
     for peer in view.peers():
         yield SavePeer(replace(peer, ask_at=now))
+    for invite in view.invites():
+        if invite.state(now) == "open":
+            yield SaveInvite(replace(invite, revoked=now))
     yield Note(Kind.RESTORED, now, detail=f"this home was brought back from an export of {format_time(then)[:10]}")
 
 

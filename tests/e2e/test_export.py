@@ -324,6 +324,17 @@ def test_an_export_without_secrets_holds_no_invitation_and_nothing_from_inside_p
     assert "Nothing in it was lacking" in alice.out("import", tmp_path / "clear.export")
 
 
+def test_an_invitation_that_may_have_been_used_since_is_good_no_more(known, tmp_path):
+    alice, _, _ = known
+    alice.run("invite", "--for", "Carol")
+    export(alice, tmp_path / "alice2.export")
+    lose(alice)
+
+    take(alice, tmp_path / "alice2.export")
+
+    assert "revoked" in alice.out("invite", "list")
+
+
 def test_keys_are_locked_on_both_sides_if_that_is_wanted(known, tmp_path):
     alice, _, _ = known
     alice.run("key", "passphrase", "--new-fd", fd_of("four random words"))
