@@ -1,7 +1,7 @@
 """What may be let go by now: which bytes a home's rules no longer want.
 
-Never due are things that nobody here has looked at (unless the rules say so) or that a hook or folder still waits for,
-what is ours and some peer still lacks, and what others are judged by.
+Never due are things that nobody here has looked at (unless the rules say so, or they were taken back) or that a hook
+or folder still waits for, what is ours and some peer still lacks, and what others are judged by.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def matching(view: SqliteView, rule: KeepRule, now: Millis) -> list[Listed]:
 
 def _present(view: SqliteView) -> Iterator[Listed]:
     """What can be forgotten at all."""
-    return (each for each in view.listed() if each.kind not in FRAME and not each.gone and not each.lacking)
+    return (each for each in view.listed(revoked=True) if each.kind not in FRAME and not each.gone and not each.lacking)
 
 
 def _may_go(view: SqliteView, listed: Listed, keep: Keep, busy: Container[str]) -> bool:
     if listed.id in busy:
         return False
-    if not listed.shown and not keep.unread:
+    if not (listed.shown or listed.revoked_by or keep.unread):
         return False
     return listed.user != view.local().user or not lacking(view, listed.id)
 

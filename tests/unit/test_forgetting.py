@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 from tests.unit.nodes import MAIL, NOW, STICK, carry, friends, settle
 
+from paquebot import retention
+from paquebot.config import Keep
 from paquebot.errors import Misused
-from paquebot.protocol.effects import Post
+from paquebot.protocol import trusting
+from paquebot.protocol.effects import Post, SavePeer
 from paquebot.protocol.limits import CHUNK_BYTES, DAY_MS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.ranges import Ranges
@@ -79,6 +82,30 @@ def test_ours_is_not_forgotten_while_a_peer_lacks_it():
     alice.store.commit(alice.engine.let_go([name]))
     alice.store.commit(alice.engine.let_go([name]))
     assert alice.texts() == set()
+
+
+def test_a_peer_that_ended_is_not_waited_for():
+    alice, bob = friends("Alice", "Bob")
+    (name,) = alice.say("news")
+    alice.store.commit([SavePeer(replace(alice.peer(bob), ended=NOW))])
+    alice.store.commit(alice.engine.let_go([name]))
+    assert alice.texts() == set()
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_what_was_taken_back_is_forgotten_by_rule_though_nobody_looked_at_it(delivered):
+    alice, bob = friends("Alice", "Bob")
+    (name,) = alice.say("regretted")
+    now = settle(alice, bob) if delivered else NOW
+    alice.publish(*trusting.revoke(alice.store.view, [name], by_user=False), now=now)
+    now = settle(alice, bob, now=now)
+    for node in (alice, bob) if delivered else (alice,):
+        later = Millis(now + 3 * DAY_MS)
+        (due,) = retention.due(node.store.view, Keep(days=2), later)
+        assert due.listed.id == name
+        node.store.commit(node.engine.let_go([name]))
+        assert node.store.view.resource(name) is None
+        assert retention.due(node.store.view, Keep(days=2), later) == []
 
 
 def test_what_others_are_judged_by_is_never_forgotten():

@@ -23,9 +23,14 @@ FRAME = (*CLOSURE, "wrap")
 
 
 def lacking(view: View, name: ResourceId) -> list[Peer]:
-    """Return the peers that may read our own resource *name* and have not said that they hold it completely."""
+    """Return the peers that may read our own resource *name* and have not said that they hold it completely.
+
+    What was taken back nobody is to have any more, and a peer that ended never says anything.
+    """
+    if view.hidden(name):
+        return []
     mine = Ranges.numbers(number for who, number in view.naming(name) if who == view.local().node)
-    return [peer for peer in view.peers() if peer.reads and not mine & (peer.applied | peer.known)]
+    return [peer for peer in view.peers() if peer.reads and not peer.ended and not mine & (peer.applied | peer.known)]
 
 
 def forget(view: View, names: Sequence[ResourceId]) -> Effects:
