@@ -68,7 +68,8 @@ class Privacy:
             if resource.kind == WRAP:
                 target, _, _ = privacy.read_wrap(resource)
                 yield NoteClosed(name, target)
-                if self._view.resource(target) and self._view.opened(target) is None:
+                counts = name in self._view.keys_to(target)
+                if counts and self._view.resource(target) and self._view.opened(target) is None:
                     yield from self._try(target, [name])
             else:
                 yield from self._try(name, self._view.keys_to(name))

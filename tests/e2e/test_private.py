@@ -263,7 +263,8 @@ def test_a_wrap_opens_what_was_closed_whichever_comes_first_and_a_wrong_one_does
     name = uri.rpartition("/")[2]
     with Node(bob.path) as node:
         point = node.view.announcement(node.view.local().node).storage
-    for home, content in ((carol, b"wrong" * 6 + b"!!"), (alice, None)):
+    wrong = b"wrong" * 6 + b"!!"
+    for home, content in ((carol, wrong), (alice, wrong), (alice, None)):
         with Node(home.path) as node:
             inner = content or node._private._open(node.resource(name), [])[0]
             made = Wraps.make(inner, [point], raw(name), node._entropy)
@@ -274,6 +275,8 @@ def test_a_wrap_opens_what_was_closed_whichever_comes_first_and_a_wrong_one_does
             each.sync(stick)
     assert bob.texts() == ["plaintextword"]
     assert bob.json("show", uri)["private"]
+    with Node(bob.path) as node:
+        assert len(node.view.keys_to(name)) == 2, "what others say opens it is not tried"
 
 
 def test_our_own_further_node_gets_keys_to_what_we_wrote(three, stick):

@@ -44,6 +44,7 @@ TRUSTS_MAX = 1_024  # of one user, identities among them; as many by the user's 
 REVOCATIONS_MAX = 16_384  # the same of revocations: a person may take back much; each new one is weighed with all
 NEEDS_ASKED_MAX = 16  # of what one item waits for, asked for at once
 READERS_MAX = 1_024  # nodes with a key to one private resource; each costs 64 bytes, and a trial to every other
+WRAPS_TRIED_MAX = 1_024  # keys to one private resource, the first that came: each costs a trial whenever it is shown
 WRAPS_MAX = 1_024  # written in one run for nodes that came later; more in the next
 
 EVENTS_MAX = 10_000  # of what happened, kept for `log`; a busy year

@@ -385,7 +385,7 @@ class View(PastView, AuthorityView, Protocol):
         """Return the users for whom an opened private resource is, as far as known; None if it is none."""
 
     def keys_to(self, resource: ResourceId) -> Sequence[ResourceId]:
-        """Return the ``wrap`` resources for *resource* that were tried already."""
+        """Return the first ``wrap`` resources for *resource* that were noted and are by its own user, in order."""
 
     def audiences(self) -> Sequence[Fingerprint]:
         """Return the users for whom something private of ours is."""

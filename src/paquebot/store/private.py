@@ -9,6 +9,7 @@ from typing import Any
 
 from paquebot.protocol.effects import NoteClosed, NoteOpened, NoteReaders
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
+from paquebot.protocol.limits import WRAPS_TRIED_MAX
 
 
 class PrivateView:
@@ -55,8 +56,15 @@ class PrivateView:
         return tuple(self._name(number) for number in json.loads(row[0])) if row else None
 
     def keys_to(self, resource: ResourceId) -> Sequence[ResourceId]:
-        """Return the ``wrap`` resources for *resource* that were tried already."""
-        rows = self._all("SELECT resource FROM closed WHERE node = ? AND of = ? ORDER BY resource", raw(resource))
+        """Return the first ``wrap`` resources for *resource* that were noted and are by its own user, in order."""
+        rows = self._all(
+            "SELECT wrap.id FROM closed JOIN resource AS wrap ON wrap.node = closed.node AND wrap.id = closed.resource"
+            " JOIN resource AS target ON target.node = closed.node AND target.id = closed.of"
+            " WHERE closed.node = ? AND closed.of = ? AND wrap.author = target.author AND wrap.gone = ''"
+            " ORDER BY wrap.number LIMIT ?",
+            raw(resource),
+            WRAPS_TRIED_MAX,
+        )
         return [ResourceId(b64(row[0])) for row in rows]
 
     def audiences(self) -> Sequence[Fingerprint]:

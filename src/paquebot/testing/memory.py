@@ -18,6 +18,7 @@ from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
+from paquebot.protocol.limits import WRAPS_TRIED_MAX
 from paquebot.protocol.privacy import CLOSED_KINDS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, SignedObject, schema_in
@@ -350,7 +351,10 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
         return self._tables.opened.get(resource)
 
     def keys_to(self, resource: ResourceId) -> Sequence[ResourceId]:
-        return sorted((name for name, of in self._tables.closed.items() if of == resource), key=raw)
+        rows, target = self._tables.rows, self._tables.rows.get(resource)
+        wraps = [rows[name] for name, of in self._tables.closed.items() if of == resource]
+        found = [row for row in wraps if target and row.kept.user == target.kept.user and not row.gone]
+        return [row.kept.signed.id for row in sorted(found, key=lambda row: row.number)[:WRAPS_TRIED_MAX]]
 
     def audiences(self) -> Sequence[Fingerprint]:
         return sorted({user for user, _ in self._tables.audience})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 from paquebot.protocol.effects import Effect, Keep, KnowAnnouncement, NoteClosed, NoteOpened, NoteReaders
 from paquebot.testing.examples import OTHER, PEER, WRITER, AnyStore, Cut, cut, resource
@@ -36,6 +37,17 @@ class PrivatePromises:
         assert list(store.view.unopened()) == names[:1]
         assert list(store.view.keys_to(names[0])) == [names[1]]
         assert list(store.view.keys_to(names[3])) == []
+
+    def test_only_keys_by_the_user_of_what_they_open_count_and_those_that_came_first(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        for name, kind in (("a", "sealed"), *((each, "wrap") for each in "bcd")):
+            effect = self.keep_closed(store, name, kind)
+            store.commit([replace(effect, kept=replace(effect.kept, user=OTHER)) if name == "c" else effect])
+        target, *names = (resource(each).id for each in "abcd")
+        store.commit([NoteClosed(name, target) for name in reversed(names)])
+        assert list(store.view.keys_to(target)) == [names[0], names[2]]
+        with patch("paquebot.store.private.WRAPS_TRIED_MAX", 1), patch("paquebot.testing.memory.WRAPS_TRIED_MAX", 1):
+            assert list(store.view.keys_to(target)) == names[:1]
 
     def test_what_was_opened_is_listed_as_what_it_is(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
