@@ -18,7 +18,12 @@ def of_us(view: View) -> Iterator[str]:
                 f"Node {short(before)}, which this home was before, is also said to go on as {_nodes(claims)}: somebody"
                 " may have its keys. Take them from it: paquebot node revoke " + short(before)
             )
-    if view.past().branch:
+    if view.past().branch and endings.replaced(view):
+        yield (
+            "Another node of its user goes on in this home's place, as that user's word or another copy has it: "
+            "at the next sync this home goes on as a further node, with everything that it has."
+        )
+    elif view.past().branch:
         yield (
             "This home was restored from a backup, or copied, and has said other things since than before: "
             "at the next sync it goes on as another node, with everything that it has."

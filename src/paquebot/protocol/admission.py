@@ -284,7 +284,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
     if sender is not None and resource.user == view.local().user and manifest and manifest.data is None:
         yield from _owe(view, line.number, view.chunks_of(resource.id))
     if before is not None:
-        yield from revocation.changed(view, before, resource.id)
+        yield from revocation.changed(view, before, resource.id, now)
 
 
 def _is_own(view: View, resource: Resource) -> bool:

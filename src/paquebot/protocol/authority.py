@@ -256,6 +256,9 @@ class AuthorityView(Protocol):
     def signed_by(self, user: Fingerprint, signer: Fingerprint) -> Sequence[ResourceId]:
         """Return the held resources that *signer* published for *user*."""
 
+    def may_end(self, user: Fingerprint) -> Sequence[ResourceId]:
+        """Return what is held of *user* that can end a node, endings and revocations, in the order it came."""
+
     def hidden(self, resource: ResourceId) -> ResourceId | None:
         """Return the revocation because of which a held resource does not count."""
 

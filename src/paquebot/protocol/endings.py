@@ -1,7 +1,8 @@
 """What follows when a node's journal has ended: another of its user's nodes goes on under its name and rights.
 
 The first ending of a node that is heard decides who continues it; one that the user signed outweighs one that only a
-node did. Whatever names another successor is a rival claim: it is kept and shown, and changes nothing for others.
+node did. Whatever names another successor is a rival claim: it is kept and shown, and changes nothing for others. What
+is taken back, or was said after its signer was cut off, ends nothing any more, in whatever order that came.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from paquebot.protocol.effects import Effects, EndLapse, Note, Remember, SavePas
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.events import Kind
 from paquebot.protocol.limits import NAME_MAX
-from paquebot.protocol.resource import Resource
+from paquebot.protocol.resource import PROOFS, Resource
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
-from paquebot.protocol.trust import CREATE_TRUST, Ending, Trust, ending_of
+from paquebot.protocol.trust import OWN_NODE, Ending, Trust, ending_of
 
 RIVALS_MAX = 4
 """Of one node's rival endings, as many are shown."""
@@ -31,12 +32,13 @@ def is_quiet(peer: Peer) -> bool:
 def ended(view: View, resource: Resource, now: Millis) -> Effects:
     """*resource* is held from now on: if it ends a node of its user, the successor continues under its name."""
     ending = ending_of(resource)
-    if ending is None or not _authorised(view, resource):
+    if ending is None or not _counts(view, resource, ending):
         return
     local = view.local()
     if ending.node == local.node and resource.user == local.user and ending.successor != local.node:
         # Another copy of this home has gone on under a name of its own. So must we.
         past = view.past()
+        yield Remember(_replaced_key(local.node), resource.id.encode())
         yield SavePast(replace(past, branch=past.branch or max(past.said, 1)))
         yield Note(Kind.FORKED, now, resource.id, detail="another copy of this home has ended this node")
         return
@@ -50,13 +52,51 @@ def ended(view: View, resource: Resource, now: Millis) -> Effects:
         yield from _contested(view, resource, ending, resource.id, now)
 
 
-def _authorised(view: View, resource: Resource) -> bool:
-    """Whether the user signed, or a node that may speak for the user in such things."""
-    if resource.signed.signer == resource.user:
+def _counts(view: View, resource: Resource, ending: Ending) -> bool:
+    """Whether the user signed, or the node that ends, or one with all the rights of the user's own; and it stands."""
+    authority, claim = view.authority(resource.user), Claim.of(resource)
+    if authority.cut(claim) or (resource.kind not in PROOFS and authority.buries(claim.id, claim.signer)):
+        return False
+    if claim.signer in (resource.user, ending.node):
         return True
-    authority = view.authority(resource.user)
-    trust = authority.trusts.get(resource.trust) if resource.trust else None
-    return trust is not None and CREATE_TRUST in authority.rights(trust) and not authority.cut(Claim.of(resource))
+    trust = authority.trusts.get(claim.authority) if claim.authority else None
+    return trust is not None and authority.rights(trust).issuperset(OWN_NODE)
+
+
+def reviewed(view: View, user: Fingerprint, now: Millis) -> Effects:
+    """Other endings of *user*'s nodes may count now: go by those that do, and go on with nodes that none ends."""
+    counting = _counting(view, user)
+    for node in {ending.node for _, ending in counting}:
+        followed = before = _followed(view, node, user)
+        for resource, ending in counting:
+            if ending.node == node and (followed is None or _outweighs(view, resource, ending, *followed)):
+                followed = resource.id, ending, resource.signed.signer == user
+        if followed != before and followed is not None and node != view.local().node:
+            yield Remember(_followed_key(node), followed[0].encode())
+    for peer in [each for each in view.peers() if each.user == user]:
+        found = _followed(view, peer.node, user)
+        if found is not None and not peer.ended:
+            yield from _end(view, peer, found[1], found[0], now)
+        elif found is None and peer.ended:
+            yield SavePeer(replace(peer, ended=Millis(0), heir=None))
+            yield from _disinherit(view, peer.node, peer.heir)
+    for peer in view.peers():
+        if peer.user == user and peer.ended:
+            yield from _follow(view, peer)
+
+
+def _counting(view: View, user: Fingerprint) -> list[tuple[Resource, Ending]]:
+    """Return the endings of *user*'s nodes that count, in the order in which they came."""
+    return list(filter(None, (_read(view, name) for name in view.may_end(user))))
+
+
+def _replaced_key(node: Fingerprint) -> str:
+    return f"replaced/{node}"
+
+
+def replaced(view: View) -> bool:
+    """Return whether it was said that another node goes on in our place."""
+    return view.remembered(_replaced_key(view.local().node)) is not None
 
 
 # -- which ending is followed ---------------------------------------------------------------
@@ -71,10 +111,11 @@ def _rivals_key(node: Fingerprint) -> str:
 
 
 def _read(view: View, name: ResourceId) -> tuple[Resource, Ending] | None:
+    """Return the ending called *name*, if it counts."""
     signed = view.resource(name)
     resource = Resource.read(signed, view.schema) if signed else None
     ending = ending_of(resource) if resource else None
-    return (resource, ending) if resource and ending else None
+    return (resource, ending) if resource and ending and _counts(view, resource, ending) else None
 
 
 def _followed(view: View, node: Fingerprint, user: Fingerprint) -> tuple[ResourceId, Ending, bool] | None:
@@ -97,7 +138,12 @@ def rivals(view: View, node: Fingerprint) -> list[tuple[Fingerprint, Fingerprint
     """Return (successor, signer) of each ending of *node* that names another successor than the one we go by."""
     names = (view.remembered(_rivals_key(node)) or b"").decode().split()
     found = (_read(view, ResourceId(name)) for name in names)
-    return [(ending.successor, by.signed.signer) for by, ending in filter(None, found) if ending.successor]
+    followed = (view.remembered(_followed_key(node)) or b"").decode()
+    return [
+        (ending.successor, by.signed.signer)
+        for by, ending in filter(None, found)
+        if ending.successor and by.id != followed
+    ]
 
 
 def disputed(view: View, peer: Peer) -> bool:
@@ -139,15 +185,21 @@ def _succeeded(
     old = view.peer(ending.node)
     if old is not None and old.user == user:
         yield from _end(view, old, ending, by, now)
-    loser = view.peer(instead) if instead else None
-    if loser is not None and view.remembered(_name_key(loser.node)) == ending.node.encode():
-        yield SavePeer(replace(loser, name=_name_with(view, loser.name, "disputed")))
-        yield Remember(_name_key(loser.node), None)
-        if old := view.peer(ending.node):
-            yield SavePeer(replace(old, name=loser.name))  # for the true heir to take
+    yield from _disinherit(view, ending.node, instead)
     for peer in view.peers():
         if peer.user == user and peer.ended:
             yield from _follow(view, peer)
+
+
+def _disinherit(view: View, node: Fingerprint, heir: Fingerprint | None) -> Effects:
+    """If the peer *heir* had taken over the name of *node*, it gives it back: it does not go on for it after all."""
+    loser = view.peer(heir) if heir else None
+    if loser is None or view.remembered(_name_key(loser.node)) != node.encode():
+        return
+    yield SavePeer(replace(loser, name=_name_with(view, loser.name, "disputed")))
+    yield Remember(_name_key(loser.node), None)
+    if old := view.peer(node):
+        yield SavePeer(replace(old, name=loser.name))
 
 
 def _end(view: View, old: Peer, ending: Ending, by: ResourceId, now: Millis) -> Effects:
@@ -163,7 +215,7 @@ def _end(view: View, old: Peer, ending: Ending, by: ResourceId, now: Millis) -> 
 
 def _follow(view: View, old: Peer) -> Effects:
     """Find the heir of *old*, past nodes that came and went before we met them; if it is a peer, it takes over."""
-    heir, seen = old.heir, {old.node}
+    heir, seen = _successor(view, old.node, old.user), {old.node}
     while heir and heir not in seen and view.peer(heir) is None and (later := _successor(view, heir, old.user)):
         seen.add(heir)
         heir = later
@@ -171,6 +223,7 @@ def _follow(view: View, old: Peer) -> Effects:
         return  # they end in a circle
     if heir != old.heir:
         yield SavePeer(replace(old, heir=heir))
+        yield from _disinherit(view, old.node, old.heir)
     if heir:
         yield from _inherit(view, heir)
 

@@ -347,7 +347,7 @@ def _extend(hearing: Hearing, new: Sequence[Line]) -> Effects:
     if ending and peer.heard < ending.number <= new[-1].number:  # what was judged by stamps is judged by lines now
         yield from revocation.reconsider(view, peer.user, peer.node)
         yield from revocation.readmit(view, peer.user, ending.line)
-        yield from revocation.changed(view, before, ending.line)
+        yield from revocation.changed(view, before, ending.line, hearing.now)
         yield from admission.retry(view, [ending.line], hearing.now)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paquebot.protocol import standing
+from paquebot.protocol import endings, standing
 from paquebot.protocol.authority import Authority, Claim
 from paquebot.protocol.effects import Effects, Hide, Hold, Readmit, SavePeer, Tell, Unwant, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.resource import PROOFS, Resource
+from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import View
 
 CODE = "revoked"
@@ -27,7 +28,7 @@ def cause(authority: Authority, resource: Resource) -> ResourceId | None:
     return found.id if found else None
 
 
-def changed(view: View, before: Authority, name: str) -> Effects:
+def changed(view: View, before: Authority, name: str, now: Millis) -> Effects:
     """Draw the consequences of what was learned since *before*. What was refused waits for *name*, to be retried."""
     after = view.authority(before.user)
     effective = {(each, each in after.unconditional) for each in after.revocations}
@@ -40,6 +41,7 @@ def changed(view: View, before: Authority, name: str) -> Effects:
     if was - effective:
         yield from readmit(view, after.user, name)
     yield from standing.refresh(view, None)
+    yield from endings.reviewed(view, after.user, now)
 
 
 def _touched(before: Authority, after: Authority) -> set[Fingerprint]:

@@ -100,6 +100,14 @@ class AuthorityView:
         )
         return [ResourceId(b64(row[0])) for row in rows]
 
+    def may_end(self, user: Fingerprint) -> Sequence[ResourceId]:
+        """Return what is held of *user* that can end a node, endings and revocations, in the order it came."""
+        rows = self._all(
+            "SELECT id FROM resource WHERE node = ? AND author = ? AND kind IN ('ending', 'revoke') ORDER BY number",
+            self.party(user),
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
     def hidden(self, resource: ResourceId) -> ResourceId | None:
         """Return the revocation because of which a held resource does not count."""
         row = self._one("SELECT cause FROM hidden WHERE node = ? AND resource = ?", raw(resource))

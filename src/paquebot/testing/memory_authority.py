@@ -61,6 +61,11 @@ class AuthorityView:
         rows = self._tables.rows.values()
         return [row.kept.signed.id for row in rows if row.kept.user == user and row.kept.signed.signer == signer]
 
+    def may_end(self, user: Fingerprint) -> Sequence[ResourceId]:
+        rows = [row for row in self._tables.rows.values() if row.kept.user == user]
+        found = [row for row in rows if row.kept.kind in ("ending", "revoke")]
+        return [row.kept.signed.id for row in sorted(found, key=lambda row: row.number)]
+
     def hidden(self, resource: ResourceId) -> ResourceId | None:
         return self._tables.hidden.get(resource)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,14 @@ class AuthorityPromises:
         assert view.hidden(names[0]) is None
         assert len(list(view.listed(["message"]))) == 2
         assert view.incomplete(PEER, Millis(NOW + 99), 9) == [names[1]]
+
+    def test_what_can_end_a_node_is_found_by_its_user_and_in_order(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        for name, kind in (("two", "ending"), ("one", "revoke"), ("three", "message")):
+            effect = self.keep(store, name)
+            store.commit([replace(effect, kept=replace(effect.kept, kind=kind))])
+        assert list(store.view.may_end(WRITER)) == [resource("two").id, resource("one").id]
+        assert list(store.view.may_end(PEER)) == []
 
     def test_what_decides_about_others_is_found_by_line(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
