@@ -86,7 +86,7 @@ def _of_peer(status: Status, peer: PeerStatus, limits: Limits) -> Iterator[Findi
         yield Finding(Level.CRITICAL, f"{what} {peer.name} {age(quiet)} (at most {age(limits.max_age)})")
     waits = status.now - peer.waits_since if peer.waits_since else 0
     if limits.max_waiting is not None and waits > limits.max_waiting:
-        count = peer.published - peer.applied
+        count = peer.published - peer.applied + peer.untold
         yield Finding(Level.CRITICAL, f"{count} for {peer.name} since {age(waits)} (at most {age(limits.max_waiting)})")
 
 

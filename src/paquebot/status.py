@@ -77,8 +77,10 @@ class PeerStatus:
     added: Millis
     heard_at: Millis
     """The last sign of life: an envelope, or its token on a medium."""
+    untold: int
+    """Our lines that decide about other resources, such as revocations, and are not known to have come to it."""
     waits_since: Millis
-    """When the oldest of those things was published that the peer may read and has not applied."""
+    """When the oldest of those things was published that the peer may read and has not applied, or is untold."""
     retry_at: Millis
     given_up: tuple[GivenUp, ...]
     met_limits_at: Millis
@@ -217,7 +219,7 @@ def _numbers(view: SqliteView, names: Iterable[ResourceId]) -> Ranges:
 
 
 def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStatus:
-    reached, lacking = _reached(view, peer, ours), _lacking(view, peer)
+    reached, lacking, untold = _reached(view, peer, ours), _lacking(view, peer), _untold(view, peer)
     tolds = [view.told(peer.node, medium) for medium in view.media(peer.node)]
     carriers: dict[str, list[Millis]] = {}
     for letter in view.letters(peer.node):
@@ -227,7 +229,7 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         name=peer.name,
         user=peer.user,
         node=peer.node,
-        state=_state(peer, ours.numbers, lacking),
+        state=_state(peer, ours.numbers - reached.applied | untold, lacking),
         published=len(ours.numbers),
         announced=len(reached.announced),
         handed=len(reached.handed),
@@ -239,7 +241,8 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         on_the_way=tuple(OnTheWay(where, len(times), min(times)) for where, times in sorted(carriers.items())),
         added=peer.added,
         heard_at=sign_of_life(view, peer),
-        waits_since=_waits_since(peer, ours, reached),
+        untold=len(untold),
+        waits_since=_waits_since(view, peer, ours, reached, untold),
         retry_at=max((told.retry_at for told in tolds), default=Millis(0)),
         met_limits_at=view.account(peer.node).met,
         held_until=view.account(peer.node).hold,
@@ -249,9 +252,18 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
     )
 
 
-def _waits_since(peer: Peer, ours: _Ours, reached: _Reached) -> Millis:
+def _untold(view: SqliteView, peer: Peer) -> Ranges:
+    """Lines of what our user published that decide about other resources and are not known to have come to *peer*."""
+    found = view.urgent_lines(1, view.tip()[0]) - peer.acked - peer.known if peer.reads else Ranges()
+    return Ranges.numbers(line.number for run in found.runs for line in view.own_lines(*run) if line.mine)
+
+
+def _waits_since(view: SqliteView, peer: Peer, ours: _Ours, reached: _Reached, untold: Ranges) -> Millis:
     waiting = ours.numbers - reached.applied if peer.reads else Ranges()
-    return min((ours.published[number] for number in waiting), default=Millis(0))
+    times = [ours.published[number] for number in waiting]
+    lines = (line for run in untold.runs for line in view.own_lines(*run))
+    found = (view.listing(line.entry.resource) for line in lines)
+    return min([*times, *(max(each.received, peer.added) for each in found if each)], default=Millis(0))
 
 
 def _lacking(view: SqliteView, peer: Peer) -> Ranges:
@@ -272,7 +284,7 @@ def _taken_back(view: SqliteView, entry: Entry) -> bool:
     return (fate is not None and "revoked" in fate) or bool(view.authority(entry.publisher).buries(entry.resource))
 
 
-def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:
+def _state(peer: Peer, waiting: Ranges, lacking: Ranges) -> str:
     if peer.suspect:
         return "set apart"
     if peer.revoked:
@@ -285,7 +297,7 @@ def _state(peer: Peer, ours: Ranges, lacking: Ranges) -> str:
         return "unknown"
     if lacking or peer.missing:
         return "behind"
-    return "ahead" if ours - peer.applied else "in sync"
+    return "ahead" if waiting else "in sync"
 
 
 def reached_by(view: SqliteView, listed: Listed) -> dict[str, Reach]:

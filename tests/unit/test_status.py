@@ -4,9 +4,10 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from tests.unit.nodes import MAIL, NOW, MemoryNode, carry, friends, make
+from tests.unit.nodes import MAIL, NOW, MemoryNode, carry, friends, make, settle
 
 from paquebot import monitoring, status
+from paquebot.protocol import trusting
 from paquebot.protocol.effects import HaveBlob, SavePeer
 from paquebot.protocol.limits import CHUNK_BYTES, DAY_MS
 from paquebot.protocol.publishing import Draft
@@ -266,6 +267,23 @@ def test_a_large_note_that_was_asked_for_waits_for_the_next_carrier(two):
     (tick,) = ticks_of(alice.store.view, alice.store.view.listing(note))
 
     assert (tick.reach, tick.asked) == (Reach.ANNOUNCED, True)
+
+
+def test_a_peer_that_may_not_know_of_a_revocation_is_not_in_sync(two):
+    alice, bob = two
+    (note,) = alice.say("regretted")
+    now = settle(alice, bob)
+    assert seen_by(alice, bob, now).state == "in sync"
+
+    alice.publish(*trusting.revoke(alice.store.view, [note], by_user=False), now=now)
+
+    found = seen_by(alice, bob, now)
+    assert (found.state, found.untold, found.waits_since) == ("ahead", 1, now)
+    month = status.of_node(alice.store.view, Millis(now + 30 * DAY_MS), clock_doubtful=False)
+    late = monitoring.Limits(max_waiting=2 * DAY_MS)
+    assert [each.what for each in monitoring.check(month, late, month.peers)] == ["1 for Bob since 30d (at most 2d)"]
+    now = settle(alice, bob, now=now)
+    assert seen_by(alice, bob, now).state == "in sync"
 
 
 def test_monitoring_says_each_thing_once_and_expects_nothing_of_who_is_trusted_no_more(two):
