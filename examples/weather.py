@@ -1,4 +1,4 @@
-"""A weather station: publish a reading, sync over a stick, say what came. Try: weather.py HOME STICK"""
+"""A weather station: publish a reading, sync over a stick, say what is new. Try: weather.py HOME STICK"""
 
 import asyncio
 import sys
@@ -13,12 +13,15 @@ async def main(home: str, stick: str) -> None:
         report = await node.sync(via=stick)
         for problem in report.problems:
             print(f"{problem.where}: {problem.what}", file=sys.stderr)
-        async for event in node.events(follow=False):
-            if event.kind == "arrived" and event.id:
-                print(event.sentence, await node.read(event.id))
+        for item in await node.list(new=True):
+            if item.complete:
+                print(f"{item.author}: {item.title or item.filename}:", await node.read(item.id))
 
 
 try:
-    asyncio.run(main(*sys.argv[1:]))
+    home, stick = sys.argv[1:]
+    asyncio.run(main(home, stick))
+except ValueError:
+    sys.exit(__doc__)
 except PaquebotError as error:
     sys.exit(f"{type(error).__name__}: {error}")

@@ -161,7 +161,11 @@ class Node:
 
     async def list(self, *, new: bool = False) -> Sequence[Item]:
         """Return all messages and files in the order of their stamps; with *new*, those nobody has looked at."""
-        return await self._do(lambda: [self._item(each) for each in self._house.view.listed(SHOWN_KINDS, new=new)])
+
+        def work() -> Sequence[Item]:
+            return [self._item(each) for each in self._house.view.listed(SHOWN_KINDS, new=new) if not each.gone]
+
+        return await self._do(work)
 
     async def get(self, id: str) -> Item:  # noqa: A002 the field's word
         """Return one item by its URI, its id, or the beginning of that. Raise `NotFound` or `Misused`."""

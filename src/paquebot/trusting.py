@@ -130,7 +130,12 @@ def give(node: Node, name: str, rights: Sequence[str], until: Millis | None) -> 
         peer.user: [each for each in rights if each in FOR_USERS],
         peer.node: [each for each in rights if each not in FOR_USERS],
     }
-    drafts = [trusting.give(node.view, who, what, until, now) for who, what in to.items() if what]
+    drafts = []
+    for who, what in to.items():
+        if what:
+            drafts.append(trusting.give(node.view, who, what, until, now))
+            if until is not None:  # what lasts longer would make the end mean nothing
+                drafts += trusting.take(node.view, (who,), what, by_user=False)
     return _commit(node, drafts)
 
 

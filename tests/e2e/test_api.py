@@ -20,7 +20,7 @@ def run(work):
 
 
 def test_the_example_runs_and_fits_on_a_card(pair, stick, tmp_path):
-    assert len(EXAMPLE.read_text().splitlines()) <= 26
+    assert len(EXAMPLE.read_text().splitlines()) <= 27
     _, bob = pair
     station = tmp_path / "station"
 
@@ -39,12 +39,14 @@ def test_the_example_runs_and_fits_on_a_card(pair, stick, tmp_path):
     run(meet())
     bob.run("peer", "add", "Station", tmp_path / "station.card")
     bob.say("thank you", "--title", "Hello")
-    for _ in range(2):
-        example(station, stick)
+    said = ""
+    for _ in range(3):
+        said += example(station, stick)[0]
         bob.sync(stick)
+    assert said == "Bob: Hello: b'thank you'\n"
     assert "wind 7, falling" in bob.texts()
-    out, _ = example(station, stick)
-    assert "(Hello) came by way of Bob b'thank you'" in out
+    assert example(station, stick)[0] == "", "it was new once"
+    assert "weather.py HOME STICK" in example(station, code=1)[1]
     assert str(tmp_path / "gone") in example(station, tmp_path / "gone")[1]
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "store.db").write_text("not a store")

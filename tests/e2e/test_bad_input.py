@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -128,15 +129,20 @@ def test_a_wrong_key_file_is_named(pair, stick, name, fault):
         assert "chmod" in said
 
 
+def files_of(process: int) -> list[Path]:
+    """The files that a process has open."""
+    return list(Path(f"/proc/{process}/fd").iterdir())
+
+
 def test_another_run_holds_the_home(make):
     alice = make("Alice")
     command = [sys.executable, "-m", "paquebot", "--home", str(alice.path), "publish", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        deadline = time.monotonic() + 20
-        while True:
-            done = subprocess.run([*command[:-2], "sync", "--via", "nowhere"], capture_output=True, check=False)
-            if done.returncode == 11 or time.monotonic() > deadline:
-                break
+        # Asking for the lock would take it for a moment, and the other would find the home busy.
+        while not any(os.path.realpath(each) == str(alice.path / "lock") for each in files_of(other.pid)):
+            assert other.poll() is None
+            time.sleep(0.05)
+        done = subprocess.run([*command[:-2], "sync", "--via", "nowhere"], capture_output=True, check=False)
         other.communicate(b"done")
         assert done.returncode == 11
         assert other.returncode == 0

@@ -231,3 +231,11 @@ def test_names_from_peers_are_printed_without_doing_anything(make, meet):
     for words in (("trust", "list", "--all"), ("node", "list")):
         assert "\x1b" not in alice.out(*words)
         assert json.loads(alice.out(*words, "--json"))
+
+
+def test_an_end_is_an_end_for_whom_reads_already(pair):
+    alice, _ = pair
+    assert trusts(alice)["Alice", "Bob"]["until"] is None
+    alice.run("trust", "give", "Bob", "--may", "read", "--until", "2099-01-01")
+    (found,) = (each for each in alice.json("trust", "list") if "read" in each["may"] and each["trustee_name"] == "Bob")
+    assert found["until"][:10] == "2099-01-01"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from paquebot.errors import PaquebotError
-from paquebot.protocol import hearing, mailing, publishing
+from paquebot.protocol import hearing, mailing, patience, publishing
 from paquebot.protocol.effects import Post, SavePeer
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.ranges import Ranges
@@ -98,7 +98,7 @@ def test_without_remembering_what_was_told(monkeypatch):
 
 
 def test_without_backing_off(monkeypatch):
-    monkeypatch.setattr(mailing, "backoff", lambda _: 0)
+    monkeypatch.setattr(patience, "backoff", lambda _: 0)
     assert noticed()
 
 

@@ -62,6 +62,8 @@ def recovery_command(
     """
     if words_file is not None and not take_away:
         raise Misused("--words-file checks the words before --take-away; to make a node: paquebot init --recover")
+    if take_away and words_file is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Misused("nobody is here to type words back; give them all as --words-file FILE")
     passphrases = setting.passphrases()
     with homes.opened(setting.home) as store:
         chain, local = homes.keys(setting.home, passphrases), store.view.local()

@@ -95,7 +95,7 @@ def _for(node: Node, listed: Listed) -> str:
 
 def _readable(listed: Listed) -> bool:
     """Whether it is a text, or something else that can be shown, and is here for us."""
-    return listed.kind not in ("file", *CLOSED) and not listed.gone
+    return listed.kind not in ("file", *CLOSED) and not listed.gone and not listed.revoked_by
 
 
 def _excerpt(node: Node, listed: Listed) -> str:

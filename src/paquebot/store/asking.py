@@ -10,6 +10,7 @@ from paquebot.protocol import effects as ask
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer
 
@@ -88,16 +89,21 @@ class AskingView:
         return Account.decode(row[0]) if row else Account()
 
     def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
-        """Return files that lack chunks, are listed by *journal_*, and were not asked for since *asked_before*."""
+        """Return files that lack chunks and were not asked for since *asked_before*, if *journal_* lists them.
+
+        So are those that its node says it holds, though it need not have told us its line.
+        """
         rows = self._all(
-            "SELECT id FROM resource WHERE node = ? AND lacking > 0 AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
-            " line.node = resource.node AND line.resource = resource.id AND line.journal = ?) AND NOT EXISTS (SELECT 1"
-            " FROM hidden WHERE hidden.node = resource.node AND hidden.resource = resource.id) ORDER BY number LIMIT ?",
-            asked_before,
+            "SELECT id, number, EXISTS (SELECT 1 FROM line WHERE line.node = me AND line.resource = resource.id"
+            " AND journal = who) FROM (SELECT ? AS me, ? AS who), resource WHERE node = me AND lacking > 0"
+            " AND asked <= ? AND NOT EXISTS (SELECT 1 FROM hidden"
+            " WHERE hidden.node = me AND hidden.resource = resource.id) ORDER BY number",
             self.party(journal_),
-            limit,
+            asked_before,
         )
-        return [ResourceId(b64(row[0])) for row in rows]
+        peer = self.peer(journal_) if rows else None
+        held = peer.applied | peer.known if peer else Ranges()
+        return [ResourceId(b64(name)) for name, number, listed in rows if listed or number in held][:limit]
 
 
 def note(

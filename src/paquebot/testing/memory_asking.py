@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.journal import Entry
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.testing.tables import Tables
 
@@ -46,10 +47,12 @@ class AskingView:
 
     def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
         rows = sorted((row.number, name, row) for name, row in self._tables.rows.items() if row.lacking)
+        peer = self._tables.peers.get(journal_)
+        held = peer.applied | peer.known if peer else Ranges()
         return [
             name
-            for _, name, row in rows
+            for number, name, row in rows
             if row.asked <= asked_before
             and name not in self._tables.hidden
-            and any(who == journal_ for who, _ in self._tables.naming.get(name, ()))
+            and (number in held or any(who == journal_ for who, _ in self._tables.naming.get(name, ())))
         ][:limit]
