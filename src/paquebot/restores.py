@@ -31,8 +31,9 @@ def of_us(view: View) -> Iterator[str]:
     for lapse in view.lapses():
         peer = view.peer(lapse.peer)
         yield (
-            f"This home was restored from a backup, or copied: {_called(peer, lapse.peer)} knows our journal up to line"
-            f" {lapse.number}, and we do not. It is asked for what we have forgotten; what is new is held back a while."
+            f"{_called(peer, lapse.peer)} claims to know our journal up to line {lapse.number}, and we do not."
+            " If so, this home was restored from a backup, or copied. It is asked for what we have forgotten;"
+            " what is new is held back a while, once."
         )
 
 

@@ -248,7 +248,9 @@ def renew_node(node: Node) -> tuple[Fingerprint, bool]:
     view, now = node.view, node.now()
     local = view.local()
     if view.past().branch or view.lapses():
-        raise Misused("this home was restored from a backup, or copied: first sync until `paquebot status` is quiet")
+        raise Misused(
+            "this home may have been restored from a backup, or copied: first sync until `paquebot status` is quiet"
+        )
     if view.authority(local.user).dismissed(local.node, now):
         raise Revoked("this node's user trusts it no more: make a new node, and let it replace this one there")
     user, own = view.identity(local.user), view.identity(local.node)

@@ -219,5 +219,5 @@ def test_what_cannot_be_renewed_says_why_and_is_left_alone(pair, stick, tmp_path
     bob.say("news")
     rounds(stick, bob, alice, count=1)
 
-    assert "restored from a backup" in alice.err("node", "renew", "--yes", code=2)
+    assert "been restored from a backup" in alice.err("node", "renew", "--yes", code=2)
     assert tree(alice.path / "keys") == before

@@ -58,7 +58,7 @@ def test_a_home_put_back_notices_and_gets_everything_back(story, stick, tmp_path
         said += alice.out("status")
         bob.run("sync", "--via", stick)
 
-    assert "This home was restored from a backup, or copied: Bob knows our journal up to line" in said
+    assert "Bob claims to know our journal up to line" in said
     assert set(alice.texts()) == {"before", "after", "an answer", "news"}
     status = alice.json("status")
     assert status["node"] == before

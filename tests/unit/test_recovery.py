@@ -10,8 +10,9 @@ from tests.unit.nodes import NOW, STICK, MemoryNode, carry, codes, friends, make
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import journal, messages, trusting
 from paquebot.protocol.bundle import MARK_BYTES, Rebuilt, Recall, Recalled, Verbatim
-from paquebot.protocol.encoding import raw
+from paquebot.protocol.encoding import digest, raw
 from paquebot.protocol.engine import Engine
+from paquebot.protocol.events import Kind
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import DAY_MS, HOUR_MS
 from paquebot.protocol.messages import Broadcast
@@ -273,6 +274,35 @@ def test_a_peer_that_claims_to_know_more_and_does_not_is_believed_until_it_says_
 
     assert not alice.store.view.lapses()
     assert alice.store.view.past().branch == 0
+
+
+def test_a_peer_that_proves_nothing_holds_us_back_only_once():
+    alice, bob, mallory = friends("alice", "bob", "mallory")
+    now = settle(alice, mallory, now=settle(alice, bob))
+    lie = bundles.Tally(10**6, digest(b"rubbish"), Ranges())
+    alice.receive(mallory.bundle(alice, lie, now=now), mallory, now=now)
+    alice.say("urgent", now=now)
+    carry(alice, bob, now=now)
+    assert "urgent" not in bob.texts()
+
+    for day in range(1, 5):
+        then = Millis(now + day * DAY_MS)
+        tip, line = alice.store.view.past().said, alice.store.view.line_id(alice.node, alice.store.view.past().said)
+        for tally in (bundles.Tally(tip, line, Ranges()), replace(lie, number=10**6 + day)):
+            alice.receive(mallory.bundle(alice, tally, now=then), mallory, now=then)
+        carry(alice, bob, now=then)
+
+    assert "urgent" in bob.texts()
+    assert [each.number for each in alice.store.view.lapses()] == [10**6 + 4]
+    assert len([each for each in alice.store.view.events() if each.kind is Kind.RESTORED]) == 1
+
+
+def test_a_claim_that_was_proved_may_hold_us_back_again(story):
+    alice, bob, restored, now = story
+    settle(bob, restored, now=now)
+
+    assert restored.texts() == alice.texts()
+    assert not restored.store.view.lapses(taken_back=True)
 
 
 def test_many_broadcasts_leave_one_proof():

@@ -27,13 +27,17 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """A line of our own journal that a peer knows and we do not: this home was restored from a backup, or copied."""
+    """A line of our own journal that a peer claims to know and we do not.
+
+    If it is so, this home was restored from a backup, or copied.
+    """
 
     peer: Fingerprint
     number: int
+    """0 if the peer claims that no more."""
     line: LineId
     since: Millis
-    """When we noticed."""
+    """When this peer claimed such a thing for the first time and had not proved it by giving lines back."""
     asked: Millis = Millis(0)
 
 
@@ -71,8 +75,11 @@ class PastView(Protocol):
     def past(self) -> Past:
         """Return what we have said so far."""
 
-    def lapses(self) -> Sequence[Lapse]:
-        """Return the lines of our own journal that peers know and we do not."""
+    def lapses(self, *, taken_back: bool = False) -> Sequence[Lapse]:
+        """Return the lines of our own journal that peers claim to know and we do not.
+
+        With *taken_back*, also what they claim no more and never proved.
+        """
 
     def predecessors(self) -> Sequence[Fingerprint]:
         """Return the nodes that this home was before."""

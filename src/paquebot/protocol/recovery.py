@@ -157,22 +157,23 @@ def answer(view: View, reply: Reply) -> Iterator[Part]:
 
 
 def noticed(view: View, sender: Fingerprint, tally: Tally, now: Millis) -> Effects:
-    """*sender* knows a line of our journal that we do not."""
-    before = next((each for each in view.lapses() if each.peer == sender), None)
+    """*sender* claims to know a line of our journal that we do not."""
+    before = next((each for each in view.lapses(taken_back=True) if each.peer == sender), None)
     peer = view.peer(sender)
-    if peer is None or peer.ended:
+    if peer is None or peer.ended or not tally.number:
         return  # its heir knows what it knew
     if before is None:
         yield SaveLapse(Lapse(sender, tally.number, tally.line, now))
-        yield Note(Kind.RESTORED, now, peer=sender, detail="this home knows less of its own journal than its peers do")
+        yield Note(Kind.RESTORED, now, peer=sender, detail="it claims to know more of our journal than we do")
     elif (before.number, before.line) != (tally.number, tally.line):
         yield SaveLapse(replace(before, number=tally.number, line=tally.line))
 
 
 def agreed(view: View, sender: Fingerprint) -> Effects:
-    """*sender* knows nothing of our journal that we do not know."""
-    if any(each.peer == sender for each in view.lapses()):
-        yield EndLapse(sender)
+    """*sender* claims to know nothing of our journal that we do not know. What it claimed before stays unproven."""
+    for each in view.lapses():
+        if each.peer == sender:
+            yield SaveLapse(replace(each, number=0))
 
 
 def due(view: View, peer: Peer, asked_before: Millis) -> bool:
@@ -190,7 +191,8 @@ def asked(view: View, peer: Fingerprint, at: Millis) -> Effects:
 def holds_back(view: View, link: Link, now: Millis) -> bool:
     """Return whether to say nothing new of our journal yet: what we have forgotten may come back any day.
 
-    Not for ever: what has to be said must not wait for a peer that is gone. If it contradicts, so be it.
+    Not for ever: what has to be said must not wait for a peer that is gone. If it contradicts, so be it. And who
+    proved nothing holds us back only once, whatever it claims later.
     """
     return any(each.since <= now < each.since + link.silence_ms for each in view.lapses())
 

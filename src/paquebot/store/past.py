@@ -111,12 +111,13 @@ def proofs(rows: Rows, author: Fingerprint, party: int, after: int) -> Sequence[
     ]
 
 
-def lapses(rows: Rows, name: Name) -> Sequence[Lapse]:
-    """Return the lines of our own journal that peers know and we do not."""
+def lapses(rows: Rows, name: Name, *, taken_back: bool) -> Sequence[Lapse]:
+    """Return the lines of our own journal that peers claim to know and we do not."""
     found = rows("SELECT peer, number, line, since, asked FROM lapse WHERE node = ? ORDER BY peer")
     return [
         Lapse(name(peer), number, LineId(b64(line)), Millis(since), Millis(asked))
         for peer, number, line, since, asked in found
+        if number or taken_back
     ]
 
 

@@ -264,9 +264,9 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         row = self._one("SELECT said, branch FROM past WHERE node = ?")
         return Past(*row) if row else Past()
 
-    def lapses(self) -> Sequence[Lapse]:
-        """Return the lines of our own journal that peers know and we do not."""
-        return past.lapses(self._all, self._name)
+    def lapses(self, *, taken_back: bool = False) -> Sequence[Lapse]:
+        """Return the lines of our own journal that peers claim to know and we do not."""
+        return past.lapses(self._all, self._name, taken_back=taken_back)
 
     def predecessors(self) -> Sequence[Fingerprint]:
         """Return the nodes that this home was before."""

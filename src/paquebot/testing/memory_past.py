@@ -22,8 +22,9 @@ class PastView:
         found: Past = self._tables.facts.get("past", Past())
         return found
 
-    def lapses(self) -> Sequence[Lapse]:
-        return [self._tables.lapses[who] for who in sorted(self._tables.lapses)]
+    def lapses(self, *, taken_back: bool = False) -> Sequence[Lapse]:
+        found = (self._tables.lapses[who] for who in sorted(self._tables.lapses))
+        return [each for each in found if each.number or taken_back]
 
     def predecessors(self) -> Sequence[Fingerprint]:
         found: tuple[Fingerprint, ...] = self._tables.facts.get("predecessors", ())

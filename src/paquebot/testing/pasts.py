@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -116,6 +117,9 @@ class PastContract(StoreContract):
         again = Lapse(PEER, 8, known.line, NOW, Millis(3))
         store.commit([SaveLapse(again)])
         assert store.view.lapses() == [again]
+        store.commit([SaveLapse(replace(again, number=0))])
+        assert store.view.lapses() == []
+        assert store.view.lapses(taken_back=True) == [replace(again, number=0)]
         store.commit([EndLapse(PEER), EndLapse(OTHER)])
         assert store.view.lapses() == []
 
