@@ -202,6 +202,14 @@ def test_a_trust_that_had_expired_gives_nothing_and_what_was_said_before_stays_g
     assert bob.texts() == {"from the second node"}
 
 
+@pytest.mark.parametrize("at", [NOW, NOW + DAY_MS], ids=["early", "late"])
+def test_what_is_dated_after_its_trust_expires_is_refused_whenever_it_comes(pair, at):
+    alice, bob = pair
+    trust, identity, _ = second_node(alice, PUBLISH, expires="2027-01-15T08:00:01.000Z")
+    ahead = alice.message("ahead", key=SECOND, trust=trust.id, at=NOW + 1000)
+    assert rejected(give(alice, bob, trust, identity, ahead, now=at)) == ["expired"]
+
+
 def test_a_trust_for_another_node_or_of_another_user_or_none_gives_nothing(pair):
     alice, bob = pair
     carol = make("carol")

@@ -184,8 +184,8 @@ def _check_point(view: View, resource: Resource) -> None:
 
 
 def _moment(resource: Resource, now: Millis) -> Millis:
-    """Authorship is judged at the resource's own stamp, but never later than now."""
-    return min(resource.about.stamp.at, now) if resource.about else now
+    """Authorship is judged at the resource's own stamp, whenever it comes; what waits for its time is judged then."""
+    return resource.about.stamp.at if resource.about and resource.about.stamp.at <= now + AHEAD_MAX_MS else now
 
 
 def _hold(view: View, resource: Resource, held: Held) -> Effects:
