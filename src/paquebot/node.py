@@ -331,7 +331,7 @@ class Node:
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""
         if listed.gone:
-            remedy = "" if listed.gone == "forgotten" else "; it is asked of peers again"
+            remedy = "" if listed.gone == "forgotten" or listed.revoked_by else "; it is asked of peers again"
             raise NotFound(f"{printable(listed.filename or listed.title or listed.id[:12])} was {listed.gone}{remedy}")
         yield from content.read(self.view, self._private, listed, self.resource(listed.id))
 

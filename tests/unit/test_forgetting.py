@@ -148,6 +148,20 @@ def test_even_our_own_lost_message_comes_back_from_a_peer():
     assert alice.texts() == {"news"}
 
 
+def test_what_was_lost_and_then_taken_back_is_hidden_and_not_asked_for_any_more():
+    alice, bob = friends("Alice", "Bob")
+    (name,) = alice.say("a mistake")
+    now = settle(alice, bob)
+    alice.store.commit(alice.engine.lose([name], []))
+
+    (cause,) = alice.publish(*trusting.revoke(alice.store.view, [name], by_user=False), now=now)
+
+    assert alice.store.view.hidden(name) == cause
+    assert alice.store.view.wanted_count() == 0
+    settle(alice, bob, now=now)
+    assert alice.texts() == bob.texts() == set()
+
+
 def test_a_lost_chunk_comes_again():
     alice, bob = friends("Alice", "Bob")
     name = large(alice, b"a" * CHUNK_BYTES, b"b")

@@ -58,7 +58,12 @@ def _aim(view: View, authority: Authority, target: ResourceId) -> Effects:
     """A revocation of *target* gained or lost its effect."""
     if view.has(target):
         yield from _judge(view, target)
-    elif authority.buries(target):
+        return
+    by = authority.buries(target)
+    found = view.origin(target)
+    if found is not None and found[1] not in PROOFS:  # it was here, and its bytes were lost
+        yield Hide(target, by.id if by else None)
+    if by is not None:
         yield Unwant(target)
     elif view.naming(target) and view.fate(target) is None:
         yield Want(Entry(authority.user, target))
