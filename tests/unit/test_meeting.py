@@ -11,15 +11,17 @@ from tests.unit.nodes import NOW, MemoryNode, carry, entropy_from, friends, make
 
 from paquebot.errors import BadSignature, Malformed, NotForUs, NotPermitted, Refused, Stranger
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import introducing, meeting, publishing
+from paquebot.protocol import introducing, meeting, publishing, reading, trusting
 from paquebot.protocol.bundle import Introduction
 from paquebot.protocol.effects import Note, SavePeer, SavePending
 from paquebot.protocol.encoding import Fingerprint, digest, short
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.events import Kind
-from paquebot.protocol.limits import DAY_MS, PENDING_MAX
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import DAY_MS, NODES_MAX, PENDING_MAX
+from paquebot.protocol.resource import SignedObject, compose
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.trust import announcement_of
+from paquebot.protocol.trust import CREATE_TRUST, PUBLISH, READ, announcement_fields, announcement_of, identity_fields
 from paquebot.store import Store
 from paquebot.vault import keystore
 from paquebot.vault.pgpy_sealer import PgpySealer
@@ -244,6 +246,73 @@ def test_a_further_node_of_our_own_user_is_pinned_at_once():
     laptop = second_node(bob, "bob")
     arrives(bob, hello(laptop, bob))
     assert (bob.peer(laptop).name, bob.peer(laptop).publishes) == ("bob", True)
+
+
+def delegate(of: MemoryNode, rights: list[str], seed: str) -> Introduction:
+    """Return the card of a further node of that user, who gives it *rights*."""
+    key, entropy = PrivateKey.create("ed25519", entropy_from(seed)), entropy_from(f"{seed} keys")
+    keys = keystore.create(NOW, entropy, END).announcement(key.fingerprint)
+    given = {"trustee": key.fingerprint, "authorization": rights}
+    trust = SignedObject.sign(compose(["trust"], {"trust": given}, user=of.user, trust=None), of.user_key)
+    identity = of.resource(["identity"], identity_fields("node", key.public, END), key=key, trust=trust.id)
+    announced = of.resource(["envelope_keys"], announcement_fields(keys), key=key, trust=trust.id)
+    return Introduction((of.card().resources[0], trust, identity, announced))
+
+
+def minted(alice: MemoryNode, bob: MemoryNode, rights: list[str]) -> meeting.Met:
+    """Return a node that Bob makes for Alice by the right to create trusts: her own node, as its card says."""
+    (first,) = alice.publish(trusting.give(alice.store.view, bob.node, [CREATE_TRUST, PUBLISH], None, NOW))
+    view, key = alice.store.view, PrivateKey.create("ed25519", entropy_from("minted"))
+    held = [view.resource(name) for name in (view.proof(alice.user), alice.trust, view.proof(alice.node), first)]
+    keys = keystore.create(NOW, entropy_from("minted keys"), END).announcement(key.fingerprint)
+    given = {"trust": {"trustee": key.fingerprint, "authorization": rights}}
+    trust = bob.resource(["trust"], given, user=alice.user, trust=first)
+    bobs = bob.resource(["identity"], identity_fields("node", bob.node_key.public, END), user=alice.user, trust=first)
+    node = alice.resource(["identity"], identity_fields("node", key.public, END), key=key, trust=trust.id)
+    announced = alice.resource(["envelope_keys"], announcement_fields(keys), key=key, trust=trust.id)
+    objects = [each for each in held if each is not None] + [bobs, trust, node, announced]
+    return meeting.Met(publishing.card_of(objects, NOW))
+
+
+@pytest.mark.parametrize("rights", [[PUBLISH], [PUBLISH, READ]])
+def test_a_delegate_makes_no_node_of_our_own_that_reads(pair, rights):
+    alice, bob = pair
+    alice.meet(bob, trusting=False)
+    found = minted(alice, bob, rights)
+    alice.store.commit(meeting.introduced(alice.store.view, alice.node_key, found, "a stick", NOW, welcome=False))
+    (pending,) = alice.store.view.pending()
+    assert (pending.node, alice.store.view.peer(found.node)) == (found.node, None)
+    assert "does not let it read" in pending.reason
+    alice.store.commit(meeting.accept(alice.store.view, alice.node_key, pending, "helper", trusting=True, now=NOW))
+    peer = alice.store.view.peer(found.node)
+    assert peer is not None
+    assert (peer.reads, peer.publishes) == (False, True)
+
+
+def test_a_node_of_another_user_that_the_user_does_not_let_read_gets_nothing_of_theirs():
+    alice, bob = friends("alice", "bob")
+    (name,) = bob.say("for those who read bob")
+    now = settle(alice, bob)
+    bundle = bob.bundle(alice, delegate(bob, [PUBLISH], "printer"))
+    found = meeting.Met(publishing.card_of(bundle.parts[0].resources, NOW))
+    alice.store.commit(meeting.introduced(alice.store.view, alice.node_key, found, "a stick", now, welcome=False))
+    (pending,) = alice.store.view.pending()
+    alice.store.commit(meeting.accept(alice.store.view, alice.node_key, pending, "printer", trusting=True, now=now))
+    printer = alice.store.view.peer(found.node)
+    assert printer is not None
+    assert not reading.serves(alice.store.view, printer, name, now)
+    assert reading.serves(alice.store.view, alice.peer(bob), name, now)
+
+
+def test_more_nodes_than_a_person_has_wait_for_a_word(pair):
+    alice, bob = pair
+    bob.meet(alice)
+    for number in range(NODES_MAX + 2):
+        card = publishing.card_of(delegate(alice, [PUBLISH, READ], f"node {number}").resources, NOW)
+        introduced = meeting.introduced(bob.store.view, bob.node_key, meeting.Met(card), "a stick", NOW, welcome=False)
+        bob.store.commit(introduced)
+    assert len(bob.store.view.peers()) == NODES_MAX
+    assert [f"has {NODES_MAX} nodes here already" in each.reason for each in bob.store.view.pending()] == [True] * 3
 
 
 # Forgeries.

@@ -83,6 +83,11 @@ class Authority:
         kind, most = ("revoke", REVOCATIONS_MAX) if kind == "revoke" else ("trust", TRUSTS_MAX)
         return self._counts[kind, signer == self.user] >= most
 
+    def joined(self, trusts: Iterable[Trust]) -> Authority:
+        """Return what would count if *trusts* of this user, which may not be held, were held too."""
+        held = self.trusts.values()
+        return Authority(self.user, [*held, *trusts], self.revocations.values(), self._identities, self._place)
+
     # -- chains ---------------------------------------------------------------------
 
     def chain(self, trust: ResourceId | None) -> tuple[Trust, ...]:

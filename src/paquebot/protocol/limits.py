@@ -69,6 +69,7 @@ RESERVED_BYTES_MAX = 8 * KIB  # none of them is larger
 INTRODUCED_MAX = 16  # resources on a card that introduces; ours has six
 INTRODUCTION_BYTES_MAX = 24 * KIB  # of their payloads; ours has 3 kB, one with RSA keys 6
 PENDING_MAX = 64  # strangers who wait for a person's word; the next waits with the carrier
+NODES_MAX = 16  # of one user who are pinned unasked; each costs us letters
 STRANGERS_READ_MAX = 256  # introductions read in one run: each costs some ms
 STRANGERS_KEPT_MAX = 16  # unreadable ones set aside in one run; what lies beyond that stays with the carrier
 

@@ -19,12 +19,13 @@ from paquebot.protocol.effects import DropPending, Effects, Note, SavePending
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, short
 from paquebot.protocol.events import Kind
 from paquebot.protocol.identity import PrivateKey
-from paquebot.protocol.limits import NAME_MAX, PENDING_MAX
+from paquebot.protocol.limits import NAME_MAX, NODES_MAX, PENDING_MAX
 from paquebot.protocol.publishing import Card
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
 from paquebot.protocol.strangers import Pending
+from paquebot.protocol.trust import READ
 
 _KINDS = {"identity", "trust", "envelope_keys", "user", "node"}
 
@@ -77,7 +78,8 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
 
     Whoever shows a good invitation is pinned, and so is a further node of our own user. A further node of a user who
     is pinned already gets the rights of that user's other nodes, unless one of those is set apart, or a person turned
-    this node down. With *welcome*, whoever comes is pinned and trusted.
+    this node down. Neither goes for a node that its user does not let read, nor for more nodes than a person has.
+    With *welcome*, whoever comes is pinned and trusted.
     """
     if met.node == view.local().node:
         raise Malformed("somebody introduces itself as this node")
@@ -87,12 +89,15 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
     before = next((each for each in view.pending() if each.node == met.node), None)
     declined = before is not None and before.declined
     user = met.card.user.fingerprint
-    revoked = view.authority(user).dismissed(met.node, now) is not None
+    authority = view.authority(user).joined(met.card.vouching)
+    revoked = authority.dismissed(met.node, now) is not None
+    reads = authority.grants(READ, [met.node], now)
     family = [peer for peer in view.peers() if peer.user == user]
     doubtful = next((each.signer for each in met.card.vouching if endings.doubtful(view, each)), None)
     apart = (peer for peer in family if peer.suspect and not (peer.revoked or endings.disputed(view, peer)))
-    kin = [] if revoked or doubtful or any(apart) else family
-    own = user == view.local().user and not revoked and not doubtful
+    sure = reads and not revoked and not doubtful and len(family) < NODES_MAX
+    kin = family if sure and not any(apart) else []
+    own = user == view.local().user and sure
     if invite is not None:
         name = invite.label or called(met.card)
         yield from pin(view, key, met.card, other_name(view, name, met.node), trusting=True, now=now)
@@ -106,11 +111,13 @@ def introduced(view: View, key: PrivateKey, met: Met, where: str, now: Millis, *
         name = other_name(view, called(met.card), met.node)
         yield from pin(view, key, met.card, name, trusting=True, now=now)
     else:
-        reason = reason or _doubt(view, met, family, revoked=revoked, doubtful=doubtful)
+        reason = reason or _doubt(view, met, family, revoked=revoked, reads=reads, doubtful=doubtful)
         yield from _wait(view, met, before, where, reason, now)
 
 
-def _doubt(view: View, met: Met, family: Sequence[Peer], *, revoked: bool, doubtful: Fingerprint | None) -> str:
+def _doubt(
+    view: View, met: Met, family: Sequence[Peer], *, revoked: bool, reads: bool, doubtful: Fingerprint | None
+) -> str:
     """Return what a person should know of a stranger who is perhaps not one: other keys under a name that is known."""
     if revoked:
         return "its user has revoked its trust in this node"
@@ -119,6 +126,12 @@ def _doubt(view: View, met: Met, family: Sequence[Peer], *, revoked: bool, doubt
             f"it has the word of node {short(doubtful)} alone, which has ended, and which another node continues: that"
             " node's old keys may be in other hands. Ask its person"
         )
+    user = met.card.user.fingerprint
+    if not reads and (family or user == view.local().user):
+        called_so = family[0].name if user != view.local().user else "this home"
+        return f"it acts for {called_so}'s user, who does not let it read: somebody to whom some rights were given"
+    if len(family) >= NODES_MAX:
+        return f"{family[0].name}'s user has {len(family)} nodes here already: ask its person"
     if family:
         return f"it is a further node of {family[0].name}'s user, one of whose nodes is set apart: ask its person"
     name = called(met.card)
@@ -126,7 +139,7 @@ def _doubt(view: View, met: Met, family: Sequence[Peer], *, revoked: bool, doubt
     if like is None:
         return ""
     return (
-        f"other keys under the name of a peer: here user {short(met.card.user.fingerprint)}, node {short(met.node)};"
+        f"other keys under the name of a peer: here user {short(user)}, node {short(met.node)};"
         f" known as {like.name} are user {short(like.user)}, node {short(like.node)}. If these are new keys of the"
         " same person, let that person say so by another way"
     )

@@ -13,11 +13,12 @@ CLOSURE = (*PROOFS, "schema", "ending", "envelope_keys", "user", "node")
 
 
 def may_read(view: View, peer: Peer, user: Fingerprint, at: Millis) -> bool:
-    """Return whether *peer* may have what *user* published: by a trust of that user alone, also where we hold it."""
+    """Return whether *peer* may have what *user* published: by a trust of that user alone, also where we hold it.
+
+    A user's own nodes are no exception: there may be some that only publish.
+    """
     if peer.suspect or peer.revoked:
         return False
-    if user == peer.user:
-        return True
     if user == view.local().user:
         return peer.reads
     return view.authority(user).grants(READ, (peer.user, peer.node), at)

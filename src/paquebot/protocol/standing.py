@@ -24,7 +24,7 @@ def refresh(view: View, at: Millis | None) -> Effects:
             since = view.authority(peer.user).dismissed(peer.node, peer.revoked)
         who = (peer.user, peer.node)
         when = at if at is not None or peer.reads else Millis(MILLIS_MAX)
-        reads = not since and (peer.user == view.local().user or mine.grants(READ, who, when))
+        reads = not since and mine.grants(READ, who, when)
         if (reads, since or 0) != (peer.reads, peer.revoked):
             yield from _changed(view, replace(peer, reads=reads, revoked=since or Millis(0)), gains=not peer.reads)
 
