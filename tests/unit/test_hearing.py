@@ -12,7 +12,7 @@ from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, carry, codes, friends
 
 from paquebot.errors import NotForUs, Refused, Stranger
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import journal, messages
+from paquebot.protocol import journal, messages, trusting
 from paquebot.protocol.bundle import (
     Answer,
     Bundle,
@@ -37,6 +37,7 @@ from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Told
+from paquebot.protocol.trust import READ
 
 
 @pytest.fixture
@@ -460,6 +461,24 @@ def test_who_may_not_read_gets_no_chunks():
     name, _ = big(alice)
     alice.receive(bob.bundle(alice, Want(name, Ranges.of((0, 2)))), bob, MAIL, LATER)
     assert not [part for _, bundle in alice.poll(MAIL, LATER) for part in bundle.parts if isinstance(part, Chunk)]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_hash_gives_no_right_to_what_others_files_hold(reads):
+    alice, mallory = make("alice"), make("mallory")
+    alice.meet(mallory)
+    mallory.meet(alice)
+    _, chunks = big(alice)
+    if not reads:
+        alice.publish(*trusting.take(alice.store.view, [mallory.user], [READ], by_user=False))
+    names = (sha256(chunks[0]).digest(), sha256(b"her own").digest())
+    mine = mallory.resource(["file"], {"file": FileManifest(4096 + 7, None, 4096, 1, names).fields()}, filename="x")
+    sent = (Rebuilt(mine), Chunk(names[1], b"her own"), Want(mine.id, Ranges.of((0, 1))))
+    for part in sent:
+        alice.receive(mallory.bundle(alice, part), mallory, MAIL, LATER)
+    parts = [part for _, bundle in alice.poll(MAIL, LATER) for part in bundle.parts]
+    given = {part.data for part in parts if isinstance(part, Chunk)}
+    assert given == ({chunks[0], b"her own"} if reads else {b"her own"})
 
 
 # Tallies.

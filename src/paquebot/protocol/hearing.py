@@ -426,6 +426,10 @@ def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
     base, end = numbers.runs[0][0], numbers.last
     asked = Ranges.of(*((base + first, min(base + last, end)) for first, last in places.runs))
     asked -= Ranges.of(*((base + first, base + last) for first, last in view.lacking(resource).runs))
+    author, _ = view.origin(resource) or ("", "")
+    if author == peer.user != view.local().user:
+        names = ((number, view.chunk(number)) for number in asked)
+        asked = Ranges.numbers(n for n, name in names if name and reading.serves_chunk(view, peer, name, hearing.now))
     told = view.told(peer.node, hearing.link.medium)
     yield SaveTold(replace(told, chunks=told.chunks - asked))
     yield SavePeer(replace(peer, owed_chunks=peer.owed_chunks | asked, asked_chunks=peer.asked_chunks | asked))

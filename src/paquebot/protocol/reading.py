@@ -33,6 +33,17 @@ def serves(view: View, peer: Peer, name: ResourceId, at: Millis) -> bool:
     return (kind in CLOSURE and peer.reads) or may_read(view, peer, user, at)
 
 
+def serves_chunk(view: View, peer: Peer, chunk: bytes, at: Millis) -> bool:
+    """Return whether the bytes of *chunk*, which *peer* wants for a file of its own user, may be given to it.
+
+    Whoever names a hash need not know what it is the hash of. What only files of that user hold came with them; what
+    others' files hold as well goes to those who may have one of these.
+    """
+    held = ((file, view.origin(file)) for file in view.files_with(chunk, held=True))
+    others = [file for file, origin in held if origin and origin[0] != peer.user]
+    return not others or any(serves(view, peer, file, at) for file in others)
+
+
 def given(view: View, peer: Peer, name: ResourceId, author: Fingerprint, at: Millis) -> ResourceId | None:
     """Return what *peer* gets when it asks for *author*'s resource *name*: that, its revocation, or nothing."""
     by = view.hidden(name)

@@ -444,8 +444,8 @@ class View(PastView, AuthorityView, Protocol):
     def chunk(self, number: int) -> bytes | None:
         """Return the SHA-256 of the chunk to which we gave that number."""
 
-    def files_with(self, chunk: bytes) -> Sequence[ResourceId]:
-        """Return the incomplete files that lack *chunk*."""
+    def files_with(self, chunk: bytes, *, held: bool = False) -> Sequence[ResourceId]:
+        """Return the incomplete files that lack *chunk*; with *held*, the files that have it."""
 
     def chunks_of(self, resource: ResourceId) -> Ranges:
         """Return our numbers of a file's chunks, held or not."""

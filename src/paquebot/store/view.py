@@ -604,7 +604,12 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
 
     def chunks_lacking(self, name: bytes) -> Sequence[int]:
         """Return our numbers of the chunks that have this hash and are not held."""
-        rows = self._all("SELECT number FROM chunk WHERE node = ? AND hash = ? AND held = 0 ORDER BY number", name)
+        return self._chunks_with(name, held=False)
+
+    def _chunks_with(self, name: bytes, *, held: bool) -> list[int]:
+        rows = self._all(
+            "SELECT number FROM chunk WHERE node = ? AND hash = ? AND held = ? ORDER BY number", name, held
+        )
         return [row[0] for row in rows]
 
     def file_of(self, chunk: int) -> int:
@@ -616,9 +621,9 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         )
         return int(row[0])
 
-    def files_with(self, chunk: bytes) -> Sequence[ResourceId]:
-        """Return the incomplete files that lack *chunk*."""
-        files = dict.fromkeys(self.file_of(number) for number in self.chunks_lacking(chunk))
+    def files_with(self, chunk: bytes, *, held: bool = False) -> Sequence[ResourceId]:
+        """Return the incomplete files that lack *chunk*; with *held*, the files that have it."""
+        files = dict.fromkeys(self.file_of(number) for number in self._chunks_with(chunk, held=held))
         return [
             ResourceId(b64(self._one("SELECT id FROM resource WHERE node = ? AND number = ?", n)[0])) for n in files
         ]

@@ -415,10 +415,10 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
     def chunk(self, number: int) -> bytes | None:
         return self._tables.chunks.get(number, (b"", False))[0] or None
 
-    def files_with(self, chunk: bytes) -> Sequence[ResourceId]:
+    def files_with(self, chunk: bytes, *, held: bool = False) -> Sequence[ResourceId]:
         tables = self._tables
-        lacking = (number for number in tables.places.get(chunk, ()) if not tables.chunks[number][1])
-        return list(dict.fromkeys(tables.files[number] for number in lacking))
+        found = (number for number in tables.places.get(chunk, ()) if tables.chunks[number][1] == held)
+        return list(dict.fromkeys(tables.files[number] for number in found))
 
     def chunks_of(self, resource: ResourceId) -> Ranges:
         row = self._tables.rows.get(resource)

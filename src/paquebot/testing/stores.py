@@ -351,6 +351,7 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, EventPromi
         assert view.complete(file)
         assert view.incomplete(PEER, NOW, 9) == []
         assert view.files_with(names[1]) == []
+        assert view.files_with(names[1], held=True) == [file]
 
     def test_chunks_that_are_here_already_are_not_lacking(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
