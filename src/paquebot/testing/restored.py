@@ -153,6 +153,8 @@ class RestoredVillage(Simulation):
 
     house_type = RestoredHouse
     witness_type = RestoreWitness
+    clear_days_max = 70
+    """After a year's silence two have given each other up, and each looks again once a month only."""
 
     def __init__(self, seed: int, profile: Profile | None = None) -> None:
         drawn = profile or Profile.drawn(Random(f"{seed} profile"))
