@@ -94,6 +94,7 @@ WAYS = {
     "export": [["{tmp}/{name}.out", "--no-secrets"], ["{s}/x"]],
     "import": [["{file}"], ["nowhere{s}"]],
     "node list": [[]],
+    "node renew": [["--yes", "--{s}"], ["{s}"]],
     "node replace": [["{s}", "--yes"]],
     "node revoke": [["{s}"], ["Bob{s}", "--now", "--yes"]],
     "trust list": [[], ["--all"]],
