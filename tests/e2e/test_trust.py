@@ -239,3 +239,10 @@ def test_an_end_is_an_end_for_whom_reads_already(pair):
     alice.run("trust", "give", "Bob", "--may", "read", "--until", "2099-01-01")
     (found,) = (each for each in alice.json("trust", "list") if "read" in each["may"] and each["trustee_name"] == "Bob")
     assert found["until"][:10] == "2099-01-01"
+
+
+@pytest.mark.parametrize("command", ["revoke", "replace"])
+def test_a_fingerprint_may_begin_with_a_dash(pair, command):
+    alice, _ = pair
+    name = "-f-RYDwlhQmK7KNWHvANyZ4vtKBqyshl4IfR_mFBpgojf68y0wBF9t5xfuWKxtyDjDgcImAfWI7ccU-1yvz8Ew"
+    assert "No such option" not in alice.err("node", command, name, "--yes", code=1)

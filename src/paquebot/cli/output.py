@@ -15,6 +15,9 @@ import click
 from paquebot.display import printable, printable_json
 from paquebot.protocol.stamp import Millis, format_time
 
+DASHES = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+"""Settings of a command whose argument may be a fingerprint: one in 64 begins with a dash. It has no short options."""
+
 
 def as_json(value: object) -> None:
     """Print one JSON document; in ASCII if it holds a path that is not UTF-8. What a terminal would obey is escaped."""

@@ -18,7 +18,7 @@ nothing to it. What it holds already, whoever has it can read; what it published
 If your user key lay on it unlocked, whoever has it can speak as you: then begin anew, with a new user."""
 
 
-@click.command("replace")
+@click.command("replace", context_settings=output.DASHES)
 @click.argument("which", metavar="OLDNODE")
 @click.option("--after", type=click.IntRange(min=0), metavar="LINE", help="Its journal counts up to this line only.")
 @click.option("--since", metavar="DATE", help="What it published from this date on does not count (UTC).")

@@ -261,7 +261,7 @@ def _node(each: NodeStanding) -> dict[str, object]:
     }
 
 
-@node_command.command("revoke")
+@node_command.command("revoke", context_settings=output.DASHES)
 @click.argument("which", metavar="NODE")
 @click.option("--after", type=click.IntRange(min=0), metavar="LINE", help="Its journal counts up to this line.")
 @click.option("--now", "as_known", is_flag=True, help="All of its journal that is known here counts (the default).")
