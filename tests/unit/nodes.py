@@ -49,6 +49,9 @@ class MemoryNode:
     sent: int = 0
     """The last sequence number of a hand-made bundle."""
 
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.store.close)
+
     @property
     def user(self) -> Fingerprint:
         return self.user_key.fingerprint
@@ -152,9 +155,7 @@ def make(name: str, *, now: Millis = NOW) -> MemoryNode:
     founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
     store = Store(None)
     store.found(founding.local, lambda: publishing.take_root(store.view, founding, now))
-    found = MemoryNode(user, node, store, Engine(store.view, node, entropy, Random(name)), entropy)
-    weakref.finalize(found, store.close)
-    return found
+    return MemoryNode(user, node, store, Engine(store.view, node, entropy, Random(name)), entropy)
 
 
 def friends(*names: str, now: Millis = NOW) -> list[MemoryNode]:

@@ -1,6 +1,5 @@
 """Nodes that have never heard of each other: who is introduced, who waits for a person, and who gets nothing."""
 
-import weakref
 from dataclasses import replace
 from random import Random
 
@@ -134,9 +133,7 @@ def second_node(of: MemoryNode, name: str, *, seed: str = "second") -> MemoryNod
     store = Store(None)
     store.found(founding.local, lambda: publishing.take_root(store.view, founding, NOW))
     engine = Engine(store.view, like.node_key, like.entropy, Random(1))
-    twin = replace(like, user_key=of.user_key, store=store, engine=engine)
-    weakref.finalize(twin, store.close)
-    return twin
+    return replace(like, user_key=of.user_key, store=store, engine=engine)
 
 
 def keys_of(node: MemoryNode):
