@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from paquebot.errors import Misused
@@ -54,20 +55,50 @@ def safe_name(name: str) -> str:
     return f"_{kept}" if not kept or kept.split(".")[0].upper() in reserved else kept
 
 
+def write_to(path: Path, content: Callable[[], Iterable[bytes]], *, force: bool = False) -> None:
+    """Write *content* to the file that a person named; ``-`` is standard output. Raise `Misused`.
+
+    The same content there is left alone; anything else is replaced only with *force*.
+    """
+    if not force and _taken(path):
+        if not _same(path, content()):
+            refuse_taken(path)
+        return
+    try:
+        write_file(path, content(), anew=not force)
+    except FileExistsError:  # it came meanwhile
+        refuse_taken(path)
+
+
+def refuse_taken(path: Path, *, force: bool = False) -> None:
+    """Raise `Misused` if writing *path* would replace a file."""
+    if not force and _taken(path):
+        raise Misused(f"{path} is there already with other content; choose another name, or --force to replace it")
+
+
+def _taken(path: Path) -> bool:
+    return str(path) != "-" and (path.is_file() or (path.is_symlink() and not path.exists()))
+
+
 def write_file(path: Path, content: Iterable[bytes], *, anew: bool = False) -> None:
     """Write *content* to *path* all or nothing, and durably; ``-`` is standard output.
 
-    With *anew*, what appears there meanwhile is not written over: raise `FileExistsError`.
+    With *anew*, what appears there meanwhile is not written over: raise `FileExistsError`. Raise `Misused` if there
+    is no such folder.
     """
     if str(path) == "-":
         stream = sys.stdout.buffer
         for part in content:
             stream.write(part)
         return
-    if path.exists() and not path.is_file():  # a pipe or device
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or device
         with path.open("wb") as file:
             file.writelines(content)
         return
+    if not path.parent.is_dir():
+        raise Misused(f"there is no folder {path.parent}; make it first: mkdir -p {shlex.quote(str(path.parent))}")
+    if path.is_dir():
+        raise Misused(f"{path} is a folder; give the name of a file in it, or --all-to {path}")
     draft = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
     try:
         with draft.open("xb") as file:

@@ -1,30 +1,57 @@
-"""Find a resource by what a person types: a URI, an id, or the beginning of one."""
+"""Find a resource by what a person types: a URI, an id, or the beginning of one; a schema also by its title."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paquebot.display import printable
 from paquebot.errors import Malformed, Misused, NotFound
-from paquebot.protocol.encoding import unb64
+from paquebot.protocol.encoding import ResourceId, short, unb64
+from paquebot.protocol.published import URIS
 from paquebot.store.view import Listed, SqliteView
 
 
 def find(view: SqliteView, text: str) -> Listed:
     """Return the one resource whose URI, id or short id begins with *text*. Raise `NotFound`, or `Misused`."""
-    text = text.strip()
-    name = text.rpartition("/")[2] if text.startswith("sdmp://") else text
-    try:
-        found = {each: None for low, high in _spans(name) for each in view.ids(low, high)}
-    except Malformed:
-        found = {}
+    found = _named(view, text.strip())
     if not found:
-        hint = "" if len(name) >= 4 else "; give at least 4 characters of it"
-        raise NotFound(f"nothing here has the id {text!r}{hint}")
+        hint = "" if len(text.strip()) >= 4 else "; give at least 4 characters of it"
+        raise NotFound(f"nothing here has the id {text.strip()!r}{hint}")
     if len(found) > 1:
-        raise Misused(f"{text!r} may mean {len(found)} resources; give more of the id")
-    listed = view.listing(next(iter(found)))
+        raise Misused(f"{text.strip()!r} may mean {len(found)} resources; give more of the id")
+    listed = view.listing(found[0])
     assert listed is not None
     return listed
+
+
+def schema(view: SqliteView, text: str) -> str:
+    """Return the URI of the one schema that is meant: by a URI, an id or the beginning of one, or a title.
+
+    A whole URI is returned as it is. Raise `NotFound`, or `Misused` if several may be meant.
+    """
+    text = text.strip()
+    if text.startswith("sdmp://"):
+        return text
+    held = [each for each in view.listed(["schema"]) if not each.gone]
+    named = set(_named(view, text))
+    meant = {each.uri: each for each in held if each.id in named or each.title.casefold() == text.casefold()}
+    ours = [uri for name, uri in URIS.items() if name == text]
+    if len(meant) + len(ours) > 1:
+        said = [f"{short(each.id)} ({printable(each.title, 60)})" for each in meant.values()]
+        said += [f"{short(ResourceId(uri.rpartition('/')[2]))} (the house's own)" for uri in ours]
+        raise Misused(f"{text!r} may mean {len(said)} schemas: {', '.join(said[:8])}; give the ID of one")
+    if not meant and not ours:
+        raise NotFound(f"no schema here has the ID or title {text!r}: see `paquebot schema list`")
+    return next(iter((*meant, *ours)))
+
+
+def _named(view: SqliteView, text: str) -> list[ResourceId]:
+    """Every resource whose URI, id or short id begins with *text*."""
+    name = text.rpartition("/")[2] if text.startswith("sdmp://") else text
+    try:
+        return list(dict.fromkeys(each for low, high in _spans(name) for each in view.ids(low, high)))
+    except Malformed:
+        return []
 
 
 def _spans(name: str) -> Iterator[tuple[bytes, bytes]]:

@@ -250,9 +250,9 @@ class Node:
     def publish_record(self, uri: str, data: bytes, name: str, *, draft: Draft) -> list[str]:
         """Publish the JSON object in *data*, which came from *name*, under a schema, as *draft* says besides.
 
-        Raise `NotFound` or `Misused`.
+        *uri* may also be what `lookup.schema` takes for one. Raise `NotFound` or `Misused`.
         """
-        found = records.record_draft(self.view, uri, data, name)
+        found = records.record_draft(self.view, lookup.schema(self.view, uri), data, name)
         return self.publish([replace(draft, schemas=found.schemas, fields=found.fields)])
 
     def _published(self, effects: Iterable[Effect]) -> list[str]:

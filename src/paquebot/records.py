@@ -40,15 +40,20 @@ def record_draft(view: SqliteView, uri: str, data: bytes, name: str) -> Draft:
     return Draft(schemas=(uri,), fields=value)
 
 
-def schema_text(view: SqliteView, uri: str) -> str:
-    """Return the text of the JSON Schema *uri*. Raise `NotFound`, or `Misused` if it is no URI."""
+def schema_text(view: SqliteView, uri: str, *, own: bool = False) -> str:
+    """Return the text of the JSON Schema *uri*; of one of the house's own only if *own*.
+
+    Raise `NotFound`, or `Misused` if it is no URI.
+    """
     try:
         text = view.schema(uri)
     except Malformed:
         raise Misused(f"{uri[:200]!r} is not the URI of a schema: see `paquebot schema list`") from None
+    if text is None and view.listing(custom.parse_uri(uri)[1]):
+        raise Misused(f"{uri} is no schema: see `paquebot schema list`")
     if text is None:
         raise NotFound(f"the schema {uri} is not here; it comes with what its author publishes")
-    if uri in URIS.values():
+    if uri in URIS.values() and not own:
         raise Misused("that schema is the house's own: records are not written under it")
     return text
 

@@ -102,9 +102,35 @@ def test_a_record_needs_a_schema_that_is_here_and_one_file(make, tmp_path):
     path = written(tmp_path, {"level": 1})
     missing = f"{uri[:-86]}{'A' * 86}"
     assert "is not here" in alice.err("publish", "--schema", missing, path, code=1)
-    assert "is not here" in alice.err("publish", "--schema", note, path, code=1)
+    assert "is no schema" in alice.err("publish", "--schema", note, path, code=2)
     assert "not the URI of a schema" in alice.err("publish", "--schema", "sdmp://x", path, code=2)
     assert "one file" in alice.err("publish", "--schema", uri, path, path, code=2)
     assert "is no schema" in alice.err("schema", "show", note, code=2)
-    assert "nothing here has the id" in alice.err("schema", "show", "abcdef", code=1)
+    assert "no schema here has the ID or title" in alice.err("schema", "show", "abcdef", code=1)
     assert len(alice.json("list")) == 1
+
+
+def test_a_schema_is_meant_by_its_title_or_the_beginning_of_its_id(pair, stick, tmp_path):
+    alice, bob = pair
+    made = alice.json("schema", "publish", written(tmp_path, SCHEMA))
+    other = alice.out("schema", "publish", written(tmp_path, {**SCHEMA, "title": "Snow"})).strip()
+    message = alice.say("no schema")
+    alice.sync(stick), bob.sync(stick)
+    for name in ("Water level", "water LEVEL", made["id"], made["id"][:4], made["uri"].rpartition("/")[2]):
+        uri = bob.out("publish", "--schema", name, "-", stdin=b'{"level": 1}').strip()
+        assert bob.json("show", uri)["schema"] == made["uri"]
+        assert json.loads(bob.out("schema", "show", name)) == SCHEMA
+    assert "no schema here has the ID or title 'Ice'" in bob.err("publish", "--schema", "Ice", "-", code=1)
+    short = bob.json("list")[0]["id"]
+    assert bob.json("list")[0]["uri"] == message
+    assert "no schema here" in bob.err("schema", "show", short, code=1)
+    assert "is no schema" in bob.err("publish", "--schema", message, "-", stdin=b"{}", code=2)
+    assert "the house's own" in bob.err("publish", "--schema", "file", "-", stdin=b"{}", code=2)
+    assert json.loads(bob.out("schema", "show", "file"))
+    namesake = bob.out("schema", "publish", written(tmp_path, {"title": "snow", "type": "object"})).strip()
+    said = bob.err("publish", "--schema", "Snow", "-", stdin=b'{"level": 1}', code=2)
+    assert "may mean 2 schemas" in said
+    for uri in (other, namesake):
+        listed = next(each for each in bob.json("list", "--all") if each["uri"] == uri)
+        assert listed["id"] in said
+        assert bob.run("publish", "--schema", listed["id"], "-", stdin=b'{"level": 1}')

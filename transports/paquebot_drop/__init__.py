@@ -33,7 +33,7 @@ from paquebot_drop.folder import Folder
 from paquebot_drop.ledger import Ledger, Settled, epoch_mark
 from paquebot_drop.loading import Loader
 from paquebot_drop.survey import look
-from paquebot_drop.texts import read_volume, write_volume
+from paquebot_drop.texts import is_inside, read_volume, write_volume
 from paquebot_drop.visit import Visit
 
 __all__ = ["DropSettings", "DropTransport"]
@@ -48,7 +48,9 @@ class DropSettings:
     """Where the medium is."""
 
     path: str
-    """The mounted stick, or the synced folder. `PAQUEBOT` is made in it when there is something to write."""
+    """The mounted stick, or the synced folder. `PAQUEBOT` is made in it when there is something to write.
+
+    The folder `PAQUEBOT` on it means the same."""
     label: str = ""
     """What people call it."""
     crate_bytes_max: int | None = None
@@ -89,6 +91,8 @@ class DropTransport:
         """Open the folder and read which volume it is."""
         folder = Folder(self._path)
         try:
+            if is_inside(folder):
+                folder.ascend()
             volume = read_volume(folder)
             self._writable = folder.writable
         except OSError as error:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from paquebot.transport import Transient
+from paquebot.transport import Permanent, Transient
 from paquebot_drop.crate import Read
 
 ROOT = "PAQUEBOT"
@@ -68,6 +68,18 @@ class Folder:
         except OSError as error:
             raise Transient(f"stick not there: {path}") from error
         self._device = os.fstat(self._fd).st_dev
+
+    def ascend(self) -> None:
+        """Turn to the folder in which this one lies under the name `ROOT`. Raise `Permanent` if it does not."""
+        here = self._fd
+        self._fd = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=here)
+        try:
+            with self._step((ROOT,)) as root:
+                same = root is not None and os.path.sameopenfile(root, here)
+        finally:
+            os.close(here)
+        if not same:
+            raise Permanent(f"this is the inside of a folder {ROOT}, renamed: call it {ROOT}, and give the one above")
 
     def close(self) -> None:
         """Let go of the medium."""

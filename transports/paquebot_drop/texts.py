@@ -41,6 +41,12 @@ def read_names(text: str) -> tuple[str, str] | None:
     return (version[1], volume[1]) if version and volume else None
 
 
+def is_inside(folder: Folder) -> bool:
+    """Return whether *folder* is no medium, but what lies on one: somebody named the folder `ROOT` itself."""
+    with folder.reading((_FORMAT_PARTS[-1],)) as read:
+        return read_names(read(0, _FORMAT_MAX).decode("utf-8", "replace")) is not None
+
+
 def read_volume(folder: Folder) -> str | None:
     """Return the volume id that stands on the medium, if any. Raise `Permanent` if its format is too new."""
     with folder.reading(_FORMAT_PARTS) as read:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -168,6 +170,7 @@ def _pending_json(each: Pending) -> dict[str, object]:
 @click.option("--qr", is_flag=True, help="Show it as a QR code, if the terminal is large enough.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Write it as a QR code into an SVG file.")
 @click.option("--png", type=click.Path(path_type=Path), help="Write it as a QR code into a PNG file.")
+@click.option("--force", is_flag=True, help="Replace what is there already.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def invite_command(
@@ -178,6 +181,7 @@ def invite_command(
     qr: bool,
     svg: Path | None,
     png: Path | None,
+    force: bool,
     wants_json: bool,
 ) -> None:
     """Invite one person: a line of text with your card and a secret, good once. They run: paquebot join
@@ -196,15 +200,17 @@ def invite_command(
     """
     if ctx.invoked_subcommand is not None:
         return
+    from paquebot.folders import refuse_taken, write_to
+
     setting: Setting = ctx.obj
+    for path in filter(None, (target, svg, png)):
+        refuse_taken(path, force=force)  # before it is made
     with setting.node() as node:
         made = node.meetings.invite(days=days, label=label)
         code = node.meetings.invite_code(made)
-    draw(code, qr=qr, svg=svg, png=png)
+    draw(code, qr=qr, svg=svg, png=png, force=force)
     if target is not None:
-        from paquebot.folders import write_file
-
-        write_file(target, [f"{code}\n".encode()])
+        write_to(target, lambda: [f"{code}\n".encode()], force=force)
     if wants_json:
         output.as_json({**_invite_json(made, made.created), "invite": code})
         return
@@ -312,20 +318,23 @@ def _invitation(text: str) -> str:
         raise Misused(f"{text} is no invitation, and cannot be read as a file: {error.strerror}") from error
 
 
-def draw(code: str, *, qr: bool, svg: Path | None, png: Path | None) -> None:
+def draw(code: str, *, qr: bool = False, svg: Path | None = None, png: Path | None = None, force: bool = False) -> None:
     """Show *code* as a QR code on the terminal, and write it into pictures."""
     from paquebot import qr as codes
-    from paquebot.folders import write_file
+    from paquebot.folders import write_to
 
-    if svg:
-        write_file(svg, [codes.svg(code)])
-    if png:
-        write_file(png, [codes.png(code)])
+    for path, picture in ((svg, codes.svg), (png, codes.png)):
+        if path:
+            write_to(path, partial(_one, picture, code), force=force)
     if qr:
         size = shutil.get_terminal_size((80, 24))
         colour = sys.stdout.isatty()
         for line in codes.terminal(code, size.columns, size.lines):
             click.echo(f"\x1b[40;97m{line}\x1b[0m" if colour else line)
+
+
+def _one(picture: Callable[[str], bytes], code: str) -> list[bytes]:
+    return [picture(code)]
 
 
 def _invite_json(each: Invite, now: int) -> dict[str, object]:

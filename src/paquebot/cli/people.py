@@ -101,6 +101,7 @@ def init_command(
 @click.option("--qr", is_flag=True, help="Show your fingerprint as a QR code: `peer verify` there compares it.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Write the whole card as a QR code into an SVG file.")
 @click.option("--png", type=click.Path(path_type=Path), help="Write the whole card as a QR code into a PNG file.")
+@click.option("--force", is_flag=True, help="Replace what is there already.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def card_command(
@@ -110,6 +111,7 @@ def card_command(
     qr: bool,
     svg: Path | None,
     png: Path | None,
+    force: bool,
     wants_json: bool,
 ) -> None:
     """Write this node's card: all that another node must know to exchange envelopes with it. It holds no secret.
@@ -121,15 +123,15 @@ def card_command(
       paquebot card --svg alice.svg        a whole card is too large for a QR code on a terminal
       paquebot card --qr                   the fingerprint: for somebody who has the card, to make sure of it
     """
-    from paquebot.folders import write_file
+    from paquebot.folders import write_to
     from paquebot.meetings import card_code, node_code
 
     with setting.look() as node:
         text, local = card_code(node.view) + "\n" if code else node.card(), node.view.local()
-        meeting.draw(card_code(node.view), qr=False, svg=svg, png=png)
-        meeting.draw(node_code(node.view), qr=qr, svg=None, png=None)
+        meeting.draw(card_code(node.view), svg=svg, png=png, force=force)
+        meeting.draw(node_code(node.view), qr=qr)
     if target is not None:
-        write_file(target, [text.encode()])
+        write_to(target, lambda: [text.encode()], force=force)
     if wants_json:
         output.as_json({"name": local.name, "user": local.user, "node": local.node, "card": text})
     elif qr:

@@ -72,9 +72,10 @@ def _row(piece: Quarantined, names: dict[str, str]) -> tuple[str, ...]:
 @quarantine_command.command("show")
 @click.argument("number", type=int, metavar="NUMBER")
 @click.option("--save", "target", type=click.Path(path_type=Path, allow_dash=True), help="Write its bytes to a file.")
+@click.option("--force", is_flag=True, help="Replace what is there already.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def show_piece(setting: Setting, number: int, target: Path | None, wants_json: bool) -> None:
+def show_piece(setting: Setting, number: int, target: Path | None, force: bool, wants_json: bool) -> None:
     """Say what one piece is, as far as anyone can tell without trusting it. Its bytes are never printed.
 
     \b
@@ -83,13 +84,13 @@ def show_piece(setting: Setting, number: int, target: Path | None, wants_json: b
       paquebot quarantine show 3 --save suspicious.bin
     """
     from paquebot import inspection
-    from paquebot.folders import write_file
+    from paquebot.folders import write_to
 
     with setting.look() as node:
         piece, names, now = node.piece(number), _names(node), node.now()
         data = node.piece_bytes(piece) if piece.kept or target else None
     if target is not None and data is not None:
-        write_file(target, [data])
+        write_to(target, lambda: [data], force=force)
     found = inspection.inspect([(f"number {number}", data)], [], now)[0] if data is not None else None
     if wants_json:
         output.as_json({**_as_json(piece, names), "inspection": found.as_json() if found else None})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.errors import Misused, NotFound
-from paquebot.folders import write_file, write_out
+from paquebot.folders import write_out, write_to
 from paquebot.node import Node
 from paquebot.protocol import custom, privacy
 from paquebot.protocol.encoding import ResourceId, short
@@ -254,6 +255,7 @@ def _show_thread(node: Node, listed: Listed, *, wants_json: bool) -> None:
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path, allow_dash=True), help="The file to write.")
 @click.option("--all-to", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+@click.option("--force", is_flag=True, help="With -o: replace a file that is there with other content.")
 @click.option("--attachments", is_flag=True, help="With --all-to: also the files that these messages name.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -262,13 +264,14 @@ def save_command(
     ids: tuple[str, ...],
     target: Path | None,
     all_to: Path | None,
+    force: bool,
     attachments: bool,
     wants_json: bool,
 ) -> None:
     """Save one file or message as a file, or several into a folder. Without an ID, --all-to saves all that is new.
 
     Names that come from peers are never paths: what is unsafe in them is replaced. A file that is there already with
-    the same content is left alone; one with other content is never overwritten in a folder.
+    the same content is left alone; one with other content is never overwritten, unless -o FILE comes with --force.
 
     \b
     Examples:
@@ -278,6 +281,8 @@ def save_command(
     """
     if (target is None) == (all_to is None) or (target is not None and len(ids) != 1):
         raise Misused("give one ID with -o FILE, or any number with --all-to DIR")
+    if force and target is None:
+        raise Misused("--force goes with -o FILE; in a folder nothing is ever replaced")
     if attachments and not (ids and all_to):
         raise Misused("--attachments goes with IDs and --all-to DIR")
     saved: list[dict[str, str]] = []
@@ -291,7 +296,7 @@ def save_command(
         for listed in chosen:
             if target is not None:
                 path = target
-                write_file(target, output.counted(node.content(listed), progress))
+                write_to(target, partial(_parts, node, listed, progress), force=force)
             else:
                 assert all_to is not None
                 if (listed.lacking or listed.gone) and not ids:
@@ -304,3 +309,7 @@ def save_command(
     elif target is None:
         for each in saved:
             click.echo(printable(each["path"], 4_096))
+
+
+def _parts(node: Node, listed: Listed, progress: Callable[[int], None]) -> Iterator[bytes]:
+    return output.counted(node.content(listed), progress)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
+from paquebot import lookup, records
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.cli.resources import names_of
 from paquebot.cli.writing import read_bounded
 from paquebot.display import printable
-from paquebot.errors import Misused
 from paquebot.protocol.encoding import short
 from paquebot.protocol.limits import CONTAINER_BYTES_MAX
 from paquebot.protocol.published import URIS
@@ -81,19 +81,16 @@ def list_schemas(setting: Setting, everything: bool, wants_json: bool) -> None:
 
 
 @schema_command.command("show")
-@click.argument("uri", metavar="URI")
+@click.argument("name", metavar="SCHEMA")
 @click.pass_obj
-def show(setting: Setting, uri: str) -> None:
-    """Print the JSON Schema that URI names; an ID will do, or its beginning.
+def show(setting: Setting, name: str) -> None:
+    """Print a JSON Schema. SCHEMA is its URI, its ID or the beginning of it, or its title.
 
     \b
     Examples:
       paquebot schema show 3fa29c81b2
-      paquebot schema show sdmp://1Zy3…/5w4I… > reading.schema.json
+      paquebot schema show "Water level" > reading.schema.json
     """
     with setting.look() as node:
-        known = next((each for each in URIS.values() if each == uri), None) or node.find(uri).uri
-        text = node.view.schema(known)
-    if text is None:
-        raise Misused(f"{uri} is no schema")
+        text = records.schema_text(node.view, lookup.schema(node.view, name), own=True)
     click.echo(json.dumps(json.loads(text), ensure_ascii=True, indent=2))

@@ -50,7 +50,12 @@ def read_bounded(file: Path, most: int) -> bytes:
 )
 @click.option("--supersedes", metavar="ID", default="", help="What of yours this replaces.")
 @click.option("--expires", metavar="DATE", default="", help="When this stops being of use, such as 2027-01-31.")
-@click.option("--schema", "uri", metavar="URI", help="FILE is a JSON object to be published as a record under it.")
+@click.option(
+    "--schema",
+    "uri",
+    metavar="SCHEMA",
+    help="FILE is a JSON object, to be published as a record under this schema: its URI, ID or title.",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def publish_command(
@@ -82,7 +87,7 @@ def publish_command(
       tar c logs | paquebot publish - --filename logs.tar
       paquebot publish --message "As promised" --attach map.png --attach notes.txt --reply-to 3fa29c81b2
       paquebot publish --to Bob --to Carol --message "Only for you two"
-      paquebot publish --schema sdmp://1Zy3…/5w4I… reading.json
+      paquebot publish --schema "Water level" reading.json
     """
     if (message is None) == (not files):
         raise Misused("give either files or --message TEXT")
