@@ -96,7 +96,7 @@ class Passphrases:
         match which:
             case Which.EXPORT:
                 return (
-                    "an export is locked by a passphrase; give it by --export-passphrase-fd N, e.g. 9</root/export-pass"
+                    "an export is locked by a passphrase; give it by --export-passphrase-fd N, e.g. 9</etc/export-pass"
                 )
             case Which.USER:
                 return (

@@ -51,7 +51,7 @@ def export_command(
     \b
     Examples:
       paquebot export /media/stick/alice.export
-      paquebot export backup-$(date +%F) --export-passphrase-fd 9 9</root/export-pass    (for cron)
+      paquebot export backup-$(date +%F) --export-passphrase-fd 9 9</etc/export-pass    (for cron)
       paquebot export letters --no-secrets
     """
     if no_secrets and secrets_only:
@@ -131,7 +131,7 @@ def import_command(
     \b
     Examples:
       paquebot import /media/stick/alice.export
-      paquebot --home /srv/alice import alice.export --export-passphrase-fd 9 9</root/export-pass
+      paquebot --home /srv/alice import alice.export --export-passphrase-fd 9 9</etc/export-pass
     """
     passphrases = setting.passphrases(export_fd=fd)
     fresh = not homes.holds_node(setting.home)

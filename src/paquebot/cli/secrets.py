@@ -117,7 +117,7 @@ def passphrase_command(setting: Setting, remove: bool, user: bool, new_fd: int |
     Examples:
       paquebot key passphrase                         asks for the old one and, twice, for the new one
       paquebot key passphrase --user                  a second one for the user key, which is seldom needed
-      paquebot key passphrase --new-fd 9 9</root/pass
+      paquebot key passphrase --new-fd 9 9</etc/pass
       paquebot key passphrase --remove
     """
     if remove and new_fd is not None:
