@@ -134,6 +134,39 @@ def test_letters_on_a_stick_do_not_hold_up_the_mail():
     assert [letter for letter, _ in alice.poll(MAIL, now)]
 
 
+def test_what_comes_when_its_sender_waits_for_it_no_more_is_not_acknowledged():
+    """Found by seed 152, where a slow post brought all that a storm had held up: each piece cost a letter."""
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob, MAIL)
+    alice.say("once", now=now)
+    stragglers = [bundle for _, bundle in alice.poll(MAIL, now)]
+    for day in range(1, 4):  # it is planned again, and comes
+        later = Millis(now + day * DAY_MS)
+        carry(alice, bob, MAIL, later)
+        carry(bob, alice, MAIL, later)
+    assert bob.texts() == {"once"}
+
+    for straggler in stragglers:
+        assert straggler.to[0].sequence < bob.peer(alice).floor
+        for _ in range(2):
+            bob.receive(straggler, alice, MAIL, later)
+            assert not bob.poll(MAIL, later)
+
+
+def test_a_restored_node_that_counts_anew_is_acknowledged():
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob, MAIL)
+    bob.receive(alice.bundle(bob, now=now), alice, MAIL, now)  # number 1001
+    low = alice.bundle(bob, bundles.Verbatim(alice.message("again").encode()), now=Millis(now + 1))
+    header = replace(low.to[0], sequence=900, floor=900)
+    last = replace(alice.bundle(bob, now=now), to=(replace(low.to[0], sequence=1002, floor=1002),))
+    bob.receive(last, alice, MAIL, now)
+
+    bob.receive(replace(low, to=(header,)), alice, MAIL, Millis(now + 1))
+
+    assert bob.poll(MAIL, Millis(now + 1))
+
+
 def test_letters_are_cut_to_what_the_link_takes():
     alice, _ = friends("alice", "bob")
     alice.say(*(f"{n} " + "x" * 10_000 for n in range(30)))

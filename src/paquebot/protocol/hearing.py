@@ -9,6 +9,7 @@ from typing import assert_never
 
 from paquebot.errors import BadSignature, BrokenChain, Malformed, NotPermitted, Refused, Revoked
 from paquebot.protocol import (
+    acknowledging,
     admission,
     asking,
     clear,
@@ -101,15 +102,14 @@ class Hearing:
 def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis) -> Effects:
     """Decide about an envelope that a pinned peer addressed to us as *to* and sealed when its clock showed *sealed*."""
     view, now, peer = hearing.view, hearing.now, hearing.peer
-    eliciting = not all(isinstance(part, Tally | Outcome | Introduction | Advert | Unknown) for part in bundle.parts)
-    owes_ack = peer.owes_ack or (eliciting and not hearing.link.shows_tokens)
+    awaited = acknowledging.awaited(view, peer, bundle, to, sealed)
+    owes_ack = peer.owes_ack or (awaited and not hearing.link.shows_tokens)
     if view.seen(bundle.id):
         if owes_ack != peer.owes_ack:
             yield SavePeer(replace(peer, owes_ack=owes_ack))
         yield Tell("duplicate", bundle.id.hex(), "envelope")
         return
-    # A number that was used before, for another envelope, is used again by a node that was restored from a backup.
-    restored = to.sequence in view.received(peer.node, to.sequence)
+    restored = acknowledging.restored(view, peer, bundle, to)
     clock = view.clock()
     learned = clock.learn(sealed, wall)
     if learned != clock:

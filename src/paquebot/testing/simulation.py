@@ -385,8 +385,7 @@ class Simulation:
             vain = self.profile.disk == "forgets" or self.profile.council
             assert vain or not (plan.requests or plan.wants) or self.hopes(plan), f"asked for after the end: {plan}"
         pairs = len(self.houses) * (len(self.houses) - 1)
-        most = 12 if self.profile.disk == "forgets" or self.profile.grants else 3
-        assert len(sent) <= most * pairs * (QUIET_DAYS + 1), f"{len(sent)} letters and nothing to say"
+        assert len(sent) <= 3 * pairs * (QUIET_DAYS + 1), f"{len(sent)} letters and nothing to say"
 
     def hopes(self, plan: Plan) -> bool:
         """Return whether *plan* asks for what is lost for good: never, in this village."""
