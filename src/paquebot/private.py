@@ -9,7 +9,7 @@ from typing import Any
 
 from paquebot.errors import Malformed, NotForUs, Refused
 from paquebot.protocol import privacy
-from paquebot.protocol.effects import Effects, NoteClosed, NoteReaders
+from paquebot.protocol.effects import Effects, Keep, NoteClosed, NoteReaders
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
@@ -161,8 +161,10 @@ class Privacy:
                 continue
             wraps = Wraps.make(content, self._points(nodes), raw(name), self._entropy)
             draft = Draft(schemas=(WRAP,), fields={WRAP: {"resource": name, **_entries(wraps)}})
-            yield from engine.publish([draft], wall)
-            yield NoteReaders(name, (), nodes)
+            for effect in engine.publish([draft], wall):
+                yield effect
+                if isinstance(effect, Keep):
+                    yield NoteReaders(name, (), nodes, by=effect.kept.signed.id)
 
 
 def _entries(wraps: Wraps) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Reach(Enum):
     HANDED = "handed to a carrier"
     STORED = "stored by the peer"
     APPLIED = "applied by the peer"
+    CARRIED = "carried by the peer, which cannot read it as far as is known here"
     WITHHELD = "withheld: the peer may not read"
 
 
@@ -62,12 +63,16 @@ class PeerStatus:
     state: str
     """``set apart``, ``revoked``, ``ended``, ``withheld``, ``unknown``, ``behind``, ``ahead`` or ``in sync``."""
     published: int
-    """How many things we published for people; the next four say how many of them got at least so far."""
+    """How many things we published that it can read; the next four say how many of them got at least so far."""
     announced: int
     """Named to the peer, or about to be, by a carrier; what is large follows when it asks."""
     handed: int
     stored: int
     applied: int
+    sealed: int
+    """How many private things we published that it cannot read, and only carries for others."""
+    carried: int
+    """How many of those it has."""
     heard_lines: int
     lacking_lines: int
     """Lines of its journal whose resources are accepted here and not here completely."""
@@ -80,7 +85,7 @@ class PeerStatus:
     untold: int
     """Our lines that decide about other resources, such as revocations, and are not known to have come to it."""
     waits_since: Millis
-    """When the oldest of those things was published that the peer may read and has not applied, or is untold."""
+    """When the oldest of those things was published that the peer can read and has not applied, or is untold."""
     retry_at: Millis
     given_up: tuple[GivenUp, ...]
     met_limits_at: Millis
@@ -190,6 +195,11 @@ class _Reached:
     stored: Ranges
     applied: Ranges
 
+    def without(self, numbers: Ranges) -> _Reached:
+        """Return the same of all others than *numbers*."""
+        stages = (self.announced, self.handed, self.stored, self.applied)
+        return _Reached(*(stage - numbers for stage in stages))
+
 
 def _reached(view: SqliteView, peer: Peer, ours: _Ours) -> _Reached:
     """Return what there is evidence for: a line alone says nothing about what it names."""
@@ -219,7 +229,9 @@ def _numbers(view: SqliteView, names: Iterable[ResourceId]) -> Ranges:
 
 
 def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStatus:
-    reached, lacking, untold = _reached(view, peer, ours), _lacking(view, peer), _untold(view, peer)
+    lacking, untold = _lacking(view, peer), _untold(view, peer)
+    everything, closed = _reached(view, peer, ours), ours.numbers & view.closed_to(peer.node, peer.applied)
+    reached = everything.without(closed)
     tolds = [view.told(peer.node, medium) for medium in view.media(peer.node)]
     carriers: dict[str, list[Millis]] = {}
     for letter in view.letters(peer.node):
@@ -229,12 +241,14 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         name=peer.name,
         user=peer.user,
         node=peer.node,
-        state=_state(peer, ours.numbers - reached.applied | untold, lacking),
-        published=len(ours.numbers),
+        state=_state(peer, ours.numbers - everything.applied | untold, lacking),
+        published=len(ours.numbers - closed),
         announced=len(reached.announced),
         handed=len(reached.handed),
         stored=len(reached.stored),
         applied=len(reached.applied),
+        sealed=len(closed),
+        carried=len(everything.stored & closed),
         heard_lines=peer.heard,
         lacking_lines=len(lacking),
         missing_envelopes=len(peer.missing),
@@ -242,7 +256,7 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         added=peer.added,
         heard_at=sign_of_life(view, peer),
         untold=len(untold),
-        waits_since=_waits_since(view, peer, ours, reached, untold),
+        waits_since=_waits_since(view, peer, ours, closed | reached.applied, untold),
         retry_at=max((told.retry_at for told in tolds), default=Millis(0)),
         met_limits_at=view.account(peer.node).met,
         held_until=view.account(peer.node).hold,
@@ -258,8 +272,8 @@ def _untold(view: SqliteView, peer: Peer) -> Ranges:
     return Ranges.numbers(line.number for run in found.runs for line in view.own_lines(*run) if line.mine)
 
 
-def _waits_since(view: SqliteView, peer: Peer, ours: _Ours, reached: _Reached, untold: Ranges) -> Millis:
-    waiting = ours.numbers - reached.applied if peer.reads else Ranges()
+def _waits_since(view: SqliteView, peer: Peer, ours: _Ours, settled: Ranges, untold: Ranges) -> Millis:
+    waiting = ours.numbers - settled if peer.reads else Ranges()
     times = [ours.published[number] for number in waiting]
     lines = (line for run in untold.runs for line in view.own_lines(*run))
     found = (view.listing(line.entry.resource) for line in lines)
@@ -311,7 +325,10 @@ def reached_by(view: SqliteView, listed: Listed) -> dict[str, Reach]:
 def reach(view: SqliteView, listed: Listed) -> dict[Fingerprint, Reach]:
     """Return how far something that our user published has got, by peer."""
     ours = _Ours.of(view, {listed.number: listed.received})
-    return {peer.node: _reach(peer, _reached(view, peer, ours)) for peer in view.peers()}
+    return {
+        peer.node: _reach(peer, _reached(view, peer, ours), view.closed_to(peer.node, peer.applied))
+        for peer in view.peers()
+    }
 
 
 def sign_of_life(view: SqliteView, peer: Peer) -> Millis:
@@ -320,8 +337,10 @@ def sign_of_life(view: SqliteView, peer: Peer) -> Millis:
     return max(peer.seen_at, *seen, Millis(0))
 
 
-def _reach(peer: Peer, one: _Reached) -> Reach:
-    """How far one thing has got."""
+def _reach(peer: Peer, one: _Reached, closed: Ranges) -> Reach:
+    """How far one thing has got; whoever cannot read what it has got only carries it."""
+    if one.stored & closed:
+        return Reach.CARRIED
     if one.applied:
         return Reach.APPLIED
     if one.stored:

@@ -9,6 +9,7 @@ from typing import Any
 from paquebot.protocol import evidence, mailing
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.privacy import ENCRYPTED, SEALED
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis, format_time
 from paquebot.protocol.state import Letter, Peer
@@ -23,6 +24,10 @@ class Tick:
     peer: str
     node: Fingerprint
     reach: Reach
+    reads: bool | None
+    """Whether the peer can read it; None if that is not known here."""
+    meant: bool
+    """Its user is one of those for whom it is."""
     handed_at: Millis
     """When a carrier took the body, all of it, for the last time."""
     handed_where: str
@@ -74,11 +79,13 @@ def _tick(view: SqliteView, listed: Listed, peer: Peer, got: Reach) -> Tick:
     answered = {number for letter in letters for number in letter.plan.replies}
     code, detail = next(((code, why) for name, code, why in view.outcomes(peer.node) if name == listed.id), ("", ""))
     told = [view.told(peer.node, medium) for medium in view.media(peer.node)]
-    has = got in (Reach.STORED, Reach.APPLIED)
+    has = got in (Reach.STORED, Reach.APPLIED, Reach.CARRIED)
     return Tick(
         peer=peer.name,
         node=peer.node,
         reach=got,
+        reads=_reads(view, listed, peer),
+        meant=(for_whom := view.opened(listed.id)) is None or peer.user in for_whom,
         handed_at=handed.at if handed else max((each.handed_at or Millis(0) for each in letters), default=Millis(0)),
         handed_where=handed.where if handed else next((each.where for each in letters), ""),
         read_back=handed is not None and handed.stage == evidence.READ_BACK,
@@ -93,6 +100,12 @@ def _tick(view: SqliteView, listed: Listed, peer: Peer, got: Reach) -> Tick:
         heard_at=sign_of_life(view, peer),
         retry_at=max((each.retry_at for each in told), default=Millis(0)),
     )
+
+
+def _reads(view: SqliteView, listed: Listed, peer: Peer) -> bool | None:
+    if listed.kind in (SEALED, ENCRYPTED):
+        return None  # another node of our user's sealed it, and not to this one
+    return listed.number not in view.closed_to(peer.node, peer.applied)
 
 
 def _latest(learned: Iterable[Reached], *stages: str) -> Reached | None:

@@ -50,16 +50,22 @@ def _of_things(home: Home, view: SqliteView, node: str, other: Home, theirs: Sql
             if tick.node != node:
                 continue
             has = theirs.complete(listed.id)
+            private = view.opened(listed.id) is not None
+            reads = not private or theirs.opened(listed.id) is not None or bool(theirs.unopened())
             knows = has or theirs.has(listed.id) or theirs.held(listed.id) or theirs.fate(listed.id) is not None
             name = f"{home.name} says that {other.name} has {tick.reach.name.lower()} {listed.title or listed.id[:10]}"
             match tick.reach.name:
+                case "APPLIED" if not reads:
+                    yield f"{name}, which it cannot read"
+                case "CARRIED" if theirs.opened(listed.id) is not None and tick.meant and theirs.complete(listed.id):
+                    yield f"{name}, which it reads"
                 case "APPLIED" if not has:
                     yield f"{name}, which it has not"
-                case "STORED" if not knows:
+                case "STORED" | "CARRIED" if not knows:
                     yield f"{name}, of which it knows nothing"
                 case "HANDED" if not tick.handed_at and not tick.outcome:
                     yield f"{name}, and cannot say when it was handed over"
-                case "APPLIED" | "STORED" if not tick.stored_at:
+                case "APPLIED" | "STORED" | "CARRIED" if not tick.stored_at:
                     yield f"{name}, and cannot say since when"
 
 

@@ -4,6 +4,10 @@ import json
 import shutil
 
 import pytest
+from tests.e2e.conftest import Home
+
+from paquebot.keychain import USER_KEY
+from paquebot.node import Node
 
 DAY_MS = 86_400_000
 START = 1_800_000_000_000
@@ -160,3 +164,66 @@ def test_a_private_thing_names_its_readers(dated, stick):
     assert alice.json("status", note)[0]["readers"] == ["Bob"]
     assert "private: for Bob" in alice.out("status", note)
     assert alice.json("status", alice.say("for all"))[0]["readers"] is None
+
+
+def test_who_carries_a_private_thing_gives_no_tick_that_it_was_read(make, meet, stick):
+    """Carol holds what is for Bob, and neither she, the log, monitoring nor a count says that somebody has read it."""
+    alice, bob, carol = (make(name, clock=START) for name in ("Alice", "Bob", "Carol"))
+    meet(alice, bob, carol)
+    for home in (alice, bob, carol, alice):
+        home.sync(stick)
+    note = alice.say("for Bob", "--to", "Bob", "--title", "Whisper")
+    waiting = {each["peer"]: each["words"] for each in alice.json("status", note)[0]["peers"]}
+    assert waiting["Bob"] == "waiting for a carrier"
+    assert waiting["Carol"] == "waiting for a carrier; to be carried by Carol, who cannot read it"
+
+    for home in (alice, carol, alice):
+        home.sync(stick)
+
+    bobs, carols = sorted(alice.json("status", note)[0]["peers"], key=lambda each: each["peer"])
+    assert (bobs["reach"], bobs["reads"], bobs["meant"]) == ("handed", True, True)
+    assert (carols["reach"], carols["reads"], carols["meant"]) == ("carried", False, False)
+    assert carols["applied_at"] is None
+    assert "Carol: carried by Carol, who cannot read it, as it let us know" in alice.out("status", note)
+    assert "Carol: carried by the peer, which cannot read it" in alice.out("show", note)
+    counts = [alice.peer("Carol")[key] for key in ("published", "handed", "stored", "applied", "sealed", "carried")]
+    assert counts == [0, 0, 0, 0, 1, 1]
+    assert "carries 1 of 1 private thing to which it has no key" in (said := alice.out("status"))
+    assert "nothing published here yet" not in said
+    assert alice.json("log", "--kind", "applied") == []
+    at(8, alice)
+    assert "1 for Bob since 8d" in (said := alice.out("status", "--check", "max-waiting=7d", code=2))
+    assert "Carol" not in said
+
+    for home in (bob, alice):
+        home.sync(stick)
+    bobs, carols = sorted(alice.json("status", note)[0]["peers"], key=lambda each: each["peer"])
+    assert (bobs["reach"], carols["reach"]) == ("applied", "carried")
+    assert [each["peer_name"] for each in alice.json("log", "--kind", "applied")] == ["Bob"]
+    alice.run("status", "--check", "max-waiting=7d")
+
+
+def test_a_later_node_of_a_reader_has_read_nothing_before_its_key_came(make, meet, stick, tmp_path, monkeypatch):
+    alice, bob = make("Alice"), make("Bob")
+    meet(alice, bob)
+    note = alice.say("for Bob", "--to", "Bob")
+    later = Home(tmp_path / "Later", "Later")
+    with Node(bob.path) as node:
+        Node.create(later.path, "Later", user=node.keys.private_key(USER_KEY))
+    meet(alice, later)
+
+    def told_of_later():
+        return next(each for each in alice.json("status", note)[0]["peers"] if each["peer"] == "Later")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("paquebot.private.Privacy.wrap_missing", lambda *_: iter(()))
+        for home in (later, alice, later, alice):
+            home.sync(stick)
+    assert told_of_later()["words"].startswith("carried by Later, who has no key to it yet, as it let us know")
+    alice.sync(stick)
+    assert told_of_later()["reach"] == "carried", "its key lies on the stick"
+    later.sync(stick)
+    assert later.texts() == ["for Bob"]
+    alice.sync(stick)
+    assert told_of_later()["reach"] == "applied"
+    assert [each["peer_name"] for each in alice.json("log", "--kind", "applied")] == ["Later"]

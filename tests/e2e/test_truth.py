@@ -26,9 +26,12 @@ def test_what_each_status_says_is_so_at_every_step(make, meet, tmp_path, seed):
 
     for step in range(STEPS):
         home, stick = dice.choice(homes), dice.choice(sticks)
-        match dice.choice(["say", "large", "sync", "sync", "sync", "sync", "lose", "damage"]):
+        match dice.choice(["say", "whisper", "large", "sync", "sync", "sync", "sync", "lose", "damage"]):
             case "say":
                 home.say(f"note {step}", "--title", f"note {step}")
+            case "whisper":
+                other = dice.choice([each for each in homes if each is not home])
+                home.say(f"note {step}", "--title", f"note {step}", "--to", other.name)
             case "large":
                 (tmp_path / f"file {step}").write_bytes(dice.randbytes(dice.choice([40_000, 1_200_000])))
                 home.run("publish", tmp_path / f"file {step}", "--title", f"file {step}")

@@ -32,9 +32,9 @@ def status_command(
 ) -> int:
     """Say how far everything has got, and what a person should look at; or with IDs, how far these have got.
 
-    For each peer three ticks: how many of the things we published a carrier has taken whole, the peer has stored,
-    and the peer has applied. Each is told only on evidence; with an ID, the evidence is told too. It takes no lock:
-    it can be asked while a sync runs.
+    For each peer three ticks: how many of the things we published for it a carrier has taken whole, the peer has
+    stored, and the peer has applied. Each is told only on evidence; with an ID, the evidence is told too. What is
+    private to others, and a peer merely carries, is told apart. It takes no lock: it can be asked while a sync runs.
 
     \b
     --check prints one line and exits with 0 if all is well, 1 if a person should look (something set aside, a
@@ -178,6 +178,8 @@ def _progress(tick: Tick, now: Millis) -> str:
             return f"applied by the peer{said}"
         case Reach.STORED:
             return f"stored by the peer{shown}{told}"
+        case Reach.CARRIED:
+            return f"carried by {tick.peer}, {_unread(tick)}{shown}{told}"
         case Reach.HANDED if tick.on_the_way or not tick.outcome:
             return f"handed to {handed}{told}"
         case Reach.HANDED:
@@ -190,11 +192,18 @@ def _progress(tick: Tick, now: Millis) -> str:
             return f"{tick.reach.value}{told}"
 
 
+def _unread(tick: Tick) -> str:
+    """What is to be said of somebody who is not known to read it."""
+    if tick.reads is None:
+        return "who may or may not be able to read it"
+    return "who has no key to it yet" if tick.meant else "who cannot read it"
+
+
 def _outlook(tick: Tick, now: Millis) -> list[str]:
     """What is to be expected of the peer, unless it has everything, or gets nothing."""
-    if tick.reach in (Reach.APPLIED, Reach.STORED, Reach.WITHHELD):
+    if tick.reach in (Reach.APPLIED, Reach.STORED, Reach.CARRIED, Reach.WITHHELD):
         return []
-    said = []
+    said = [] if tick.reads else [f"to be carried by {tick.peer}, {_unread(tick)}"]
     if not tick.heard_at:
         said.append("no sign of life yet")
     elif tick.heard_at < tick.handed_at:
@@ -252,9 +261,12 @@ def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
         click.echo(f"{printable(peer.name)}: {printable('; '.join(peer.restored))}.")
         return
     click.echo(f"{printable(peer.name)}: {STATES[peer.state]}; {heard}")
-    if not peer.published:
+    if not (peer.published or peer.sealed):
         click.echo("  nothing published here yet")
     ticks = ("", "", "") if plain else ("✓   ", "✓✓  ", "✓✓✓ ")
+    if peer.sealed:
+        private = output.count(peer.sealed, "private thing")
+        click.echo(f"  carries {peer.carried} of {private} to which it has no key")
     counts = (peer.handed, peer.stored, peer.applied)
     stages = ("handed to a carrier", "stored by the peer", "applied by the peer")
     for tick, count, what in zip(ticks, counts, stages, strict=True) if peer.published else ():

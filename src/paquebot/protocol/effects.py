@@ -413,6 +413,8 @@ class NoteReaders:
     resource: ResourceId
     users: tuple[Fingerprint, ...]
     nodes: tuple[Fingerprint, ...]
+    by: ResourceId | None = None
+    """The ``wrap`` that holds the nodes' keys; None if the resource itself does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Kind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     """A peer has heard lines of our journal."""
     APPLIED = "applied"
-    """A peer says that it holds something of ours completely."""
+    """A peer says that it holds something of ours completely, and it can read it."""
     REFUSED = "refused"
     """A peer says that it rejected or declined something of ours."""
     SET_ASIDE = "set-aside"

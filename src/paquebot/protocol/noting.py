@@ -133,9 +133,14 @@ def _saved(view: View, old: Peer | None, peer: Peer, now: Millis) -> Effects:
         yield Note(Kind.HEARD_AGAIN, now, None, peer.node)
     if lines := peer.acked - old.acked:
         yield Note(Kind.ACKNOWLEDGED, now, None, peer.node, f"our lines up to {lines.last}")
-    if applied := peer.applied - old.applied:
-        for name in _shown(view, applied):
+    if peer.applied - old.applied:
+        for name in _shown(view, _readable(view, peer) - _readable(view, old)):
             yield Note(Kind.APPLIED, now, name, peer.node)
+
+
+def _readable(view: View, peer: Peer) -> Ranges:
+    """Those of our lines whose resources *peer* has applied and, if they are private, can read."""
+    return peer.applied - view.closed_to(peer.node, peer.applied)
 
 
 def _shown(view: View, lines: Ranges) -> Iterable[ResourceId]:

@@ -17,6 +17,7 @@ from paquebot.protocol.keys import Announcement
 from paquebot.protocol.limits import BUNDLE_BYTES_AIM, DAY_MS, SILENCE_FACTOR
 from paquebot.protocol.past import PastView
 from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.readership import ReadershipView
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.strangers import Invite, Join, Pending, Verified
@@ -300,7 +301,7 @@ class Link:
         return max(DAY_MS, SILENCE_FACTOR * self.latency_ms)
 
 
-class View(PastView, AuthorityView, Protocol):
+class View(PastView, AuthorityView, ReadershipView, Protocol):
     """A read-only look at what one node of a store knows."""
 
     def local(self) -> Local:
@@ -374,24 +375,6 @@ class View(PastView, AuthorityView, Protocol):
 
     def announcement(self, node: Fingerprint) -> Announcement | None:
         """Return the latest envelope keys that a node announced."""
-
-    def announcers(self, user: Fingerprint) -> Sequence[Fingerprint]:
-        """Return the nodes that announced envelope keys on behalf of *user*."""
-
-    def unopened(self) -> Sequence[ResourceId]:
-        """Return the private resources, and keys to some, that are held and were not tried yet, oldest first."""
-
-    def opened(self, resource: ResourceId) -> tuple[Fingerprint, ...] | None:
-        """Return the users for whom an opened private resource is, as far as known; None if it is none."""
-
-    def keys_to(self, resource: ResourceId) -> Sequence[ResourceId]:
-        """Return the first ``wrap`` resources for *resource* that were noted and are by its own user, in order."""
-
-    def audiences(self) -> Sequence[Fingerprint]:
-        """Return the users for whom something private of ours is."""
-
-    def unreadable(self, user: Fingerprint, node: Fingerprint, limit: int) -> Sequence[ResourceId]:
-        """Return opened private resources of ours for *user* to which *node* has no key, oldest first."""
 
     def schema(self, uri: str) -> str | None:
         """Return the text of the JSON Schema published under *uri*."""

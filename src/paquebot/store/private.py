@@ -10,6 +10,7 @@ from typing import Any
 from paquebot.protocol.effects import NoteClosed, NoteOpened, NoteReaders
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.limits import WRAPS_TRIED_MAX
+from paquebot.protocol.ranges import Ranges
 
 
 class PrivateView:
@@ -86,6 +87,27 @@ class PrivateView:
         )
         return [ResourceId(b64(row[0])) for row in rows]
 
+    def closed_to(self, node: Fingerprint, applied: Ranges) -> Ranges:
+        """Return our lines that name private things of our user's which *node* cannot read, as far as known here."""
+        rows = self._all(
+            "SELECT thing.number, readable.wrap, wrap.number FROM"
+            " (SELECT resource.node, id, number, author FROM opened CROSS JOIN resource"
+            " ON resource.node = opened.node AND id = opened.resource WHERE opened.node = ?1"
+            " UNION ALL SELECT node, id, number, author FROM resource"
+            " WHERE node = ?1 AND kind IN ('sealed', 'encrypted')"
+            ") AS thing LEFT JOIN readable ON readable.node = ?1 AND readable.reader = ?2"
+            " AND readable.resource = thing.id"
+            " LEFT JOIN resource AS wrap ON wrap.node = ?1 AND wrap.id = readable.wrap WHERE thing.author = ?3",
+            self.party(node),
+            self.user,
+        )
+        return Ranges.numbers(number for number, key, wrap in rows if not _has_key(key, wrap, applied))
+
+
+def _has_key(key: bytes | None, wrap: int | None, applied: Ranges) -> bool:
+    """Whether a key went with the thing itself, or in the *wrap* of that number, which is *applied*."""
+    return key == b"" or (key is not None and wrap is not None and wrap in applied)
+
 
 def note(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened | NoteClosed | NoteReaders) -> None:
     """Carry out an effect that is about private resources."""
@@ -96,9 +118,9 @@ def note(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened | NoteClo
         case NoteClosed(_, of):
             row = (view.user, view.node, name, raw(of) if of else b"")
             db.execute("INSERT OR IGNORE INTO closed (user, node, resource, of) VALUES (?, ?, ?, ?)", row)
-        case NoteReaders(_, users, nodes):
-            _note_names(db, view, "audience", name, users)
-            _note_names(db, view, "readable", name, nodes)
+        case NoteReaders(_, users, nodes, by):
+            _note_readers(db, view, name, users)
+            _note_keys(db, view, name, nodes, raw(by) if by else b"")
 
 
 def _note_opened(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened) -> None:
@@ -115,9 +137,17 @@ def _note_opened(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened) 
     )
 
 
-def _note_names(db: sqlite3.Connection, view: PrivateView, table: str, resource: bytes, names: Iterable[str]) -> None:
-    for name in names:
+def _note_readers(db: sqlite3.Connection, view: PrivateView, resource: bytes, users: Iterable[str]) -> None:
+    for name in users:
         db.execute(
-            f"INSERT OR IGNORE INTO {table} (user, node, reader, resource) VALUES (?, ?, ?, ?)",  # noqa: S608 our own names
+            "INSERT OR IGNORE INTO audience (user, node, reader, resource) VALUES (?, ?, ?, ?)",
             (view.user, view.node, view.party(name, create=True), resource),
+        )
+
+
+def _note_keys(db: sqlite3.Connection, view: PrivateView, resource: bytes, nodes: Iterable[str], wrap: bytes) -> None:
+    for name in nodes:
+        db.execute(
+            "INSERT OR IGNORE INTO readable (user, node, reader, resource, wrap) VALUES (?, ?, ?, ?, ?)",
+            (view.user, view.node, view.party(name, create=True), resource, wrap),
         )

@@ -19,7 +19,7 @@ from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
 from paquebot.protocol.limits import WRAPS_TRIED_MAX
-from paquebot.protocol.privacy import CLOSED_KINDS
+from paquebot.protocol.privacy import CLOSED_KINDS, ENCRYPTED, SEALED
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, SignedObject, schema_in
 from paquebot.protocol.stamp import Clock, Millis, Stamp
@@ -364,6 +364,17 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
         held = (name for who, name in t.audience if who == user and name in t.rows and not t.rows[name].gone)
         names = [name for name in held if (node, name) not in t.readable]
         return sorted(names, key=lambda name: t.rows[name].number)[:limit]
+
+    def closed_to(self, node: Fingerprint, applied: Ranges) -> Ranges:
+        t = self._tables
+        found = []
+        for name, row in t.rows.items():
+            private = name in t.opened or row.kept.kind in (SEALED, ENCRYPTED)
+            if private and row.kept.user == self.local().user:
+                wrap = t.readable.get((node, name))
+                lacks_wrap = wrap is not None and (wrap not in t.rows or t.rows[wrap].number not in applied)
+                found += [row.number] if (node, name) not in t.readable or lacks_wrap else []
+        return Ranges.numbers(found)
 
     def schema(self, uri: str) -> str | None:
         if (ours := schema.published(uri)) is not None:

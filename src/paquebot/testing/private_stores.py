@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from paquebot.protocol.effects import Effect, Keep, KnowAnnouncement, NoteClosed, NoteOpened, NoteReaders
+from paquebot.protocol.ranges import Ranges
 from paquebot.testing.examples import OTHER, PEER, WRITER, AnyStore, Cut, cut, resource
 
 
@@ -79,6 +80,25 @@ class PrivatePromises:
         store.commit([NoteReaders(names[0], (), (OTHER,)), NoteReaders(names[0], (), (OTHER,))])
         assert list(store.view.unreadable(WRITER, OTHER, 9)) == names[1:2]
         assert list(store.view.unreadable(OTHER, PEER, 9)) == names[2:]
+
+    def test_it_knows_which_of_ours_a_node_cannot_read(self, tmp_path: Path) -> None:
+        """A key that went later counts once the node has the wrap that holds it; what is others' is no matter."""
+        store = self.begin(tmp_path)
+        us = store.view.local().user
+        for each, kind, user in (("a", "sealed", us), ("b", "sealed", us), ("w", "wrap", us), ("c", "sealed", WRITER)):
+            effect = self.keep_closed(store, each, kind)
+            store.commit([replace(effect, kept=replace(effect.kept, user=user))])
+        one, two, wrap = (resource(each).id for each in "abw")
+        numbers = {name: next(n for _, n in store.view.naming(name)) for name in (one, two, wrap)}
+        both = Ranges.numbers([numbers[one], numbers[two]])
+        assert store.view.closed_to(PEER, Ranges()) == both
+        store.commit([NoteOpened(name, "message", readers=(OTHER,)) for name in (one, two)])
+        assert store.view.closed_to(PEER, both) == both
+        store.commit([NoteReaders(one, (OTHER,), (PEER,)), NoteReaders(two, (), (PEER,), by=wrap)])
+        store.commit([NoteReaders(one, (), (PEER,), by=wrap)])
+        assert store.view.closed_to(PEER, both) == Ranges.numbers([numbers[two]])
+        assert store.view.closed_to(PEER, both | Ranges.numbers([numbers[wrap]])) == Ranges()
+        assert store.view.closed_to(OTHER, both) == both
 
     def test_the_nodes_that_announced_keys_for_a_user(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

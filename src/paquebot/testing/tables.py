@@ -93,7 +93,7 @@ class Tables:
         """Those that were tried and are not for us; of a key, which resource it is for."""
         self.audience: dict[tuple[Fingerprint, ResourceId], bool] = {}
         """The users for whom a private resource of ours is."""
-        self.readable: dict[tuple[Fingerprint, ResourceId], bool] = {}
+        self.readable: dict[tuple[Fingerprint, ResourceId], ResourceId | None] = {}
         """The nodes that have a key to it."""
         self.reached: dict[int, ask.Reached] = {}
         """In the order in which it was learned."""
@@ -289,11 +289,11 @@ class Writer:
                 t.put(t.rows, name, replace(row, kept=replace(row.kept, **shown)))
             case ask.NoteClosed(_, of):
                 t.put(t.closed, name, t.closed.get(name, of))
-            case ask.NoteReaders(_, users, nodes):
+            case ask.NoteReaders(_, users, nodes, by):
                 for user in users:
                     t.put(t.audience, (user, name), True)
                 for node in nodes:
-                    t.put(t.readable, (node, name), True)
+                    t.put(t.readable, (node, name), t.readable.get((node, name), by))
 
     def _happened(self, effect: ask.Noting) -> None:
         t = self._tables
