@@ -101,9 +101,9 @@ def ordinary_days(world):
     assert sorted(office.texts()) == ["all beds taken", SECRET, "tide tables", "we sail on Monday"]
     assert not holds(ship, SECRET)
     assert not holds(clinic, "tide tables")
-    # The ship holds it, and says so. What became of it at the office nobody has told the clinic: nothing is claimed.
+    # The ship carries it, and says so. What became of it at the office nobody has told the clinic: nothing is claimed.
     (said,) = clinic.json("status", private)
-    assert {each["peer"]: each["reach"] for each in said["peers"]} == {"Ship": "applied", "Office": "handed"}
+    assert {each["peer"]: each["reach"] for each in said["peers"]} == {"Ship": "carried", "Office": "handed"}
 
 
 def a_backup_comes_back(world, tmp_path):
