@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paquebot import keychain, succession
@@ -58,7 +58,7 @@ def create(
 @contextmanager
 def empty(home: Path) -> Iterator[None]:
     """Hold *home* to make a node in it. Raise `Misused` if there is one, `Busy`, or `StoreCorrupt`."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make(home.absolute())
     with locked(home):
         _finish(home)
         if (home / KEYS).exists():
@@ -66,6 +66,15 @@ def empty(home: Path) -> Iterator[None]:
             raise Misused(f"{home} holds a node already")
         _clear(home)
         yield
+
+
+def _make(folder: Path) -> None:
+    """Make *folder*, and what leads to it, so that a power cut does not take it away."""
+    if not folder.parent.exists():
+        _make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(PermissionError):  # what is not ours to list was there before
+        sync_folder(folder.parent)
 
 
 def settle(home: Path, made: Path) -> None:
@@ -90,6 +99,8 @@ def check(home: Path) -> None:
     if not home.is_dir() or not ((home / KEYS).exists() or (home / _DRAFT).exists()):
         raise NotInitialised(f"there is no node in {home}")
     if not (home / STORE).exists() or (home / STORE).stat().st_size == 0:
+        if not (home / KEYS).exists():
+            raise NotInitialised(f"a node was being made in {home}, and that was cut off")
         raise StoreCorrupt(f"{home} holds the keys of a node, but its store is missing or empty; keep the keys")
 
 
@@ -146,6 +157,8 @@ def opened(home: Path) -> Iterator[Store]:
     check(home)
     with locked(home):
         _finish(home)
+        if not (home / KEYS).exists():
+            raise NotInitialised(f"a node was being made in {home}, and that was cut off")
         store = Store(home)
         try:
             with store.translated():

@@ -17,6 +17,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._settled: set[Path] = set()
 
     def put(self, data: bytes) -> bytes:
         """Store *data* durably and return its name. Storing it again costs a look. Raise `DiskFull`."""
@@ -34,9 +35,8 @@ class Blobs:
 
     def _write(self, path: Path, data: bytes) -> None:
         # The file is whole on the disk before it has its name, and its name is on the disk before anyone is told.
-        new = not path.parent.exists()
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._make(self._folder)
+        self._make(path.parent)
         draft = path.with_name(f".{path.name}.part")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -51,8 +51,13 @@ class Blobs:
             os.close(handle)
         draft.rename(path)
         sync_folder(path.parent)
-        if new:
-            sync_folder(path.parent.parent)
+
+    def _make(self, folder: Path) -> None:
+        """Make *folder* durably, once in each run: one that is there may be of a run that was cut off before it was."""
+        if folder not in self._settled:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+            self._settled.add(folder)
 
     def get(self, name: bytes) -> bytes | None:
         """Return the bytes called *name*, checked against it; None if they are not here or not whole."""
