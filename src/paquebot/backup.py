@@ -37,6 +37,7 @@ from paquebot.store.view import SqliteView
 from paquebot.vault import keystore, locking, stream
 
 HEAD = b"paquebot export 1\n"
+_FIRST = "manifest.json"
 _LINE_MAX = 4_096
 _COPY_BYTES = 256 * 1024
 _MEMBER = re.compile(
@@ -180,7 +181,7 @@ Member = tuple[str, "bytes | Path"]
 
 
 def _members(home: Path, copy: Path, store: Store, chain: Keychain, said: Manifest) -> Iterator[Member]:
-    yield "manifest.json", said.encode()
+    yield _FIRST, said.encode()
     if said.secrets:
         for name, what in secrets_in(chain).items():
             yield f"keys/{name}", _secret(chain, name, verbatim="own passphrase" in what)
@@ -314,14 +315,14 @@ def open_(file: BinaryIO, passphrase: Callable[[], bytes]) -> Export:
         cost = locking.Cost(said["n"], said["r"], said["p"])
         cost.check()
         key = locking.derive(passphrase(), bytes.fromhex(said["salt"]), cost)
+    reader = stream.Reader(file, key, head)
     try:
-        reader = stream.Reader(file, key, head)
         name, size = _next_member(reader)
     except Malformed:
-        if said:
-            raise WrongPassphrase("the passphrase of the export is wrong, or its beginning is damaged") from None
-        raise
-    if name != "manifest.json":
+        if said and not reader.seems_to_begin(f"{_FIRST} ".encode()):
+            raise WrongPassphrase("the passphrase of the export is wrong, or its very beginning is damaged") from None
+        raise Malformed("the export is damaged or cut off; take another copy of it") from None
+    if name != _FIRST:
         raise Malformed("the export does not begin by saying what it is")
     return Export(Manifest.decode(_exactly(reader, size), encrypted=bool(said)), reader)
 

@@ -363,7 +363,8 @@ def _known(path: Path, table: str, found: Iterable[str], allowed: Iterable[str])
         if key not in (names := list(allowed)):
             near = difflib.get_close_matches(key, names, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
-            raise ConfigError(f"{path}{table}: {key!r} is unknown; {hint}")
+            where = f"{path}: {table}" if table else path
+            raise ConfigError(f"{where}: {key!r} is unknown; {hint}")
 
 
 def _fits(value: object, hint: Any) -> bool:

@@ -1,13 +1,15 @@
-"""Find a resource by what a person types: a URI, an id, or the beginning of one; a schema also by its title."""
+"""Find a resource by what a person types: a URI, an id, or the beginning of one; schemas and peers by name."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
 from paquebot.display import printable
 from paquebot.errors import Malformed, Misused, NotFound
 from paquebot.protocol.encoding import ResourceId, short, unb64
 from paquebot.protocol.published import URIS
+from paquebot.protocol.state import Peer
 from paquebot.store.view import Listed, SqliteView
 
 
@@ -22,6 +24,17 @@ def find(view: SqliteView, text: str) -> Listed:
     listed = view.listing(found[0])
     assert listed is not None
     return listed
+
+
+def peer(view: SqliteView, name: str) -> Peer:
+    """Return the peer called *name*. Raise `NotFound`."""
+    names = {each.name: each for each in view.peers()}
+    if name in names:
+        return names[name]
+    near = difflib.get_close_matches(name.casefold(), [each.casefold() for each in names], 1)
+    meant = [each for each in names if [each.casefold()] == near]
+    hint = f"did you mean {meant[0]!r}?" if meant else f"known are: {', '.join(names) or 'none yet'}"
+    raise NotFound(f"no peer is called {name!r}; {hint}")
 
 
 def schema(view: SqliteView, text: str) -> str:

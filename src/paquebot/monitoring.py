@@ -87,7 +87,10 @@ def _of_peer(status: Status, peer: PeerStatus, limits: Limits) -> Iterator[Findi
     waits = status.now - peer.waits_since if peer.waits_since else 0
     if limits.max_waiting is not None and waits > limits.max_waiting:
         count = peer.published - peer.applied + peer.untold
-        yield Finding(Level.CRITICAL, f"{count} for {peer.name} since {age(waits)} (at most {age(limits.max_waiting)})")
+        limit = age(limits.max_waiting)
+        yield Finding(
+            Level.CRITICAL, f"{peer.name} lacks {count} of ours, the oldest for {age(waits)} (at most {limit})"
+        )
 
 
 def level(findings: Sequence[Finding]) -> Level:

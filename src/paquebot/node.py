@@ -193,11 +193,7 @@ class Node:
 
     def peer(self, name: str) -> Peer:
         """Return the peer called *name*. Raise `NotFound`."""
-        for peer in self.view.peers():
-            if peer.name == name:
-                return peer
-        known = ", ".join(peer.name for peer in self.view.peers()) or "none yet"
-        raise NotFound(f"no peer is called {name!r}; known are: {known}")
+        return lookup.peer(self.view, name)
 
     def commit(self, effects: Iterable[Effect]) -> list[Effect]:
         """Carry out *effects*, all or none; return them."""

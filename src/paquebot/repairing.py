@@ -7,9 +7,11 @@ is said with what a person can do.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from paquebot import home as homes
+from paquebot.keychain import LOCK, NAMES, USER_KEY
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.forgetting import FRAME
 from paquebot.store import Store
@@ -29,12 +31,26 @@ MENDED = {
 """What `mend` does about each fault."""
 
 HOPELESS = {
+    Fault.KEY: "bring it back from an export: paquebot import FILE",
     Fault.DATABASE: "make a new home from a backup: paquebot import",
     Fault.CHAIN: "a peer's journal: remove the peer and add its card again; ours: make a new home from a backup",
     Fault.SET_ASIDE: "only the record of it is left; delete it: paquebot quarantine purge",
     Fault.RESOURCE: "others are judged by it: make a new home from a backup: paquebot import",
 }
 """What a person can do where `mend` can do nothing."""
+
+
+def check(home: Path, store: Store, *, read_data: float, progress: Callable[[int], None]) -> Iterator[Finding]:
+    """Yield what is wrong with the keys in *home*, and with its *store*: see `paquebot.store.checking`."""
+    secrets = homes.keys(home).secrets()
+    if any(each.locked == "passphrase" for each in secrets) and not (lock := home / homes.KEYS / LOCK).exists():
+        yield Finding(Fault.KEY, f"{NAMES[LOCK]}: there is no {lock}")
+    for each in secrets:
+        if each.path.name != USER_KEY and each.locked == "absent":
+            yield Finding(Fault.KEY, f"{each.what}: there is no {each.path}")
+        elif each.locked.startswith("unreadable: "):
+            yield Finding(Fault.KEY, f"{each.what}: {each.locked.partition(': ')[2]}")
+    yield from store.check(read_data=read_data, progress=progress)
 
 
 def mendable(finding: Finding) -> bool:

@@ -62,6 +62,8 @@ def code_of(key: PrivateKey) -> str:
 def read(text: str) -> PrivateKey:
     """Return the key that *text* is: words, also numbered or shortened to four letters, or the line of the QR code.
 
+    A whole sheet will do, as it was printed or as a page or picture of it was written.
+
     Raise `Misused`, which repeats at most a single wrong word.
     """
     if len(text) > TEXT_BYTES_MAX:
@@ -69,7 +71,18 @@ def read(text: str) -> PrivateKey:
     flat = " ".join(text.split())
     if flat.startswith(_LINE):
         return _from_code(flat)
-    return _from_words([word for word in re.split(r"[^a-z]+", flat.lower()) if word])
+    return _from_words(_printed(text) or [word for word in re.split(r"[^a-z]+", flat.lower()) if word])
+
+
+def _printed(text: str) -> list[str]:
+    """Return the words of a whole sheet, as text, page or picture; none if *text* is no sheet."""
+    lines = re.split(r"\n|<[^>]*>", text)
+    rows = [line for line in lines if re.fullmatch(r"\s*(\d\d?\s+[a-z]{3,8}\s*)+", line)]
+    numbered = {int(number): word for row in rows for number, word in re.findall(r"(\d+)\s+([a-z]+)", row)}
+    if sorted(numbered) == list(range(1, WORDS + 1)):
+        return [numbered[number] for number in sorted(numbered)]
+    alone = re.findall(r"<li>([a-z]{3,8})</li>", text)
+    return alone if len(alone) == WORDS else []
 
 
 def _from_code(line: str) -> PrivateKey:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +44,6 @@ class Upkeep:
     def matching(self, rule: config.KeepRule) -> list[Listed]:
         """Return what *rule* names and is old enough, the oldest first."""
         return retention.matching(self.store.view, rule, self.now())
-
-    def check(self, *, read_data: float = 0, progress: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
-        """Yield what is wrong with this home; see `paquebot.store.checking`."""
-        return self.store.check(read_data=read_data, progress=progress)
 
     def mend(self, findings: Sequence[Finding]) -> list[Finding]:
         """Mend what can be mended of *findings*; return that."""

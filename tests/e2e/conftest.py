@@ -7,10 +7,12 @@ processes start their own, and `make demo` uses nothing else.
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
+import termios
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -148,3 +150,22 @@ def small_disk(tmp_path):
 
 def remount(path: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(path)], check=True)
+
+
+def on_terminal(home: Home, *arguments: str | Path, **environment: str) -> str:
+    """Return what a command shows on a terminal of 200 columns, by a process of its own."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (50, 200))
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "paquebot", "--home", str(home.path), *map(str, arguments)],
+        stdin=theirs, stdout=theirs, stderr=theirs, env={**plain, "TERM": "xterm", **environment},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = bytearray()
+    with suppress(OSError):  # EIO: nobody writes there any more
+        while part := os.read(ours, 65_536):
+            shown += part
+    os.close(ours)
+    assert process.wait(30) == 0, shown.decode()
+    return shown.decode().replace("\r\n", "\n")

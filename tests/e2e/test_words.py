@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 
 import pytest
-from tests.e2e.conftest import crates
+from tests.e2e.conftest import Home, crates, on_terminal
+
+from paquebot.node import Node
 
 
 @pytest.mark.parametrize("said", ["PAQUEBOT", "PAQUEBOT/", "link"])
@@ -113,3 +117,140 @@ def test_what_was_set_aside_is_saved_over_nothing(pair, stick, tmp_path):
     assert file.read_text() == "mine"
     bob.run("quarantine", "show", str(piece["number"]), "--save", file, "--force")
     assert file.stat().st_size == piece["bytes"]
+
+
+# -- an error says what to do ------------------------------------------------------------
+
+
+@pytest.fixture
+def alice(make):
+    return make("Alice")
+
+
+@pytest.fixture
+def passphrase(tmp_path):
+    """Lend a descriptor from which the passphrase is read, anew each time."""
+    opened = []
+
+    def lend(text: str = "salt and pepper and thyme") -> str:
+        (tmp_path / "passphrase").write_text(f"{text}\n")
+        opened.append(os.open(tmp_path / "passphrase", os.O_RDONLY))
+        return str(opened[-1])
+
+    yield lend
+    for each in opened:
+        os.close(each)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_an_export_that_was_cut_off_does_not_blame_the_passphrase(alice, tmp_path, passphrase, share):
+    alice.say("x" * 90_000)
+    file, new = tmp_path / "a.export", Home(tmp_path / "new", "new")
+    alice.run("export", file, "--export-passphrase-fd", passphrase())
+    whole = file.read_bytes()
+    for end in (int(len(whole) * share), 1_000):
+        file.write_bytes(whole[:end])
+        said = new.err("import", file, "--export-passphrase-fd", passphrase(), code=3)
+        assert "damaged or cut off" in said
+        assert "passphrase" not in said
+    file.write_bytes(whole)
+    said = new.err("import", file, "--export-passphrase-fd", passphrase("another one entirely"), code=12)
+    assert "the passphrase of the export is wrong" in said
+
+
+@pytest.mark.parametrize("form", ["txt", "html", "svg"])
+def test_a_whole_recovery_sheet_may_be_given_as_a_file(alice, tmp_path, form):
+    sheet, new = tmp_path / f"sheet.{form}", Home(tmp_path / "new", "new")
+    if form == "txt":
+        sheet.write_text(alice.out("recovery"))
+    else:
+        alice.run("recovery", f"--{form}", sheet)
+    made = new.json("init", "--recover", "--name", "Alice", "--words-file", sheet)
+    with Node(alice.path, looking=True) as node:
+        assert made["user"] == node.view.local().user
+
+
+def test_a_name_that_is_nearly_right_is_recognised(pair):
+    alice, _ = pair
+    for name in ("bob", "BOB", "Bobb"):
+        assert "did you mean 'Bob'?" in alice.err("publish", "--to", name, "-m", "x", code=1)
+    assert "known are: Bob" in alice.err("peer", "show", "Zebedee", code=1)
+
+
+def test_a_peer_that_is_given_another_name_is_said_to_be_renamed(pair, tmp_path):
+    alice, _ = pair
+    assert "Bob is now called Robert." in alice.out("peer", "add", "Robert", tmp_path / "Bob.card")
+    assert alice.json("peer", "add", "Bob", tmp_path / "Bob.card")["renamed_from"] == "Robert"
+    assert alice.json("peer", "add", "Bob", tmp_path / "Bob.card")["renamed_from"] is None
+
+
+def test_an_option_of_the_house_that_stands_after_the_command_is_told_its_place(alice):
+    said = alice.err("list", "--home", alice.path, code=2)
+    assert "--home goes before the command: paquebot --home … list" in said
+    assert "No such option '--nonsense'" in alice.err("list", "--nonsense", code=2)
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_message_is_not_published(alice, text, tmp_path):
+    assert "the message is empty" in alice.err("publish", "-m", text, code=2)
+    (tmp_path / "file").write_bytes(b"")
+    alice.run("publish", "-m", text, "--attach", tmp_path / "file")
+    alice.run("publish", tmp_path / "file")
+
+
+def test_what_waits_too_long_is_said_in_a_sentence(pair):
+    alice, _ = pair
+    alice.say("hello")
+    said = late(alice, 2).out("status", "--check", "max-waiting=1d", code=2)
+    assert re.search(r"Bob lacks \d+ of ours, the oldest for 2d \(at most 24h\)", said), said
+
+
+def late(home: Home, days: int) -> Home:
+    return Home(home.path, home.name, clock=(time.time_ns() // 1_000_000) + days * 86_400_000)
+
+
+def test_a_mistake_in_a_table_is_said_to_be_in_the_table(alice):
+    (alice.path / "config.toml").write_text('[[keep.rule]]\npeeer = "x"\n')
+    assert "config.toml: [[keep.rule]]: 'peeer' is unknown; did you mean 'peer'?" in alice.err("sync", code=2)
+
+
+@pytest.mark.parametrize("name", ["node.json", "envelope.json"])
+def test_check_says_which_key_is_missing_and_an_export_brings_it_back(alice, tmp_path, name, passphrase):
+    alice.run("export", tmp_path / "a.export", "--export-passphrase-fd", passphrase())
+    (alice.path / "keys" / name).unlink()
+    (found,) = alice.json("check", code=15)
+    assert (found["fault"], found["mendable"]) == ("key", False)
+    assert name in found["what"]
+    assert "paquebot import FILE" in alice.out("check", code=15)
+    alice.run("import", tmp_path / "a.export", "--export-passphrase-fd", passphrase())
+    assert alice.out("check") == "All is well.\n"
+
+
+def test_check_misses_no_user_key_that_was_taken_away_and_misses_the_lock(alice, tmp_path, passphrase):
+    (tmp_path / "typed").write_text(alice.out("recovery"))
+    alice.run("recovery", "--take-away", "--words-file", tmp_path / "typed")
+    assert alice.json("check") == []
+    alice.run("key", "passphrase", "--new-fd", passphrase())
+    assert alice.json("check") == []
+    (alice.path / "keys" / "lock.json").unlink()
+    assert [each["fault"] for each in alice.json("check", code=15)] == ["key"]
+    (alice.path / "keys" / "node.json").chmod(0o644)
+    assert any("chmod" in each["what"] for each in alice.json("check", code=15))
+
+
+def test_what_the_database_says_of_itself_is_one_line(alice):
+    alice.say("x" * 20_000)
+    store = alice.path / "store.db"
+    data = bytearray(store.read_bytes())
+    for place in range(2, len(data) // 4096):
+        data[place * 4096] ^= 0x55
+    store.write_bytes(data)
+    said = alice.out("check", code=None)
+    assert "\\n" not in said
+
+
+def test_on_a_terminal_publish_says_the_short_id_too(alice):
+    said = on_terminal(alice, "publish", "-m", "hello")
+    listed = alice.json("list")[0]
+    assert said.split() == [listed["id"], listed["uri"]]
+    assert alice.say("a script reads one URI").startswith("sdmp://")

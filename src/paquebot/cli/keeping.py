@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paquebot import amounts
+from paquebot import home as homes
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.config import KeepRule
@@ -17,7 +18,7 @@ from paquebot.protocol.encoding import short
 from paquebot.protocol.limits import DAY_MS
 
 if TYPE_CHECKING:
-    from paquebot.node import Node
+    from paquebot.store import Store
     from paquebot.store.checking import Finding
     from paquebot.store.view import Listed
 
@@ -120,8 +121,8 @@ def check_command(setting: Setting, read_data: str | None, wants_json: bool) -> 
       paquebot check
       paquebot check --read-data=5%      a different run of a shorter time does not read other chunks; 100% reads all
     """
-    with setting.node() as node:
-        findings = _check(node, _share(read_data))
+    with homes.opened(setting.home) as store:
+        findings = _check(setting, store, _share(read_data))
     return _say(findings, wants_json, "")
 
 
@@ -141,7 +142,7 @@ def repair_command(setting: Setting, yes: bool, read_data: str | None, wants_jso
       paquebot repair --read-data --yes
     """
     with setting.node() as node:
-        findings = _check(node, _share(read_data))
+        findings = _check(setting, node.upkeep.store, _share(read_data))
         if yes:
             mended = node.upkeep.mend(findings)
             findings = [each for each in findings if each not in mended]
@@ -150,9 +151,11 @@ def repair_command(setting: Setting, yes: bool, read_data: str | None, wants_jso
     return _say(findings, wants_json, "left" if yes else "")
 
 
-def _check(node: Node, share: float) -> list[Finding]:
+def _check(setting: Setting, store: Store, share: float) -> list[Finding]:
+    from paquebot import repairing
+
     with output.progress("read") as progress:
-        return list(node.upkeep.check(read_data=share, progress=progress))
+        return list(repairing.check(setting.home, store, read_data=share, progress=progress))
 
 
 def _share(text: str | None) -> float:

@@ -183,10 +183,9 @@ def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool, pas
 
     \b
     Start:    paquebot init --name Alice
-              paquebot card -o alice.card        give it to Bob; take his
-              paquebot peer add Bob bob.card
+              paquebot invite --for Bob -o invite.txt     for Bob alone; he runs: paquebot join invite.txt
               paquebot publish report.pdf
-              paquebot sync --via /media/stick
+              paquebot sync --via /media/stick            and again when Bob's sync has used the stick
     See it:   paquebot demo
     """
     ctx.obj = Setting(home or default_home(), verbose, plain, passphrase_fd)
@@ -237,8 +236,15 @@ def _correct(error: click.ClickException) -> int:
     """Print what is wrong with the command, as click does, but nothing of it that a terminal would obey."""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True)
-    click.echo(f"Error: {_shown(error.format_message())}", err=True)
+    said = error.format_message()
+    if isinstance(error, click.NoSuchOption) and any(error.option_name in each.opts for each in group.params):
+        said = f"{error.option_name} goes before the command: paquebot {error.option_name} … {_command(error)}"
+    click.echo(f"Error: {_shown(said)}", err=True)
     return error.exit_code
+
+
+def _command(error: click.UsageError) -> str:
+    return error.ctx.command_path.partition(" ")[2] if error.ctx else "COMMAND"
 
 
 def _explain(error: PaquebotError) -> int:

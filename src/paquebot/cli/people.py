@@ -178,7 +178,7 @@ def add(setting: Setting, name: str, cardfile: BinaryIO, trust: str, wants_json:
         before = node.view.peer(card.node.fingerprint)
         peer = node.add_peer(card, name, trusting=trust == "read")
     if wants_json:
-        output.as_json(_as_json(peer))
+        output.as_json(_as_json(peer) | {"renamed_from": before.name if before and before.name != name else None})
         return
     if before and before.name != name:
         click.echo(f"{printable(before.name)} is now called {printable(name)}.")

@@ -73,7 +73,8 @@ def publish_command(
     uri: str | None,
     wants_json: bool,
 ) -> None:
-    """Publish files, standard input (-) or a message, to all peers who may read. Prints one URI a line.
+    """Publish files, standard input (-) or a message, to all peers who may read. Prints one URI a line, on a
+    terminal after its short ID.
 
     With --to it is private: text, title, tags and file names can be read by those peers' nodes and our own alone.
     Others carry it and see only who wrote it, when, about how large it is, and how many nodes can open it.
@@ -91,6 +92,8 @@ def publish_command(
     """
     if (message is None) == (not files):
         raise Misused("give either files or --message TEXT")
+    if message is not None and not message.strip() and not attach:
+        raise Misused("the message is empty; to publish an empty file: paquebot publish FILE")
     if attach and message is None:
         raise Misused("--attach goes with --message TEXT")
     if uri is not None and len(files) != 1:
@@ -111,7 +114,13 @@ def publish_command(
                 uris = node.publish_stream(sys.stdin.buffer, filename, draft=draft)
             else:
                 uris = node.publish_files(files, draft=draft, progress=progress)
+    _say(uris, wants_json=wants_json)
+
+
+def _say(uris: list[str], *, wants_json: bool) -> None:
     if wants_json:
-        output.as_json([{"uri": uri, "id": short(uri.rpartition("/")[2])} for uri in uris])
+        output.as_json([{"uri": each, "id": short(each.rpartition("/")[2])} for each in uris])
+    elif sys.stdout.isatty():
+        click.echo("\n".join(f"{short(each.rpartition('/')[2])}  {each}" for each in uris))
     else:
         click.echo("\n".join(uris))

@@ -23,6 +23,7 @@ from paquebot.store.view import SqliteView
 class Fault(Enum):
     """What may be wrong; the value says it to people."""
 
+    KEY = "a key file is missing or cannot be used"
     DATABASE = "the database file is damaged"
     INDEX = "an index of the database is damaged"
     CHAIN = "the lines of a journal do not follow each other"

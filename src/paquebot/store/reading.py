@@ -38,7 +38,7 @@ def look(path: Path, version: int) -> sqlite3.Connection:
 
 def faults(db: sqlite3.Connection) -> list[str]:
     """Return what SQLite finds wrong with the file of *db*, in its words. Raise `sqlite3.DatabaseError`."""
-    found = (row[0] for row in db.execute("PRAGMA integrity_check"))
+    found = (" ".join(row[0].split()) for row in db.execute("PRAGMA integrity_check"))
     # SQLite 3.40 takes a column for NULL that stands before the key of a table without rowid, and outside of it. None
     # of our columns can be NULL.
     return [text for text in found if text != "ok" and not text.startswith("NULL value in ")]

@@ -44,7 +44,7 @@ def read_secret(path: Path) -> bytes:
         try:
             handle = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
         except FileNotFoundError:
-            raise WrongKey(f"there is no key file {path}") from None
+            raise WrongKey(f"there is no key file {path}; bring it back from an export: paquebot import FILE") from None
         except OSError as problem:
             raise _unusable(path, problem) from None
         try:

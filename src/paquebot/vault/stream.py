@@ -11,7 +11,9 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 from paquebot.errors import Malformed
 
@@ -56,11 +58,13 @@ class Reader:
 
     def __init__(self, source: BinaryIO, key: bytes, head: bytes) -> None:
         self._source = source
+        self._key = key
         self._cipher = ChaCha20Poly1305(key)
         self._head = sha256(head).digest()
         self._ready = bytearray()
         self._number = 0
         self._ahead = source.read(PIECE_BYTES + _TAG_BYTES)
+        self._begins = self._ahead[:64]
         self._ended = False
 
     def read(self, count: int) -> bytes:
@@ -81,6 +85,16 @@ class Reader:
         del self._ready[: end + 1]
         return line
 
+    def seems_to_begin(self, known: bytes) -> bool:
+        """Return whether the key would make *known* of the file's beginning. It proves nothing: it is for messages."""
+        return any(
+            Cipher(ChaCha20(self._key, b"\1\0\0\0" + _nonce(0, last=last)), mode=None)
+            .decryptor()
+            .update(self._begins[: len(known)])
+            == known
+            for last in (False, True)
+        )
+
     def finish(self) -> None:
         """Raise `Malformed` unless everything was read."""
         if self.read(1):
@@ -92,7 +106,8 @@ class Reader:
         try:
             self._ready += self._cipher.decrypt(_nonce(self._number, last=self._ended), piece, self._head)
         except InvalidTag:
-            raise Malformed("the file is damaged, cut off, or locked by another passphrase") from None
+            whose = "" if self._number else ", or locked by another passphrase"
+            raise Malformed(f"the file is damaged or cut off{whose}") from None
         self._number += 1
 
 
