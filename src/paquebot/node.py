@@ -437,7 +437,7 @@ class Node:
         self._sealer_made = self._secrets_read = self._key_read = None
         for name in ("_private", "meetings"):
             self.__dict__.pop(name, None)
-        self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter)
+        self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter, self._engine.grant)
 
     def _tend_private(self, report: Report) -> None:
         """Open what is for us, and give keys to nodes that came later. What was cut short is done the next time."""

@@ -43,12 +43,13 @@ class Rehearsal:
 async def rehearse(node: Node, carriers: Sequence[config.Carrier]) -> Rehearsal:
     """Plan a sync over *carriers*, one after another, on a copy of *node*'s store, without taking anything in.
 
-    Carriers are opened to learn what they can do; nothing is collected from them and nothing is put on them.
+    Carriers are opened to learn what they can do; nothing is collected from them and nothing is put on them. Raise
+    `ConfigError` if the limits cannot be read.
     """
-    found = Rehearsal()
+    found, grant = Rehearsal(), config.read(node.home / config.FILE_NAME).limits.grant
     store = node.copy()
     try:
-        engine = Engine(store.view, _no_key, os.urandom, random.Random())
+        engine = Engine(store.view, _no_key, os.urandom, random.Random(), grant)
         for carrier in carriers:
             try:
                 letters = await _plan(node, store, engine, carrier)

@@ -6,7 +6,10 @@ import pytest
 from tests.e2e.conftest import tree
 from tests.e2e.test_looking import state
 
+from paquebot.protocol.limits import HOUR_MS, RELEASED_MS
+
 CHUNKED = 3_000_000
+TODAY = RELEASED_MS + HOUR_MS
 
 
 @pytest.fixture
@@ -62,6 +65,21 @@ def test_a_plan_for_two_carriers_counts_as_their_sync_does(told, stick, tmp_path
 
     planned = sum(batch["letters"] for each in plan["carriers"] for batch in each["batches"])
     assert planned == report["sent"] == 8
+
+
+def test_a_plan_asks_for_no_more_than_the_limits_let_a_sync_ask_for(make, meet, stick):
+    alice, bob = make("Alice", clock=TODAY), make("Bob", clock=TODAY)
+    meet(alice, bob)
+    (bob.path / "config.toml").write_text("[limits]\nitems = 5\n")
+    for n in range(12):
+        alice.say(f"{n} " * 35_000)
+    alice.sync(stick)
+    bob.sync(stick)
+    bob.clock = TODAY + HOUR_MS
+    ((batch,),) = [each["batches"] for each in bob.json("plan", "--via", stick)["carriers"]]
+    assert batch["contents"]["requests"] == 5 + 1, "five notes, and what is new"
+    (bob.path / "config.toml").write_text("[limits]\nitmes = 5\n")
+    assert "did you mean 'items'" in bob.err("plan", "--via", stick, code=2)
 
 
 def test_a_plan_without_a_carrier_says_so(told, tmp_path):

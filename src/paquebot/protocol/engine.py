@@ -61,12 +61,13 @@ class Engine:
         key: PrivateKey | Callable[[], PrivateKey],
         entropy: Callable[[int], bytes],
         jitter: mailing.Jitter,
+        grant: Grant | None = None,
     ) -> None:
         self._view = view
         self._given_key = key
         self._entropy = entropy
         self._jitter = jitter
-        self.grant = Grant()
+        self.grant = grant or Grant()
         """What each peer may send, and is answered, in one window."""
 
     @property
