@@ -12,12 +12,14 @@ from paquebot.protocol.effects import (
     AddChunks,
     Effect,
     Effects,
+    Gave,
     HaveBlob,
     Hold,
     Keep,
     KeepBlob,
     KnowAnnouncement,
     KnowIdentity,
+    Loose,
     Quarantine,
     Relate,
     Release,
@@ -29,12 +31,12 @@ from paquebot.protocol.effects import (
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.journal import Entry
-from paquebot.protocol.limits import AHEAD_MAX_MS, HELD_MAX, NEEDS_ASKED_MAX
+from paquebot.protocol.limits import AHEAD_MAX_MS, HELD_BYTES_MAX, HELD_MAX, LOOSE_BYTES_MAX, LOOSE_MAX, NEEDS_ASKED_MAX
 from paquebot.protocol.published import URIS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS, FileManifest, Resource, SignedObject
 from paquebot.protocol.stamp import Millis, Stamp
-from paquebot.protocol.state import Held, Kept, View
+from paquebot.protocol.state import Held, Kept, Peer, View
 from paquebot.protocol.trust import (
     CREATE_TRUST,
     PUBLISH,
@@ -198,7 +200,8 @@ def _hold(view: View, resource: Resource, held: Held) -> Effects:
             return
         yield Tell("duplicate", resource.id)
         return
-    if view.held_by(held.sender) >= HELD_MAX:
+    count, size = view.held_by(held.sender)
+    if count >= HELD_MAX or size + len(held.signed.payload) > HELD_BYTES_MAX:
         yield Want(Entry(resource.user, resource.id))
         yield Tell("deferred", resource.id, "too much of its sender's waits here already")
         return
@@ -364,14 +367,33 @@ def _chunks(manifest: FileManifest) -> tuple[tuple[bytes, ...], int]:
     return manifest.hashes, blocks + manifest.chunk_count
 
 
-def chunk(view: View, name: bytes, data: bytes) -> Effects:
-    """Keep a chunk whose hash was found right, and note which files it completes."""
+def chunk(view: View, name: bytes, data: bytes, peer: Peer) -> Effects:
+    """Keep a chunk of *peer*'s whose hash was found right, and note which files it completes.
+
+    Of those that no file names only a few are kept. Any other is asked for when its file is here.
+    """
     files = view.files_with(name)
     if not files and view.has_blob(name):
+        yield from _gave(view, name, peer)
         yield Tell("duplicate", name.hex())
-        return
-    yield from blob(view, KeepBlob(name, data))
-    yield Tell("applied" if files else "held", name.hex(), "" if files else "its file is not here yet")
+    elif not files and _crowded(view, peer, data):
+        yield Tell("declined", name.hex(), "too many chunks of its sender's wait for their files already")
+    else:
+        yield from blob(view, KeepBlob(name, data))
+        yield from _gave(view, name, peer)
+        if not files:
+            yield Loose(name, peer.node)
+        yield Tell("applied" if files else "held", name.hex(), "" if files else "its file is not here yet")
+
+
+def _crowded(view: View, peer: Peer, data: bytes) -> bool:
+    count, size = view.loose_by(peer.node)
+    return count >= LOOSE_MAX or size + len(data) > LOOSE_BYTES_MAX
+
+
+def _gave(view: View, name: bytes, peer: Peer) -> Effects:
+    if peer.user not in view.givers(name):
+        yield Gave(name, peer.user)
 
 
 def blob(view: View, effect: KeepBlob | HaveBlob) -> Effects:

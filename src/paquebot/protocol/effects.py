@@ -255,6 +255,35 @@ class HaveBlob:
     size: int
 
 
+class Chunking:
+    """What is noted of a chunk besides its bytes."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gave(Chunking):
+    """A node of *user* brought the bytes of a chunk: that user has them."""
+
+    chunk: bytes
+    user: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Loose(Chunking):
+    """No manifest names a chunk that is kept; *peer* brought it. As soon as one names it, that is forgotten."""
+
+    chunk: bytes
+    peer: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class DropLoose(Chunking):
+    """Delete the chunks of *peer* that no manifest names."""
+
+    peer: Fingerprint
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """Plan a letter."""
@@ -511,6 +540,9 @@ Effect: TypeAlias = (
     | Readmit
     | KeepBlob
     | HaveBlob
+    | Gave
+    | Loose
+    | DropLoose
     | Post
     | Handed
     | Settle

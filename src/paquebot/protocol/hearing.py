@@ -203,7 +203,7 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:  # no
                 yield Tell("declined", name.hex(), "its author's resources are not accepted here")
                 return
             files = view.files_with(name)
-            yield from admission.chunk(view, name, data)
+            yield from admission.chunk(view, name, data, hearing.peer)
             for file in files:
                 yield from asking.progress(view, file, hearing.sender)
         case Tally():
@@ -427,7 +427,7 @@ def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
     asked = Ranges.of(*((base + first, min(base + last, end)) for first, last in places.runs))
     asked -= Ranges.of(*((base + first, base + last) for first, last in view.lacking(resource).runs))
     author, _ = view.origin(resource) or ("", "")
-    if author == peer.user != view.local().user:
+    if author != view.local().user:
         names = ((number, view.chunk(number)) for number in asked)
         asked = Ranges.numbers(n for n, name in names if name and reading.serves_chunk(view, peer, name, hearing.now))
     told = view.told(peer.node, hearing.link.medium)

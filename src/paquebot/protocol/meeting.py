@@ -15,7 +15,7 @@ from paquebot.errors import Malformed, Refused, Stranger
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import endings, inviting, publishing, schema
 from paquebot.protocol.bundle import INVITE_BYTES
-from paquebot.protocol.effects import DropPending, Effects, Note, SavePending
+from paquebot.protocol.effects import DropLoose, DropPending, Effects, Note, SavePending
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, short
 from paquebot.protocol.events import Kind
 from paquebot.protocol.identity import PrivateKey
@@ -195,6 +195,7 @@ def decline(pending: Pending, now: Millis) -> Effects:
 
 def forget(view: View, peer: Peer, now: Millis) -> Effects:
     """Turn down a peer that a person removes: an old introduction of it that still lies about brings nothing back."""
+    yield DropLoose(peer.node)
     keys = view.announced(peer.node)
     if keys is not None:
         digest = _digest(peer.node, keys, b"")

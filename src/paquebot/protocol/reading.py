@@ -34,14 +34,19 @@ def serves(view: View, peer: Peer, name: ResourceId, at: Millis) -> bool:
 
 
 def serves_chunk(view: View, peer: Peer, chunk: bytes, at: Millis) -> bool:
-    """Return whether the bytes of *chunk*, which *peer* wants for a file of its own user, may be given to it.
+    """Return whether the bytes of *chunk*, which *peer* wants for a file that it may read, may be given to it.
 
-    Whoever names a hash need not know what it is the hash of. What only files of that user hold came with them; what
-    others' files hold as well goes to those who may have one of these.
+    Whoever names a hash need not know what it is the hash of: two who conspire, one who names it and one who reads
+    that, would get from us what neither has. So only the file of somebody who has the bytes gives a right to them:
+    ours; or that of a user whose node brought them; or, if they came by the hands of others alone, the first one here
+    that named them. What is left to conspirators beyond what one of them could give the other: bytes that come here
+    by a courier, if they know the hashes, and name them here, before the manifest arrives that they were taken from.
     """
-    held = ((file, view.origin(file)) for file in view.files_with(chunk, held=True))
-    others = [file for file, origin in held if origin and origin[0] != peer.user]
-    return not others or any(serves(view, peer, file, at) for file in others)
+    files = [(file, origin[0]) for file in view.files_with(chunk, held=True) if (origin := view.origin(file))]
+    authors = [author for _, author in files]
+    served = {author for file, author in files if serves(view, peer, file, at)}
+    having = {view.local().user, *view.givers(chunk)}.intersection(authors) or set(authors[:1])
+    return not served.isdisjoint(having) or served.issuperset(authors)
 
 
 def given(view: View, peer: Peer, name: ResourceId, author: Fingerprint, at: Millis) -> ResourceId | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from paquebot.protocol import mailing
-from paquebot.protocol.effects import Effects, SavePeer, SaveTold
+from paquebot.protocol.effects import DropLoose, Effects, SavePeer, SaveTold
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
 from paquebot.protocol.state import Peer, View
@@ -43,5 +43,6 @@ def _changed(view: View, peer: Peer, *, gains: bool) -> Effects:
     else:
         yield SavePeer(peer)
     if peer.revoked:
+        yield DropLoose(peer.node)
         for letter in view.letters(peer.node):
             yield from mailing.lost(view, letter)

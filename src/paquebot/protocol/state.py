@@ -11,6 +11,7 @@ from paquebot.protocol import cbor
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.authority import AuthorityView
 from paquebot.protocol.cbor import Value
+from paquebot.protocol.chunks import ChunkView
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
@@ -301,7 +302,7 @@ class Link:
         return max(DAY_MS, SILENCE_FACTOR * self.latency_ms)
 
 
-class View(PastView, AuthorityView, ReadershipView, Protocol):
+class View(PastView, AuthorityView, ChunkView, ReadershipView, Protocol):
     """A read-only look at what one node of a store knows."""
 
     def local(self) -> Local:
@@ -394,8 +395,8 @@ class View(PastView, AuthorityView, ReadershipView, Protocol):
     def due(self, now: Millis) -> Sequence[Held]:
         """Return the held items whose time has come."""
 
-    def held_by(self, sender: Fingerprint) -> int:
-        """Return how many items that *sender* gave us are held."""
+    def held_by(self, sender: Fingerprint) -> tuple[int, int]:
+        """Return how many items that *sender* gave us are held, and the bytes of their payloads."""
 
     def held(self, resource: ResourceId) -> Held | None:
         """Return the held item of that name, if there is one."""
@@ -418,29 +419,8 @@ class View(PastView, AuthorityView, ReadershipView, Protocol):
     def account(self, peer: Fingerprint) -> Account:
         """Return how *peer* has behaved towards us."""
 
-    def has_blob(self, name: bytes) -> bool:
-        """Return whether the chunk with that SHA-256 is stored."""
-
-    def blob(self, name: bytes) -> bytes | None:
-        """Return the chunk with that SHA-256."""
-
-    def chunk(self, number: int) -> bytes | None:
-        """Return the SHA-256 of the chunk to which we gave that number."""
-
-    def files_with(self, chunk: bytes, *, held: bool = False) -> Sequence[ResourceId]:
-        """Return the incomplete files that lack *chunk*; with *held*, the files that have it."""
-
-    def chunks_of(self, resource: ResourceId) -> Ranges:
-        """Return our numbers of a file's chunks, held or not."""
-
-    def lacking(self, resource: ResourceId) -> Ranges:
-        """Return the places, counted from 0, of the chunks that a file lacks."""
-
     def incomplete(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
         """Return files that lack chunks, are listed by *journal*, and were not asked for since *asked_before*."""
-
-    def own_chunks(self) -> Ranges:
-        """Return our numbers of the chunks of all files that our user published."""
 
     def told(self, peer: Fingerprint, medium: str) -> Told:
         """Return what was put on *medium* for *peer*."""

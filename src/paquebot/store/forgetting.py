@@ -6,6 +6,7 @@ import sqlite3
 
 from paquebot.protocol.effects import Forget, Lose, LoseBlob
 from paquebot.protocol.encoding import raw
+from paquebot.store import chunks
 from paquebot.store.view import SqliteView
 
 
@@ -37,6 +38,7 @@ def _forget(db: sqlite3.Connection, view: SqliteView, name: bytes) -> list[bytes
     for chunk in _drop_chunks(db, view, first, total):
         if db.execute("SELECT 1 FROM chunk WHERE node = ? AND hash = ?", (view.node, chunk)).fetchone() is None:
             db.execute("DELETE FROM blob WHERE node = ? AND hash = ?", (view.node, chunk))
+            chunks.forget(db, view.node, chunk)
             dropped.append(chunk)
     db.execute(
         "UPDATE resource SET gone = 'forgotten', payload = x'', payload_blob = x'', verbatim = x'', chunk_first = 0,"
@@ -56,6 +58,7 @@ def _drop_chunks(db: sqlite3.Connection, view: SqliteView, first: int, total: in
 
 def _lose_blob(db: sqlite3.Connection, view: SqliteView, name: bytes) -> None:
     db.execute("DELETE FROM blob WHERE node = ? AND hash = ?", (view.node, name))
+    chunks.forget(db, view.node, name)
     rows = db.execute("SELECT number FROM chunk WHERE node = ? AND hash = ? AND held = 1", (view.node, name)).fetchall()
     for (number,) in rows:
         db.execute("UPDATE chunk SET held = 0 WHERE node = ? AND number = ?", (view.node, number))

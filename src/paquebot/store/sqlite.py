@@ -18,7 +18,19 @@ from paquebot.protocol.limits import ROW_BYTES_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.state import Local
-from paquebot.store import aside, asking, authority, checking, evidence, forgetting, noting, past, private, strangers
+from paquebot.store import (
+    aside,
+    asking,
+    authority,
+    checking,
+    chunks,
+    evidence,
+    forgetting,
+    noting,
+    past,
+    private,
+    strangers,
+)
 from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
 from paquebot.store.checking import Finding, Progress
 from paquebot.store.migrating import migrate, scripts
@@ -352,6 +364,8 @@ class _Writer:
                 self._have_blob(name, len(data))
             case ask.HaveBlob(name, size):
                 self._have_blob(name, size)
+            case ask.Chunking():
+                self._dropped += chunks.note(self._db, self._view, effect)
             case ask.KnowIdentity(name, resource):
                 self._introduce("identity", name, resource)
             case ask.KnowAnnouncement(name, resource):
@@ -474,6 +488,7 @@ class _Writer:
             held = int(self._view.has_blob(name))
             self._insert("chunk", otherwise="OR REPLACE", number=number, hash=name, held=held)
             if held:
+                chunks.named(self._db, self._view.node, name)
                 self._count_down(number)
 
     def _count_down(self, number: int) -> None:
@@ -561,6 +576,7 @@ class _Writer:
             missing=json.dumps(held.missing),
             until=held.until or 0,
             sender=self._party(held.sender),
+            bytes=len(held.signed.payload),
         )
         for name in held.missing:
             self._insert("held_missing", otherwise="OR IGNORE", name=name, id=raw(held.signed.id))

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from paquebot.errors import StoreCorrupt
 from paquebot.protocol import journal
@@ -25,16 +25,10 @@ from paquebot.protocol.trust import Identity, announcement_of, identity_of
 from paquebot.store import noting, past
 from paquebot.store.asking import AskingView
 from paquebot.store.authority import AuthorityView
+from paquebot.store.chunks import BlobSource, ChunkView
 from paquebot.store.private import PrivateView
 from paquebot.store.schemas import SchemaView
 from paquebot.store.strangers import StrangersView
-
-
-class BlobSource(Protocol):
-    """Where large bytes are read from."""
-
-    def get(self, name: bytes) -> bytes | None:
-        """Return the bytes with that SHA-256, verified; None if they are not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ class Quarantined:
     """The bytes are still here; they may have had to make room for others."""
 
 
-class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersView):
+class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, StrangersView):
     """What one local node knows. Peers and names are cached: one process writes at a time."""
 
     def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:
@@ -558,9 +552,11 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
         )
         return [self._held(*row) for row in rows]
 
-    def held_by(self, sender: Fingerprint) -> int:
-        """Return how many items that *sender* gave us are held."""
-        return int(self._one("SELECT count(*) FROM held WHERE node = ? AND sender = ?", self.party(sender))[0])
+    def held_by(self, sender: Fingerprint) -> tuple[int, int]:
+        """Return how many items that *sender* gave us are held, and the bytes of their payloads."""
+        sql = "SELECT count(*), coalesce(sum(bytes), 0) FROM held WHERE node = ? AND sender = ?"
+        count, size = self._one(sql, self.party(sender))
+        return count, size
 
     def held(self, resource: ResourceId) -> Held | None:
         """Return the held item of that name, if there is one."""
@@ -586,70 +582,6 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, StrangersVi
             self.party(user),
         )
         return [Entry(user, ResourceId(b64(row[0]))) for row in rows]
-
-    # -- chunks -----------------------------------------------------------------
-
-    def has_blob(self, name: bytes) -> bool:
-        """Return whether the chunk with that SHA-256 is stored."""
-        return self._one("SELECT 1 FROM blob WHERE node = ? AND hash = ?", name) is not None
-
-    def blob(self, name: bytes) -> bytes | None:
-        """Return the chunk with that SHA-256."""
-        return self._blobs.get(name) if self.has_blob(name) else None
-
-    def chunk(self, number: int) -> bytes | None:
-        """Return the SHA-256 of the chunk to which we gave that number."""
-        row = self._one("SELECT hash FROM chunk WHERE node = ? AND number = ?", number)
-        return row[0] if row and row[0] else None
-
-    def chunks_lacking(self, name: bytes) -> Sequence[int]:
-        """Return our numbers of the chunks that have this hash and are not held."""
-        return self._chunks_with(name, held=False)
-
-    def _chunks_with(self, name: bytes, *, held: bool) -> list[int]:
-        rows = self._all(
-            "SELECT number FROM chunk WHERE node = ? AND hash = ? AND held = ? ORDER BY number", name, held
-        )
-        return [row[0] for row in rows]
-
-    def file_of(self, chunk: int) -> int:
-        """Return our line number of the file to which a chunk belongs."""
-        row = self._one(
-            "SELECT number FROM resource WHERE node = ? AND chunk_total > 0 AND chunk_first <= ?"
-            " ORDER BY chunk_first DESC LIMIT 1",
-            chunk,
-        )
-        return int(row[0])
-
-    def files_with(self, chunk: bytes, *, held: bool = False) -> Sequence[ResourceId]:
-        """Return the incomplete files that lack *chunk*; with *held*, the files that have it."""
-        files = dict.fromkeys(self.file_of(number) for number in self._chunks_with(chunk, held=held))
-        return [
-            ResourceId(b64(self._one("SELECT id FROM resource WHERE node = ? AND number = ?", n)[0])) for n in files
-        ]
-
-    def chunks_of(self, resource: ResourceId) -> Ranges:
-        """Return our numbers of a file's chunks, held or not."""
-        row = self._one("SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND id = ?", raw(resource))
-        return Ranges.of((row[0], row[0] + row[1] - 1)) if row else Ranges()
-
-    def lacking(self, resource: ResourceId) -> Ranges:
-        """Return the places, counted from 0, of the chunks that a file lacks."""
-        numbers = self.chunks_of(resource)
-        if not numbers:
-            return Ranges()
-        base, last = numbers.runs[0]
-        rows = self._all("SELECT number FROM chunk WHERE node = ? AND held = 1 AND number BETWEEN ? AND ?", base, last)
-        return Ranges.of((0, last - base)) - Ranges.numbers(row[0] - base for row in rows)
-
-    def own_chunks(self) -> Ranges:
-        """Return our numbers of the chunks of all files that our user published."""
-        rows = self._all(
-            "SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND chunk_total > 0 AND author = ? AND NOT"
-            " EXISTS (SELECT 1 FROM hidden WHERE hidden.node = resource.node AND hidden.resource = resource.id)",
-            self.user,
-        )
-        return Ranges.of(*((first, first + total - 1) for first, total in rows))
 
     # -- lists and reports ----------------------------------------------------------
 

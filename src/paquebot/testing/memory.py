@@ -29,6 +29,7 @@ from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Listed, Quarantined
 from paquebot.testing.memory_asking import AskingView
 from paquebot.testing.memory_authority import AuthorityView
+from paquebot.testing.memory_chunks import ChunkView
 from paquebot.testing.memory_events import EventsInMemory
 from paquebot.testing.memory_past import PastView
 from paquebot.testing.memory_strangers import StrangersView
@@ -172,7 +173,7 @@ class MemoryStore:
             self._tables.mark()
 
 
-class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersView):
+class MemoryView(AskingView, AuthorityView, ChunkView, EventsInMemory, PastView, StrangersView):
     """What the node of a store in memory knows: the engine's `View`, and what lists and reports need."""
 
     def __init__(self, tables: Tables, blobs: MemoryBlobs, local: Local) -> None:
@@ -401,8 +402,9 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
     def due(self, now: Millis) -> Sequence[Held]:
         return [held for held in self.all_held() if held.until and held.until <= now]
 
-    def held_by(self, sender: Fingerprint) -> int:
-        return sum(held.sender == sender for held in self._tables.held.values())
+    def held_by(self, sender: Fingerprint) -> tuple[int, int]:
+        sizes = [len(held.signed.payload) for held in self._tables.held.values() if held.sender == sender]
+        return len(sizes), sum(sizes)
 
     def held(self, resource: ResourceId) -> Held | None:
         return self._tables.held.get(resource)
@@ -414,40 +416,6 @@ class MemoryView(AskingView, AuthorityView, EventsInMemory, PastView, StrangersV
         tables = self._tables
         names = {line.entry.resource for line in tables.lines.values() if line.entry.publisher == user}
         return [Entry(user, name) for name in sorted(names - tables.rows.keys() - tables.held.keys(), key=raw)]
-
-    # -- chunks -------------------------------------------------------------------------
-
-    def has_blob(self, name: bytes) -> bool:
-        return name in self._tables.sizes
-
-    def blob(self, name: bytes) -> bytes | None:
-        return self._blobs.get(name) if self.has_blob(name) else None
-
-    def chunk(self, number: int) -> bytes | None:
-        return self._tables.chunks.get(number, (b"", False))[0] or None
-
-    def files_with(self, chunk: bytes, *, held: bool = False) -> Sequence[ResourceId]:
-        tables = self._tables
-        found = (number for number in tables.places.get(chunk, ()) if tables.chunks[number][1] == held)
-        return list(dict.fromkeys(tables.files[number] for number in found))
-
-    def chunks_of(self, resource: ResourceId) -> Ranges:
-        row = self._tables.rows.get(resource)
-        return Ranges.of((row.chunk_first, row.chunk_first + row.chunk_total - 1)) if row else Ranges()
-
-    def lacking(self, resource: ResourceId) -> Ranges:
-        numbers = self.chunks_of(resource)
-        first = numbers.runs[0][0] if numbers else 0
-        return Ranges.numbers(number - first for number in numbers if not self._tables.chunks[number][1])
-
-    def own_chunks(self) -> Ranges:
-        rows = self._tables.rows
-        hidden = self._tables.hidden
-        mine = (n for n in rows if self._mine(rows[n]) and rows[n].chunk_total and n not in hidden)
-        return Ranges.of(*(self.chunks_of(n).runs[0] for n in mine))
-
-    def _mine(self, row: Row) -> bool:
-        return row.kept.user == self._local.user
 
     # -- lists and reports ----------------------------------------------------------------
 

@@ -58,11 +58,12 @@ from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, c
 from paquebot.testing.store_aside import AsidePromises
 from paquebot.testing.store_asking import AskingPromises
 from paquebot.testing.store_authority import AuthorityPromises
+from paquebot.testing.store_chunks import ChunkPromises
 from paquebot.testing.store_events import EventPromises, errand
 from paquebot.testing.store_letting_go import LettingGoPromises
 
 
-class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, EventPromises, LettingGoPromises):
+class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, ChunkPromises, EventPromises, LettingGoPromises):
     """Every promise of a store. Override `open`, and `reopen` if it keeps anything."""
 
     def open(self, folder: Path) -> AnyStore:

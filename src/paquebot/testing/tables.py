@@ -58,14 +58,6 @@ class Tables:
         self.forks: dict[Fingerprint, Fork] = {}
         self.rows: dict[ResourceId, Row] = {}
         self.by_number: dict[int, ResourceId] = {}
-        self.chunks: dict[int, tuple[bytes, bool]] = {}
-        """By our chunk numbers: hash (empty if not known yet) and whether it is held."""
-        self.places: dict[bytes, tuple[int, ...]] = {}
-        """Which chunk numbers have a hash."""
-        self.files: dict[int, ResourceId] = {}
-        """To which file a chunk number belongs."""
-        self.sizes: dict[bytes, int] = {}
-        """Of the blobs we know to have."""
         self.introduced: dict[tuple[str, Fingerprint], ResourceId] = {}
         self.wanted: dict[ResourceId, tuple[Fingerprint, Millis]] = {}
         self.askings: dict[ResourceId, dict[Fingerprint, Asking]] = {}
@@ -105,6 +97,18 @@ class Tables:
         self.errands: dict[int, Errand] = {}
         self.related: dict[ResourceId, tuple[tuple[str, ResourceId], ...]] = {}
         self._undo: list[Callable[[], object]] = []
+        self._no_chunks()
+
+    def _no_chunks(self) -> None:
+        self.chunks: dict[int, tuple[bytes, bool]] = {}
+        """By our chunk numbers: hash (empty if not known yet) and whether it is held."""
+        self.places: dict[bytes, tuple[int, ...]] = {}  # which chunk numbers have a hash
+        self.files: dict[int, ResourceId] = {}  # to which file a chunk number belongs
+        self.sizes: dict[bytes, int] = {}  # of the blobs we know to have
+        self.loose: dict[bytes, Fingerprint] = {}
+        """Those that no manifest names, and which peer brought them."""
+        self.givers: dict[bytes, tuple[Fingerprint, ...]] = {}
+        """Which users' nodes brought a chunk."""
 
     def put(self, table: Table, key: Hashable, value: object) -> None:
         """Write a value, replacing what was there."""
@@ -203,6 +207,8 @@ class Writer:
                 self._lose_blob(name)
             case ask.AddChunks(resource, first, hashes):
                 self._name_chunks(t.rows[resource].chunk_first + first, hashes)
+            case ask.Chunking():
+                self._chunking(effect)
             case ask.KnowIdentity(name, resource):
                 t.put(t.introduced, ("identity", name), resource)
             case ask.KnowAnnouncement(name, resource):
@@ -370,7 +376,7 @@ class Writer:
         t, row = self._tables, self._tables.rows[name]
         for chunk in self._drop_chunks(row):
             if not t.places[chunk]:
-                t.drop(t.sizes, chunk)
+                self._drop_blob(chunk)
                 self.dropped.append(chunk)
         t.put(t.rows, name, replace(row, gone="forgotten", chunk_first=0, chunk_total=0, lacking=0))
 
@@ -387,7 +393,7 @@ class Writer:
 
     def _lose_blob(self, name: bytes) -> None:
         t = self._tables
-        t.drop(t.sizes, name)
+        self._drop_blob(name)
         for number in t.places.get(name, ()):
             if t.chunks[number][1]:
                 t.put(t.chunks, number, (name, False))
@@ -409,6 +415,7 @@ class Writer:
             t.put(t.chunks, number, (name, held))
             t.put(t.places, name, (*t.places.get(name, ()), number))
             if held:
+                t.drop(t.loose, name)
                 self._count_down(number)
 
     def _count_down(self, number: int) -> None:
@@ -422,6 +429,23 @@ class Writer:
             if not t.chunks[number][1]:
                 t.put(t.chunks, number, (name, True))
                 self._count_down(number)
+
+    def _drop_blob(self, name: bytes) -> None:
+        for table in (self._tables.sizes, self._tables.loose, self._tables.givers):
+            self._tables.drop(table, name)
+
+    def _chunking(self, effect: ask.Chunking) -> None:
+        t = self._tables
+        match effect:
+            case ask.Gave(chunk, user):
+                t.put(t.givers, chunk, tuple({*t.givers.get(chunk, ()), user}))
+            case ask.Loose(chunk, peer):
+                t.put(t.loose, chunk, t.loose.get(chunk, peer))
+            case ask.DropLoose(peer):
+                gone = [each for each, brought in t.loose.items() if brought == peer]
+                self.dropped += gone
+                for chunk in gone:
+                    self._drop_blob(chunk)
 
     def _handed(self, effect: ask.Handed) -> None:
         letter = self._tables.letters.get(effect.letter)
