@@ -198,7 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as we run
     try:
         # Not standalone: click would turn our own exit codes and interruptions into its own.
-        result: Any = group.main(list(arguments) if arguments is not None else None, standalone_mode=False)
+        given = list(arguments) if arguments is not None else None
+        result: Any = group.main(given, prog_name="paquebot", standalone_mode=False)
         code = result if isinstance(result, int) else 0
         sys.stdout.flush()
     except PaquebotError as error:
