@@ -56,6 +56,8 @@ class Item:
     size: int
     stamped: datetime
     """When it was published, by its author's clock."""
+    expires: datetime | None
+    """When it stops being of use, if its author says so."""
     new: bool
     """It came from others, and nobody has looked at it."""
     complete: bool
@@ -257,6 +259,7 @@ class Node:
             tags=listed.tags,
             size=listed.size,
             stamped=_moment(listed.stamp.at),
+            expires=_moment(listed.expires) if listed.expires else None,
             new=not listed.shown,
             complete=not listed.lacking,
             private=view.opened(listed.id) is not None,

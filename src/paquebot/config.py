@@ -119,12 +119,14 @@ class Keep:
     bytes: int | None = None
     unread: bool = False
     """Also forget what nobody here has looked at."""
+    expired: bool = False
+    """Forget what is of no use any more, as its author says."""
     rules: tuple[KeepRule, ...] = ()
 
     @property
     def asks(self) -> bool:
         """Whether there is anything that it may want forgotten."""
-        return self.days is not None or self.bytes is not None or bool(self.rules)
+        return self.days is not None or self.bytes is not None or self.expired or bool(self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,15 +314,18 @@ def _keep(path: Path, table: object) -> Keep:
     where = f"{path}: [keep]"
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
-    _known(path, "[keep]", table, ["days", "size", "unread", "rule"])
-    days, unread, rules = table.get("days"), table.get("unread", False), table.get("rule", [])
-    if not (days is None or _count(days)) or not isinstance(unread, bool) or not isinstance(rules, list):
-        raise ConfigError(f"{where}: write days = 90, unread = true or false, and rules as [[keep.rule]]")
+    _known(path, "[keep]", table, ["days", "size", "unread", "expired", "rule"])
+    days, rules = table.get("days"), table.get("rule", [])
+    unread, expired = table.get("unread", False), table.get("expired", False)
+    if not (isinstance(unread, bool) and isinstance(expired, bool)):
+        raise ConfigError(f"{where}: unread and expired are true or false")
+    if not (days is None or _count(days)) or not isinstance(rules, list):
+        raise ConfigError(f"{where}: write days = 90, and rules as [[keep.rule]]")
     try:
         most = amounts.size(table["size"]) if "size" in table else None
     except (Misused, TypeError):
         raise ConfigError(f'{where}: write size = "10 GiB"') from None
-    return Keep(days, most, unread, tuple(_rule(path, rule) for rule in rules))
+    return Keep(days, most, unread, expired, tuple(_rule(path, rule) for rule in rules))
 
 
 def _rule(path: Path, table: object) -> KeepRule:

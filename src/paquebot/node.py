@@ -319,10 +319,9 @@ class Node:
             raise NotFound(f"the bytes of {name[:12]}… are not here any more")
         return Resource.read(signed, self.view.schema)
 
-    def expires(self, listed: Listed) -> Millis | None:
-        """Return when *listed* stops being of use, if its author says so where it is not private."""
-        about = None if listed.gone else self.resource(listed.id).about
-        return about.expires if about else None
+    def expired(self, listed: Listed) -> bool:
+        """Return whether *listed* is of no use any more, as its author says, by this node's clock."""
+        return 0 < listed.expires < self.now()
 
     def content(self, listed: Listed) -> Iterator[bytes]:
         """Yield the bytes of a message or file, each chunk verified. Raise `StoreError` if they are not all here."""

@@ -25,18 +25,26 @@ class Due:
 
 
 def due(view: SqliteView, keep: Keep, now: Millis) -> list[Due]:
-    """Return what is to be forgotten at *now*, the oldest first."""
+    """Return what is to be forgotten at *now*, the oldest first.
+
+    What expired goes only when something that others published says too that the day has come: our clock may be wrong.
+    """
     names = {peer.name: peer.user for peer in view.peers()}
     found: list[Due] = []
     rest: list[Listed] = []
     held, busy = 0, {each.event.resource or "" for each in view.errands()}
-    for listed in sorted(_present(view), key=lambda each: (each.received, each.number)):
+    present, us = list(_present(view)), view.local().user
+    day = min(now, max((each.stamp.at for each in present if each.user != us), default=Millis(0)))
+    for listed in sorted(present, key=lambda each: (each.received, each.number)):
         held += listed.size
         if not _may_go(view, listed, keep, busy):
             continue
         days = _days(listed, keep, names)
         if days is not None and now - listed.received > days * DAY_MS:
             found.append(Due(listed, f"older than {days} days"))
+            held -= listed.size
+        elif keep.expired and 0 < listed.expires < day and not _forever(listed, keep, names):
+            found.append(Due(listed, "expired"))
             held -= listed.size
         elif not _forever(listed, keep, names):
             rest.append(listed)

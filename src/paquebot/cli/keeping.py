@@ -56,6 +56,7 @@ def forget_command(
       days = 365               older things go, once somebody here has looked at them
       size = "10 GiB"          beyond it, the oldest go
       unread = true            also what nobody has looked at
+      expired = true           what its author gave a date (--expires) that is past, also by others' stamps
       [[keep.rule]]            the first rule that names a thing counts; without days: for ever
       tag = "weather"
       days = 14
@@ -65,8 +66,7 @@ def forget_command(
       paquebot forget 3fa29c81b2
       paquebot forget --older-than 90d --tag weather --dry-run
     """
-    chosen = [older_than, peer, tag, kind]
-    if sum((bool(ids), any(chosen), rules)) != 1:
+    if sum((bool(ids), any((older_than, peer, tag, kind)), rules)) != 1:
         raise Misused("say what to forget: IDs, or --older-than, --from, --tag, --kind, or --rules")
     with setting.node() as node:
         if ids:

@@ -73,7 +73,7 @@ def _remark(node: Node, listed: Listed) -> str:
     reply = f"reply to {short(parent)}" if parent else ""
     files = output.count(len(attached), "attachment") if attached else ""
     old = "superseded" if threads.newer(node.view, listed) else ""
-    gone = "revoked" if listed.revoked_by else ""
+    gone = "revoked" if listed.revoked_by else "expired" if node.expired(listed) else ""
     return ", ".join(filter(None, (gone, private, chunks, reply, files, old)))
 
 
@@ -131,6 +131,8 @@ def _as_json(listed: Listed, node: Node, names: dict[str, str]) -> dict[str, obj
         "complete": not listed.lacking and not listed.gone,
         "gone": listed.gone or None,
         "revoked": listed.revoked_by is not None,
+        "expires": output.iso(listed.expires),
+        "expired": node.expired(listed),
         "private": listed.kind in CLOSED or readers is not None,
         "readers": readers,
         "parent": threads.one(node.view, listed.id, "parent"),
@@ -216,8 +218,8 @@ def _relations(node: Node, listed: Listed) -> Iterator[tuple[str, str]]:
         yield "attached", f"{_named(each.listed, each.id)}: {each.state}"
     if replies := threads.replies(view, listed.id):
         yield "replies", f"{len(replies)}: see --thread"
-    if expires := node.expires(listed):
-        yield "expires", output.moment(expires)
+    if listed.expires:
+        yield "expired" if node.expired(listed) else "expires", output.moment(listed.expires)
 
 
 def _named(listed: Listed | None, name: str) -> str:

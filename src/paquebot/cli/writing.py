@@ -49,7 +49,7 @@ def read_bounded(file: Path, most: int) -> bytes:
     "--attach", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="With --message; may be repeated."
 )
 @click.option("--supersedes", metavar="ID", default="", help="What of yours this replaces.")
-@click.option("--expires", metavar="DATE", default="", help="When this stops being of use, such as 2027-01-31.")
+@click.option("--expires", metavar="DATE", default="", help="When this stops being of use: 2027-01-31.")
 @click.option(
     "--schema",
     "uri",
@@ -79,6 +79,8 @@ def publish_command(
     With --to it is private: text, title, tags and file names can be read by those peers' nodes and our own alone.
     Others carry it and see only who wrote it, when, about how large it is, and how many nodes can open it.
     Attachments are published with their message, all or nothing, and listed before it; the message's URI comes last.
+    What has a date by --expires is shown as expired from then on, and forgotten where [keep] in config.toml says so
+    (see `forget`). Until then it is kept and handed on as anything else: no clock is trusted with withholding it.
     Nothing leaves this machine before the next `paquebot sync`.
 
     \b

@@ -267,6 +267,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
         size=manifest.size if manifest else len(resource.record or (resource.text or "").encode()),
         received=now,
         sender=None if _is_own(view, resource) else sender,
+        expires=about.ends if about else Millis(0),
     )
     yield Keep(kept, line, *(_chunks(manifest) if manifest else ()))
     if about and about.relations:

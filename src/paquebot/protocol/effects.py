@@ -424,6 +424,8 @@ class NoteOpened:
     parent: ResourceId | None = None
     readers: tuple[Fingerprint, ...] = ()
     """The users it is for."""
+    expires: Millis = Millis(0)
+    """When it stops being of use, as its author says; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True)

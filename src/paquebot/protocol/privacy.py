@@ -254,6 +254,7 @@ def opened(view: View, name: ResourceId, user: Fingerprint, inner: Inner) -> Eff
         size=inner.size,
         parent=about.parent if about else None,
         readers=(*inner.readers, *inner.guests),
+        expires=about.ends if about else Millis(0),
     )
     if about and about.relations:
         yield Relate(name, about.relations)

@@ -145,6 +145,11 @@ class About:
         )
 
     @property
+    def ends(self) -> Millis:
+        """When it stops being of use; 0 for never."""
+        return self.expires or Millis(0)
+
+    @property
     def relations(self) -> tuple[tuple[str, ResourceId], ...]:
         """What it says of other resources: (how, which)."""
         named = (("parent", self.parent), ("conversation", self.conversation), ("supersedes", self.supersedes))

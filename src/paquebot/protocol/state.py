@@ -252,6 +252,8 @@ class Kept:
     received: Millis = Millis(0)
     sender: Fingerprint | None = None
     """The peer it came from; None if it was published here."""
+    expires: Millis = Millis(0)
+    """When it stops being of use, as its author says; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True)

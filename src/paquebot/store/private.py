@@ -131,9 +131,11 @@ def _note_opened(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened) 
         (view.user, view.node, name, readers, parent),
     )
     db.execute("DELETE FROM closed WHERE node = ? AND resource = ?", (view.node, name))
+    shown = effect.kind, effect.title, effect.filename, json.dumps(effect.tags), effect.size, effect.expires
     db.execute(
-        "UPDATE resource SET kind = ?, title = ?, filename = ?, tags = ?, size = ? WHERE node = ? AND id = ?",
-        (effect.kind, effect.title, effect.filename, json.dumps(effect.tags), effect.size, view.node, name),
+        "UPDATE resource SET kind = ?, title = ?, filename = ?, tags = ?, size = ?, expires = ?"
+        " WHERE node = ? AND id = ?",
+        (*shown, view.node, name),
     )
 
 

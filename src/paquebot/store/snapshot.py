@@ -20,7 +20,7 @@ DELETE FROM invite;
 DELETE FROM joined;
 DELETE FROM related WHERE EXISTS (
     SELECT 1 FROM opened WHERE opened.node = related.node AND opened.resource = related.resource);
-UPDATE resource SET kind = 'sealed', title = '', filename = '', tags = '[]', size = 0 WHERE EXISTS (
+UPDATE resource SET kind = 'sealed', title = '', filename = '', tags = '[]', size = 0, expires = 0 WHERE EXISTS (
     SELECT 1 FROM opened WHERE opened.node = resource.node AND opened.resource = resource.id);
 DELETE FROM opened;
 DELETE FROM audience;

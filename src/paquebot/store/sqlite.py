@@ -468,6 +468,7 @@ class _Writer:
             sender=self._party(kept.sender) if kept.sender else 0,
             asked=kept.received,
             shown=int(kept.sender is None),
+            expires=kept.expires,
         )
         name = raw(line.id), self._party(line.entry.publisher), raw(signed.id)
         self._line(self._view.node, line.number, *name, otherwise="OR IGNORE")  # it may be there already

@@ -53,6 +53,8 @@ class Listed:
     """``forgotten`` or ``lost`` if its bytes are not here."""
     revoked_by: ResourceId | None = None
     """The revocation because of which it does not count."""
+    expires: Millis = Millis(0)
+    """When it stops being of use, as its author says where we can read it; 0 for never."""
 
     @property
     def uri(self) -> str:
@@ -588,7 +590,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
     _LISTED = (
         "SELECT id, author, number, kind, title, filename, tags, size, stamp_at, stamp_count, received, sender, shown,"
         " chunk_total, lacking, gone, (SELECT cause FROM hidden WHERE hidden.node = resource.node AND"
-        " hidden.resource = resource.id) AS cause FROM resource"
+        " hidden.resource = resource.id) AS cause, expires FROM resource"
     )
 
     def listed(
@@ -615,7 +617,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
         return self._listed(*row) if row else None
 
     def _listed(self, id_: bytes, author: int, number: int, *rest: Any) -> Listed:
-        kind, title, filename, tags, size, at, count, received, sender, shown, total, lacking, gone, cause = rest
+        kind, title, filename, tags, size, at, count, received, sender, shown, total, lacking, gone, cause, ends = rest
         return Listed(
             ResourceId(b64(id_)),
             self._name(author),
@@ -633,6 +635,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
             lacking,
             gone,
             ResourceId(b64(cause)) if cause else None,
+            Millis(ends),
         )
 
     def ids(self, low: bytes, high: bytes) -> Sequence[ResourceId]:

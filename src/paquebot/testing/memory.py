@@ -455,6 +455,7 @@ class MemoryView(AskingView, AuthorityView, ChunkView, EventsInMemory, PastView,
             row.lacking,
             row.gone,
             self._tables.hidden.get(kept.signed.id),
+            kept.expires,
         )
 
     def ids(self, low: bytes, high: bytes) -> Sequence[ResourceId]:

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from paquebot.protocol.effects import Effect, Keep, KnowAnnouncement, NoteClosed, NoteOpened, NoteReaders
 from paquebot.protocol.ranges import Ranges
-from paquebot.testing.examples import OTHER, PEER, WRITER, AnyStore, Cut, cut, resource
+from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, resource
 
 
 class PrivatePromises:
@@ -58,10 +58,10 @@ class PrivatePromises:
         assert list(store.view.listed(["message", "file"])) == []
         store.commit([NoteClosed(name)])
         for _ in range(2):
-            store.commit([NoteOpened(name, "file", "title", "name.txt", ("x", "y"), 7, None, (WRITER, OTHER))])
+            store.commit([NoteOpened(name, "file", "title", "name.txt", ("x", "y"), 7, None, (WRITER, OTHER), NOW)])
         (listed,) = store.view.listed(["message", "file"])
         assert (listed.kind, listed.title, listed.filename) == ("file", "title", "name.txt")
-        assert (listed.tags, listed.size) == (("x", "y"), 7)
+        assert (listed.tags, listed.size, listed.expires) == (("x", "y"), 7, NOW)
         assert store.view.opened(name) == (WRITER, OTHER)
         assert list(store.view.unopened()) == []
 

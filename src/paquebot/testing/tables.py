@@ -291,7 +291,7 @@ class Writer:
                 row = t.rows[name]
                 t.put(t.opened, name, effect.readers)
                 t.drop(t.closed, name)
-                shown = {key: getattr(effect, key) for key in ("kind", "title", "filename", "tags", "size")}
+                shown = {key: getattr(effect, key) for key in ("kind", "title", "filename", "tags", "size", "expires")}
                 t.put(t.rows, name, replace(row, kept=replace(row.kept, **shown)))
             case ask.NoteClosed(_, of):
                 t.put(t.closed, name, t.closed.get(name, of))

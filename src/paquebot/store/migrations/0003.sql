@@ -30,3 +30,6 @@ ALTER TABLE held ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 UPDATE held SET bytes = length(signed);
 DROP INDEX held_sender;
 CREATE INDEX held_weight ON held (node, sender, bytes);
+
+-- When a thing stops being of use, as its author says; 0 for never.
+ALTER TABLE resource ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
