@@ -1,7 +1,14 @@
 """`log` says what happened, once, with its cause."""
 
+import json
 import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
 
+import pytest
 from tests.e2e.conftest import crates
 
 
@@ -85,3 +92,74 @@ def test_a_run_with_nothing_to_do_writes_nothing(pair, stick):
     before = (bob.path / "store.db").read_bytes()
     bob.sync(stick)
     assert (bob.path / "store.db").read_bytes() == before
+
+
+@contextmanager
+def following(home, *options):
+    """Lend a running `log --follow` and a function that waits for its next line."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "paquebot", "--home", str(home.path), "log", "--follow", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    limit = threading.Timer(30, process.kill)
+    limit.start()
+    try:
+        yield process
+    finally:
+        limit.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close(), process.stderr.close()
+
+
+def test_the_log_is_followed_while_others_write(pair, stick):
+    alice, bob = pair
+    with following(bob, "--json") as process:
+        assert json.loads(process.stdout.readline())["kind"] == "peer-added"
+        alice.say("hello", "--title", "Day \x1b[31m12")
+        alice.sync(stick), bob.sync(stick)
+        arrived = process.stdout.readline()
+        assert "\x1b" not in arrived
+        assert json.loads(arrived)["title"] == "Day \x1b[31m12"
+        bob.say("and back")
+        assert json.loads(process.stdout.readline())["kind"] == "published"
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+        assert (process.stdout.read(), process.stderr.read()) == ("", "")
+    assert [each["number"] for each in bob.json("log")] == sorted(each["number"] for each in bob.json("log"))
+
+
+def test_following_tells_only_what_was_asked_for(pair, stick):
+    alice, _ = pair
+    alice.say("before")
+    with (
+        following(alice, "-n", "0", "--kind", "published", "--peer", "Bob") as none,
+        following(alice, "-n", "1", "--kind", "published") as some,
+    ):
+        assert "published" in some.stdout.readline()
+        alice.say("after", "--title", "after")
+        assert "(after)" in some.stdout.readline()
+        none.send_signal(signal.SIGTERM)
+        assert none.wait() == 143
+        assert (none.stdout.read(), none.stderr.read()) == ("", "")
+
+
+def test_following_ends_with_its_reader(pair):
+    alice, _ = pair
+    with following(alice) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait() == 0
+        assert process.stderr.read() == ""
+
+
+def test_no_events_but_new_ones(pair):
+    alice, _ = pair
+    assert alice.out("log", "-n", "0") == ""
+    assert alice.json("log", "-n", "0") == []
+
+
+@pytest.mark.parametrize("wrong", ["--peer=Eve", "--since=yesterday"])
+def test_mistakes_end_it_before_it_follows(pair, wrong):
+    alice, _ = pair
+    alice.run("log", "--follow", wrong, code=1 if "peer" in wrong else 2)

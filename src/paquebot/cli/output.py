@@ -19,10 +19,15 @@ DASHES = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 """Settings of a command whose argument may be a fingerprint: one in 64 begins with a dash. It has no short options."""
 
 
-def as_json(value: object) -> None:
+def as_json(value: object, indent: int | None = 2) -> None:
     """Print one JSON document; in ASCII if it holds a path that is not UTF-8. What a terminal would obey is escaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    click.echo(printable_json(text) if utf8(text) else json.dumps(value, indent=2))
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    click.echo(printable_json(text) if utf8(text) else json.dumps(value, indent=indent))
+
+
+def as_json_line(value: object) -> None:
+    """Print one JSON document on one line: one of many."""
+    as_json(value, indent=None)
 
 
 def utf8(text: str) -> bool:
