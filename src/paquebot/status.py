@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from paquebot import restores
+from paquebot import restores, waiting
 from paquebot.protocol import admission, asking, mailing
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
@@ -261,7 +261,7 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         met_limits_at=view.account(peer.node).met,
         held_until=view.account(peer.node).hold,
         given_up=tuple(GivenUp(each.medium, each.given_up, each.failures) for each in tolds if each.given_up),
-        outcomes=tuple(view.outcomes(peer.node)),
+        outcomes=tuple((name, code, waiting.there(view, code, said)) for name, code, said in view.outcomes(peer.node)),
         restored=tuple(restores.of_peer(view, peer)),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paquebot import waiting
 from paquebot.protocol import evidence, mailing
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.encoding import Fingerprint
@@ -95,7 +96,7 @@ def _tick(view: SqliteView, listed: Listed, peer: Peer, got: Reach) -> Tick:
         stored_where=stored.where if has and stored else "",
         applied_at=applied.at if applied and got is Reach.APPLIED else Millis(0),
         outcome=code,
-        detail=detail,
+        detail=waiting.there(view, code, detail),
         asked=bool(owed - answered),
         heard_at=sign_of_life(view, peer),
         retry_at=max((each.retry_at for each in told), default=Millis(0)),

@@ -4,6 +4,9 @@ import os
 
 import pytest
 
+from paquebot.node import Node
+from paquebot.protocol.publishing import Draft
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -72,6 +75,62 @@ def test_a_reply_waits_for_what_it_answers(make, meet, stick, tmp_path):
     for home in (bob, carol, alice, bob, carol, alice, bob, carol):
         home.sync(stick)
     assert carol.texts() == ["question", "answer"]
+
+
+def test_a_reply_is_read_by_whoever_cannot_have_what_it_answers(make, meet, stick):
+    """Carol knows Bob alone: what Alice wrote never comes to her, and Bob's answer to it does, at once."""
+    alice, bob, carol = make("Alice"), make("Bob"), make("Carol")
+    meet(alice, bob), meet(bob, carol)
+    (root,) = uris(alice, "-m", "question")
+    alice.sync(stick), bob.sync(stick)
+    (answer,) = uris(bob, "-m", "answer", "--reply-to", root)
+    for home in (bob, carol, bob):
+        home.sync(stick)
+    assert carol.texts() == ["answer"]
+    assert carol.json("status")["held"] == 0
+    assert "reply to something you do not hold" in carol.out("list")
+    assert "reply to  something you do not hold (" in carol.out("show", answer)
+    assert [each["text"] for each in carol.json("show", answer, "--thread")] == ["answer"]
+    assert bob.peer("Carol")["applied"] == 1
+    (thanks,) = uris(carol, "-m", "thanks", "--reply-to", answer)
+    for home in (carol, bob, alice):
+        home.sync(stick)
+    meet(alice, carol)
+    for home in (carol, bob, alice, carol):
+        home.sync(stick)
+    assert [each["text"] for each in carol.json("show", thanks, "--thread")] == ["question", "answer", "thanks"]
+    assert "do not hold" not in carol.out("list")
+
+
+def test_a_reply_to_what_is_private_to_others_says_so(make, meet, stick):
+    alice, bob, carol = make("Alice"), make("Bob"), make("Carol")
+    meet(alice, bob, carol)
+    root = alice.say("question", "--to", "Bob")
+    alice.sync(stick), bob.sync(stick)
+    answer = bob.say("answer", "--reply-to", root, "--to", "Carol")
+    for home in (bob, carol):
+        home.sync(stick)
+    assert carol.texts() == ["answer"]
+    assert "reply to something that is not for you" in carol.out("list")
+    assert "something that is not for you" in carol.out("show", answer)
+
+
+def test_what_waits_is_named_with_what_it_waits_for(make, meet, stick):
+    """Bob needs the schema of what Alice writes, which only Carol's home has: both ends say so in words."""
+    alice, bob = make("Alice"), make("Bob")
+    meet(alice, bob)
+    lost = "A" * 85 + "g"
+    with Node(alice.path) as node:
+        node.publish([Draft(schemas=(f"sdmp://{lost}/{lost}",), fields={"x": 1}, title="Form")])
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    (waiting,) = bob.json("status")["waiting"]
+    assert (waiting["sender"], waiting["waits_for"]) == ("Alice", ["its schema"])
+    assert "1 item waiting for something else, or for its time:\n" in (said := bob.out("status"))
+    assert ", brought by Alice, waits for its schema\n" in said
+    assert "is held there: it waits for " in (said := alice.out("status"))
+    assert lost not in said
+    assert said.count("it waits for") == 1
 
 
 def test_a_newer_version_replaces_only_what_is_ones_own(pair, stick):

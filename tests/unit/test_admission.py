@@ -100,7 +100,7 @@ def test_a_held_item_names_everything_it_waits_for_at_once(pair):
     alice, bob = pair
     trust, _, _ = second_node(alice, *OWN_NODE)
     first, second = alice.message("first"), alice.message("second")
-    item = alice.message("third", key=SECOND, trust=trust.id, parent=first.id, after=(second.id,))
+    item = alice.message("third", key=SECOND, trust=trust.id, after=(first.id, second.id))
     effects = give(alice, bob, item)
     missing = {SECOND.fingerprint, trust.id, first.id, second.id}
     assert held(bob) == {item.id: missing}
@@ -108,6 +108,42 @@ def test_a_held_item_names_everything_it_waits_for_at_once(pair):
     wanted = bob.store.view.wanted_count()
     assert wanted == 3, "the identity has no resource name by which one could ask for it"
     assert told(give(alice, bob, item)) == {item.id: "duplicate"}
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(2))])
+def test_a_reply_waits_for_nothing_that_it_answers(pair, order):
+    alice, bob = pair
+    root = alice.message("question")
+    items = [root, alice.message("answer", parent=root.id, conversation=root.id, supersedes=root.id)]
+    for number in order:
+        assert told(give(alice, bob, items[number])) == {items[number].id: "applied"}
+    assert held(bob) == {}
+    assert bob.store.view.wanted_count() == 0, "what nobody lists is not asked for"
+    assert bob.texts() == {"question", "answer"}
+
+
+def test_what_depends_on_something_taken_back_is_read_without_it(pair):
+    """Whichever comes first: who waits for what never comes is told that it never will."""
+    alice, bob = pair
+    gone = alice.message("gone")
+    early, late = (alice.message(text, after=(gone.id,)) for text in ("early", "late"))
+    assert told(give(alice, bob, early)) == {early.id: "held"}
+    revocation = alice.resource(["revoke"], {"revoke": {"resource": gone.id}}, key=alice.user_key)
+    assert told(give(alice, bob, revocation))[early.id] == "applied"
+    assert told(give(alice, bob, late)) == {late.id: "applied"}
+    assert held(bob) == {}
+    assert bob.store.view.wanted_count() == 0
+    give(alice, bob, gone)
+    assert bob.texts() == {"early", "late"}
+
+
+def test_what_depends_on_something_malformed_is_read_without_it(pair):
+    alice, bob = pair
+    bad = alice.resource(["message"], {"message": 5})
+    item = alice.message("item", after=(bad.id,))
+    assert told(give(alice, bob, item)) == {item.id: "held"}
+    assert told(give(alice, bob, bad))[item.id] == "applied"
+    assert bob.texts() == {"item"}
 
 
 def test_a_resource_of_an_unknown_schema_is_held_until_the_schema_is_here(pair):
@@ -332,7 +368,7 @@ def test_an_identity_stamped_ten_years_ahead_does_not_move_our_clock_either(pair
 def test_what_is_due_but_still_lacks_something_waits_on(pair):
     alice, bob = pair
     first = alice.message("first")
-    item = alice.message("later", at=NOW + 10 * DAY_MS, parent=first.id)
+    item = alice.message("later", at=NOW + 10 * DAY_MS, after=(first.id,))
     give(alice, bob, item)
     bob.poll(now=Millis(NOW + 10 * DAY_MS))
     assert held(bob) == {item.id: {first.id}}

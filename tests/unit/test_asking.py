@@ -190,11 +190,26 @@ def test_after_all_said_no_a_trust_that_names_us_is_reason_to_ask_again(lacking)
     assert asked(abe.poll(MAIL, later(now, 2))) == [name]
 
 
+def test_what_nobody_has_any_more_is_waited_for_by_nobody(lacking):
+    """A message whose attachment all who list it have forgotten is read without it; who may yet have it is awaited."""
+    (ann, rob, ria, abe), name, now = lacking
+    item = ann.message("see there", after=(name,))
+    abe.receive(ann.bundle(abe, Rebuilt(item)), ann, MAIL, now)
+    assert abe.store.view.held(item.id)
+    for count in range(2):
+        whom, identifier = first_asked(abe, [rob, ria], name, now)
+        assert abe.store.view.held(item.id), count
+        say_no(whom, abe, identifier, now)
+        now = later(now, 2)
+    assert abe.store.view.held(item.id) is None
+    assert "see there" in abe.texts()
+
+
 def test_fifty_envelopes_that_mention_a_thing_cause_no_further_request(lacking):
     (ann, rob, ria, abe), name, now = lacking
     first_asked(abe, [rob, ria], name, now)
     for n in range(50):
-        waits = ann.message(f"leans {n}", parent=name)
+        waits = ann.message(f"leans {n}", after=(name,))
         abe.receive(ann.bundle(abe, Rebuilt(waits)), ann, MAIL, later(now, n))
         assert not asked(abe.poll(MAIL, later(now, n)))
     assert asked(abe.poll(MAIL, later(now, ASK_AGAIN_MS + 1))) == [name]

@@ -160,7 +160,7 @@ def test_every_item_of_a_bundle_ends_in_exactly_one_outcome(pair):
     alice, bob = pair
     carol = make("carol")
     twice, good = alice.message("twice"), alice.message("good")
-    waits, forged = alice.message("waits", parent=ResourceId(digest(b"nowhere"))), alice.message("forged")
+    waits, forged = alice.message("waits", after=(ResourceId(digest(b"nowhere")),)), alice.message("forged")
     bad = SignedObject.build(forged.payload, replace(forged.signatures[0], value=bytes(64)))
     foreign = carol.message("foreign")
     ahead = update(alice, LineId(digest(b"nowhere")), [Entry(alice.user, twice.id)])

@@ -194,7 +194,7 @@ def test_what_is_said_about_a_resource_goes_there_and_back():
     )
     found = read(compose(["message"], {"message": ""}, user=NAME, trust=None, about=about)).about
     assert found == about
-    assert about.needs == (NAME, OTHER, OTHER, NAME)
+    assert about.needs == (NAME, OTHER)
     bare = About(stamp=Stamp(NOW))
     assert read(compose(["message"], {"message": ""}, user=NAME, trust=None, about=bare)).about == bare
     assert (bare.fields(), bare.needs) == ({"stamp": str(Stamp(NOW))}, ())

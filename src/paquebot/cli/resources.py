@@ -70,11 +70,19 @@ def _remark(node: Node, listed: Listed) -> str:
     )
     chunks = f"{listed.chunk_total - listed.lacking} of {listed.chunk_total} chunks" if listed.lacking else ""
     parent, attached = threads.one(node.view, listed.id, "parent"), threads.attachments(node.view, listed.id)
-    reply = f"reply to {short(parent)}" if parent else ""
+    reply = f"reply to {_answered(node, parent)}" if parent else ""
     files = output.count(len(attached), "attachment") if attached else ""
     old = "superseded" if threads.newer(node.view, listed) else ""
     gone = "revoked" if listed.revoked_by else "expired" if node.expired(listed) else ""
     return ", ".join(filter(None, (gone, private, chunks, reply, files, old)))
+
+
+def _answered(node: Node, name: ResourceId) -> str:
+    """What is answered or replaced: its reader may lack it, or the right to read it, for ever."""
+    found = node.view.listing(name)
+    if found is None:
+        return "something you do not hold"
+    return "something that is not for you" if found.kind in CLOSED else short(name)
 
 
 def _readers(node: Node, listed: Listed) -> list[str] | None:
@@ -211,7 +219,9 @@ def _relations(node: Node, listed: Listed) -> Iterator[tuple[str, str]]:
     view = node.view
     for how, what in (("parent", "reply to"), ("supersedes", "replaces")):
         if name := threads.one(view, listed.id, how):
-            yield what, _named(view.listing(name), name)
+            known = view.listing(name)
+            absent = known is None or known.kind in CLOSED
+            yield what, f"{_answered(node, name)} ({short(name)})" if absent else _named(known, name)
     if newer := threads.newer(view, listed):
         yield "replaced", f"by {_named(newer, newer.id)}"
     for each in threads.attachments(view, listed.id):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from paquebot import monitoring, status
+from paquebot import monitoring, status, waiting
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.cli.resources import names_of
@@ -19,6 +19,7 @@ from paquebot.protocol.stamp import Millis
 from paquebot.status import PeerStatus, Reach, Status
 from paquebot.store.view import Listed, Quarantined
 from paquebot.ticks import Tick, ticks
+from paquebot.waiting import Waiting
 
 
 @click.command("status")
@@ -56,17 +57,18 @@ def status_command(
             _say_things(node, [node.find(word) for word in dict.fromkeys(words)], names, wants_json=wants_json)
             return 0
         found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
-        aside, peers = node.view.quarantined(), _chosen(node, found, names)
+        aside, held, peers = node.view.quarantined(), waiting.here(node.view), _chosen(node, found, names)
         failed = sum(each.tries > 0 for each in node.view.errands())
     if wants_json:
         value = found.as_json()
         chosen = {peer.node for peer in peers}
         value["peers"] = [each for each in value["peers"] if each["node"] in chosen]
         value["quarantine"] = [_aside_json(each) for each in aside]
+        value["waiting"] = [each.as_json() for each in held]
         value["hooks_failed"] = failed
         output.as_json(value)
     else:
-        _say(setting, found, peers, aside)
+        _say(setting, found, peers, aside, held)
         if failed:
             click.echo(f"{output.count(failed, 'hook or folder')} failed, and is tried again: see `paquebot hook list`")
     return 0
@@ -218,7 +220,9 @@ def _outlook(tick: Tick, now: Millis) -> list[str]:
 # -- everything ----------------------------------------------------------------------------
 
 
-def _say(setting: Setting, found: Status, peers: list[PeerStatus], aside: Sequence[Quarantined]) -> None:
+def _say(
+    setting: Setting, found: Status, peers: list[PeerStatus], aside: Sequence[Quarantined], held: Sequence[Waiting]
+) -> None:
     click.echo(
         f"{printable(found.name)}, node {short(found.node)}: {found.published} published, {found.received} received"
     )
@@ -233,11 +237,14 @@ def _say(setting: Setting, found: Status, peers: list[PeerStatus], aside: Sequen
     for number, what, more in (
         (found.incomplete, "incomplete file", ": the rest is on its way or asked for"),
         (found.wanted, "thing", " that peers list, and that is not here: asked for"),
-        (found.held, "item", " waiting for something else, or for its time"),
-        (found.quarantined, "damaged or refused item", ", set aside with its bytes:"),
+        (found.held, "item", " waiting for something else, or for its time:"),
     ):
         if number:
             click.echo(f"{output.count(number, what)}{more}")
+    for item in held:
+        click.echo(f"  {short(item.id)}, brought by {printable(item.sender)}, waits for {'; '.join(item.waits_for)}")
+    if found.quarantined:
+        click.echo(f"{output.count(found.quarantined, 'damaged or refused item')}, set aside with its bytes:")
     for each in aside[-20:]:
         click.echo(f"  {output.moment(each.at)}  {each.code}: {printable(each.reason)} ({printable(each.where)})")
 

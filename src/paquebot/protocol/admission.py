@@ -47,6 +47,9 @@ from paquebot.protocol.trust import (
     trust_of,
 )
 
+HOPELESS = (Malformed.code, TooLarge.code)
+"""Why bytes are refused that can be good in no other form: for what they say."""
+
 
 def accepts(view: View, user: Fingerprint) -> bool:
     """Return whether resources published for *user* are wanted here at all."""
@@ -79,6 +82,7 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
         yield Tell("declined", signed.id, "its author's resources are not accepted here")
         return []
     missing, until = _judge(view, resource, now)
+    before = view.authority(resource.user) if resource.kind in PROOFS else None
     if pinning and missing:
         raise NotPermitted("a card leans on things that are not on it")
     if missing or (until and not pinning):  # a person vouches for a card, whatever its node's clock showed
@@ -90,7 +94,8 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
         return []
     yield from keep(view, resource, sender=sender, now=now)
     yield Tell("applied", signed.id)
-    return [signed.id, *_introduces(resource)]
+    buried = revocation.buried(before, view.authority(resource.user)) if before else []
+    return [signed.id, *_introduces(resource), *buried]
 
 
 def _too_many(view: View, resource: Resource) -> bool:
@@ -116,7 +121,7 @@ def _check_schemas(view: View, resource: Resource) -> None:
     for name in resource.container.unresolved:
         raw(name)
         fate = view.fate(name)
-        if fate is not None and fate[0] == "rejected" and fate[1] in (Malformed.code, TooLarge.code):
+        if fate is not None and fate[0] == "rejected" and fate[1] in HOPELESS:
             raise Malformed("a resource names a schema that was refused here")
 
 
@@ -143,10 +148,26 @@ def _judge(view: View, resource: Resource, now: Millis) -> tuple[tuple[str, ...]
     if resource.container.keeps(URIS["envelope_keys"]) and not missing:
         _check_point(view, resource)
     if resource.about is not None:
-        missing += [name for name in resource.about.needs if not view.has(name)]
+        missing += _needed(view, resource)
         if resource.about.stamp.at > now + AHEAD_MAX_MS and not _is_own(view, resource):
             return tuple(missing), Millis(resource.about.stamp.at - AHEAD_MAX_MS)
     return tuple(missing), None
+
+
+def _needed(view: View, resource: Resource) -> list[ResourceId]:
+    """What *resource* depends on, is not here, and may yet come.
+
+    Nobody waits for what was taken back, can never be good, or is held by nobody who lists it: it is read without.
+    """
+    lacking = (name for name in resource.about.needs if not view.has(name)) if resource.about else ()
+    return [name for name in lacking if not _never(view, resource.user, name)]
+
+
+def _never(view: View, user: Fingerprint, name: ResourceId) -> bool:
+    if view.authority(user).buries(name) or asking.refused(view, name):
+        return True
+    fate = view.fate(name)
+    return fate is not None and fate[0] == "rejected" and fate[1] in HOPELESS
 
 
 def _authorised(view: View, resource: Resource, now: Millis) -> list[str]:
@@ -206,8 +227,7 @@ def _hold(view: View, resource: Resource, held: Held) -> Effects:
         yield Tell("deferred", resource.id, "too much of its sender's waits here already")
         return
     yield Hold(held)
-    needs = [name for name in resource.about.needs if not view.has(name)] if resource.about else []
-    for name in needs[:NEEDS_ASKED_MAX]:
+    for name in _needed(view, resource)[:NEEDS_ASKED_MAX]:
         yield Want(Entry(resource.user, name))
     if resource.trust is not None and not view.has(resource.trust):
         yield Want(Entry(resource.user, resource.trust))
@@ -227,6 +247,14 @@ def retry(view: View, names: list[str], now: Millis) -> Effects:
     while names:
         for held in view.waiting_for(names.pop()):
             names += yield from _again(view, held, now)
+
+
+def denied(view: View, identifier: str, node: Fingerprint, now: Millis) -> Effects:
+    """*node* has not got what it was asked for. What depends on that waits no longer if nobody else has it."""
+    yield from asking.denied(view, identifier, node, now)
+    name = asking.named(identifier)
+    if name is not None and asking.refused(view, name):
+        yield from retry(view, [name], now)
 
 
 def reconsider(view: View, held: Held, now: Millis) -> Effects:

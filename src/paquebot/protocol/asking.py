@@ -157,7 +157,7 @@ def identifier(letter: str, resource: ResourceId) -> str:
 
 def denied(view: View, identifier: str, node: Fingerprint, now: Millis) -> Effects:
     """*node* answers that it has not got what it was asked for: ask the next; when none is left, wait long."""
-    resource = _named(identifier)
+    resource = named(identifier)
     rows = {row.peer: row for row in view.askings(resource)} if resource else {}
     row = rows.get(node)
     if resource is None or row is None or view.has(resource):
@@ -176,7 +176,8 @@ def refused(view: View, resource: ResourceId) -> bool:
     return bool(said) and said >= {node for node in _holders(view, resource) if view.peer(node)}
 
 
-def _named(identifier: str) -> ResourceId | None:
+def named(identifier: str) -> ResourceId | None:
+    """Return what was asked for by the request of that identifier; None if it is none of ours."""
     name = ResourceId(identifier.rpartition(".")[2])
     try:
         return name if len(raw(name)) == 64 else None

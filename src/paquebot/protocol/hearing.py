@@ -473,7 +473,7 @@ def _answer(hearing: Hearing, parts: Sequence[Part], answer: Answer) -> Effects:
     response = Response(answer.identifier, answer.status, named.signed if named else None)
     _verify(hearing, SignedObject.build(messages.write(response), answer.signature))
     if named is None:
-        yield from asking.denied(hearing.view, answer.identifier, hearing.sender, hearing.now)
+        yield from admission.denied(hearing.view, answer.identifier, hearing.sender, hearing.now)
         yield Tell("applied", "response", answer.status)
 
 
@@ -484,7 +484,7 @@ def _response(hearing: Hearing, response: Response, signed: SignedObject) -> Eff
         case Broadcast():
             yield from _lines(hearing, response.data, signed, response)
         case None:
-            yield from asking.denied(hearing.view, response.identifier, hearing.sender, hearing.now)
+            yield from admission.denied(hearing.view, response.identifier, hearing.sender, hearing.now)
             yield Tell("applied", "response", response.status)
 
 

@@ -157,9 +157,12 @@ class About:
 
     @property
     def needs(self) -> tuple[ResourceId, ...]:
-        """The resources without which this one cannot be understood."""
-        named = (*self.after, self.parent, self.conversation)
-        return tuple(name for name in named if name)
+        """The resources on which this one depends: it waits for them.
+
+        What it answers, belongs to or replaces is none of them: its reader may have no right to that, or never hear
+        of it, and can read this one all the same. SDMP knows no relations at all.
+        """
+        return tuple(dict.fromkeys(self.after))
 
 
 @dataclass(frozen=True, slots=True)

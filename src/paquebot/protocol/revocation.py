@@ -44,6 +44,11 @@ def changed(view: View, before: Authority, name: str, now: Millis) -> Effects:
     yield from endings.reviewed(view, after.user, now)
 
 
+def buried(before: Authority, after: Authority) -> list[ResourceId]:
+    """Return what is taken back by revocations that have an effect *after*, and had none *before*."""
+    return sorted({each.target for name, each in after.revocations.items() if name not in before.revocations})
+
+
 def _touched(before: Authority, after: Authority) -> set[Fingerprint]:
     """Whose resources may count differently now."""
     found = {

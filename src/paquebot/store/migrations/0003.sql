@@ -1,6 +1,8 @@
 -- Private things: the wrap by which a node got its key; empty if the key came with the thing itself.
 ALTER TABLE readable ADD COLUMN wrap BLOB NOT NULL DEFAULT x'';
 
+-- What waits is judged once more by the next sync: a reply waits no longer for what it answers.
+UPDATE held SET until = 1 WHERE until = 0;
 
 
 
