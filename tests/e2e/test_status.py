@@ -192,7 +192,9 @@ def test_who_carries_a_private_thing_gives_no_tick_that_it_was_read(make, meet, 
     assert "nothing published here yet" not in said
     assert alice.json("log", "--kind", "applied") == []
     at(8, alice)
-    assert "1 for Bob since 8d" in (said := alice.out("status", "--check", "max-waiting=7d", code=2))
+    assert "Bob lacks 1 of ours, the oldest for 8d" in (
+        said := alice.out("status", "--check", "max-waiting=7d", code=2)
+    )
     assert "Carol" not in said
 
     for home in (bob, alice):

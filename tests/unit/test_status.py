@@ -281,7 +281,9 @@ def test_a_peer_that_may_not_know_of_a_revocation_is_not_in_sync(two):
     assert (found.state, found.untold, found.waits_since) == ("ahead", 1, now)
     month = status.of_node(alice.store.view, Millis(now + 30 * DAY_MS), clock_doubtful=False)
     late = monitoring.Limits(max_waiting=2 * DAY_MS)
-    assert [each.what for each in monitoring.check(month, late, month.peers)] == ["1 for Bob since 30d (at most 2d)"]
+    assert [each.what for each in monitoring.check(month, late, month.peers)] == [
+        "Bob lacks 1 of ours, the oldest for 30d (at most 2d)"
+    ]
     now = settle(alice, bob, now=now)
     assert seen_by(alice, bob, now).state == "in sync"
 
