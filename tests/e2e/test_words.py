@@ -254,3 +254,20 @@ def test_on_a_terminal_publish_says_the_short_id_too(alice):
     listed = alice.json("list")[0]
     assert said.split() == [listed["id"], listed["uri"]]
     assert alice.say("a script reads one URI").startswith("sdmp://")
+
+
+def test_status_has_colours_on_a_terminal_that_knows_them_and_says_the_same_without(pair, stick):
+    alice, bob = pair
+    alice.say("hello")
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    said = on_terminal(alice, "status")
+    assert "\x1b[32min sync\x1b[0m" in said
+    plain = re.sub(r"\x1b\[\d+m", "", said)
+    assert "\x1b" not in plain
+    assert plain == alice.out("status")
+    assert "✓✓✓ 1 of 1 applied" in plain
+    for wish in ({"NO_COLOR": "yes please"}, {"TERM": "dumb"}):
+        assert on_terminal(alice, "status", **wish) == plain, wish
+    assert "✓" not in alice.out("--plain", "status")
+    assert "\x1b" not in on_terminal(alice, "--plain", "status")

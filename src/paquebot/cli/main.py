@@ -109,6 +109,12 @@ class Setting:
     plain: bool
     passphrase_fd: int | None = None
 
+    @property
+    def coloured(self) -> bool:
+        """Whether colours are welcome: on a terminal that knows any, unless NO_COLOR is set (no-color.org)."""
+        dumb = os.environ.get("TERM", "dumb") == "dumb"
+        return sys.stdout.isatty() and not (self.plain or dumb or os.environ.get("NO_COLOR"))
+
     def node(self) -> Node:
         """Return the home's node, to be opened with ``with``."""
         from paquebot.node import Node
@@ -169,7 +175,7 @@ def default_home() -> Path:
     help="Where this node lives. Default: $PAQUEBOT_HOME, else ~/.local/share/paquebot.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say in one line what was done.")
-@click.option("--plain", is_flag=True, envvar="NO_COLOR", help="No colours, no symbols: words only.")
+@click.option("--plain", is_flag=True, help="No colours, no symbols: words only. NO_COLOR leaves out the colours.")
 @click.option(
     "--passphrase-fd",
     type=click.IntRange(min=0),

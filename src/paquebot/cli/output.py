@@ -72,6 +72,15 @@ def size(count: int) -> str:
     return f"{amount:.1f} TiB"
 
 
+def coloured(text: str, colour: str | None, *, wanted: bool) -> str:
+    """Return *text* in a colour, if colours are wanted. Nothing may be said by the colour alone.
+
+    >>> coloured("in sync", "green", wanted=True), coloured("in sync", "green", wanted=False)
+    ('\\x1b[32min sync\\x1b[0m', 'in sync')
+    """
+    return click.style(text, fg=colour) if wanted and colour else text
+
+
 def count(number: int, noun: str) -> str:
     """Return a number of things.
 

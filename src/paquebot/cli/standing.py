@@ -227,13 +227,14 @@ def _say(
         f"{printable(found.name)}, node {short(found.node)}: {found.published} published, {found.received} received"
     )
     if found.clock_doubtful:
-        click.echo(f"This machine's clock is wrong; going by the latest time seen: {output.moment(found.now)}")
+        wrong = output.coloured("This machine's clock is wrong", "red", wanted=setting.coloured)
+        click.echo(f"{wrong}; going by the latest time seen: {output.moment(found.now)}")
     for sentence in found.restored:
         click.echo(printable(sentence))
     for warning in warnings(setting):
-        click.echo(f"Keys: {warning}")
+        click.echo(output.coloured(f"Keys: {warning}", "yellow", wanted=setting.coloured))
     for peer in peers:
-        _say_peer(peer, found.now, plain=setting.plain)
+        _say_peer(peer, found.now, setting)
     for number, what, more in (
         (found.incomplete, "incomplete file", ": the rest is on its way or asked for"),
         (found.wanted, "thing", " that peers list, and that is not here: asked for"),
@@ -260,24 +261,27 @@ STATES = {
     "revoked": "revoked: its user trusts that node no more, and nothing goes there",
 }
 """How the states of a link are said to people."""
+COLOURS = {"in sync": "green", "ahead": "yellow", "behind": "yellow", "set apart": "red", "revoked": "red"}
 
 
-def _say_peer(peer: PeerStatus, now: Millis, *, plain: bool) -> None:
+def _say_peer(peer: PeerStatus, now: Millis, setting: Setting) -> None:
     heard = f"last heard {output.ago(peer.heard_at, now)}" if peer.heard_at else "never heard"
     if peer.state == "ended":
         click.echo(f"{printable(peer.name)}: {printable('; '.join(peer.restored))}.")
         return
-    click.echo(f"{printable(peer.name)}: {STATES[peer.state]}; {heard}")
+    state = output.coloured(STATES[peer.state], COLOURS.get(peer.state), wanted=setting.coloured)
+    click.echo(f"{printable(peer.name)}: {state}; {heard}")
     if not (peer.published or peer.sealed):
         click.echo("  nothing published here yet")
-    ticks = ("", "", "") if plain else ("✓   ", "✓✓  ", "✓✓✓ ")
+    ticks = ("", "", "") if setting.plain else ("✓   ", "✓✓  ", "✓✓✓ ")
     if peer.sealed:
         private = output.count(peer.sealed, "private thing")
         click.echo(f"  carries {peer.carried} of {private} to which it has no key")
     counts = (peer.handed, peer.stored, peer.applied)
     stages = ("handed to a carrier", "stored by the peer", "applied by the peer")
     for tick, count, what in zip(ticks, counts, stages, strict=True) if peer.published else ():
-        click.echo(f"  {tick}{count} of {peer.published} {what}")
+        colour = "green" if count == peer.published else None
+        click.echo(f"  {output.coloured(tick, colour, wanted=setting.coloured)}{count} of {peer.published} {what}")
     if peer.announced > peer.handed:
         click.echo(f"  {peer.announced - peer.handed} announced; the peer will ask for it")
     for each in peer.on_the_way:
