@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from paquebot.errors import Malformed, NotPermitted, Refused, Revoked, TooLarge
 from paquebot.protocol import asking, custom, endings, journal, privacy, revocation
-from paquebot.protocol.authority import Authority, Claim
+from paquebot.protocol.authority import Authority, Claim, Deed
 from paquebot.protocol.effects import (
     AddChunks,
     Effect,
@@ -102,7 +102,7 @@ def _too_many(view: View, resource: Resource) -> bool:
     """Whether its user has more proofs than anybody needs: all are weighed again for each new one."""
     if resource.kind not in PROOFS or _is_own(view, resource):
         return False
-    return view.authority(resource.user).full(resource.kind, resource.signed.signer)
+    return view.authority(resource.user).full(Deed.of(resource), resource.signed.signer)
 
 
 def _leaned_on(view: View, resource: Resource) -> bool:
@@ -316,7 +316,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
     if sender is not None and resource.user == view.local().user and manifest and manifest.data is None:
         yield from _owe(view, line.number, view.chunks_of(resource.id))
     if before is not None:
-        yield from revocation.changed(view, before, resource.id, now)
+        yield from revocation.learned(view, before, resource, now)
 
 
 def _is_own(view: View, resource: Resource) -> bool:

@@ -4,6 +4,9 @@ A trust gives no more, and for no longer, than its giver has. A revocation cuts 
 the node's journal if it names one, else by its stamp. Revocations are weighed in one order for everybody: the user's
 own first, then those of nodes, nearer ones before delegates, each by stamp and name; one that was cut off by an earlier
 one has no effect. Revocations cannot be revoked.
+
+So only revocations of trusts and identities bear on others, and those are few. Any other takes back one resource,
+whatever comes before or after it: a new one is weighed alone, however many there are.
 """
 
 from __future__ import annotations
@@ -11,11 +14,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from paquebot.errors import Expired, NotPermitted
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
-from paquebot.protocol.limits import REVOCATIONS_MAX, TRUST_DEPTH_MAX, TRUSTS_MAX
+from paquebot.protocol.limits import ENDINGS_MAX, REVOCATIONS_MAX, TRUST_DEPTH_MAX, TRUSTS_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis, Stamp
@@ -23,6 +26,8 @@ from paquebot.protocol.trust import CREATE_TRUST, REVOKE, Ending, Revocation, Tr
 
 Place = Callable[[Ending, ResourceId], bool | None]
 """Says whether a resource stands in a node's journal up to the line of an ending; None if that is not known here."""
+
+Order: TypeAlias = tuple[int, Stamp, ResourceId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +62,69 @@ class Authority:
         self.revocations: dict[ResourceId, Revocation] = {}
         """Those that have an effect."""
         revocations = list(revocations)
-        self._counts = Counter(("revoke", each.signer == user) for each in revocations)
+        self._identities = dict(identities)
+        self._place = place
+        self._counts = Counter((self._sort(each), each.signer == user) for each in revocations)
         self._counts.update(("trust", each.signer == user) for each in self.trusts.values())
         self._counts.update(("trust", signer == user) for signer in identities.values())
-        self._identities = identities
-        self._place = place
+        self._named: set[ResourceId | None] = {trust.authority for trust in self.trusts.values()}
+        """What trusts and revocations lean on or aim at."""
+        self.endless: set[ResourceId] = set()
+        """Revocations, with an effect or without, that end no journal."""
+        for revocation in revocations:
+            self._note(revocation)
         self._chains: dict[ResourceId, tuple[Trust, ...]] = {}
         self.unconditional: set[ResourceId] = set()
         """Those among them whose signer may revoke what others published."""
-        self._buried: dict[ResourceId, list[Revocation]] = {}
+        self._buried: dict[ResourceId, dict[Fingerprint | None, Revocation]] = {}
+        """By target, the first revocation of each signer; under None the first that is unconditional."""
         self._cuts: dict[str, list[Revocation]] = {}
         """By trust, or by identity that was revoked."""
+        self.ended: set[Fingerprint] = set()
+        """Nodes whose lines decide what counts."""
         self._to: dict[Fingerprint, list[Trust]] = {}
         for trust in self.trusts.values():
             self._to.setdefault(trust.trustee, []).append(trust)
-        ranked = ((self._rank(each), each.stamp, each.id, each) for each in revocations)
-        for _, _, _, revocation in sorted(each for each in ranked if each[0] <= TRUST_DEPTH_MAX):
+        for revocation in sorted(revocations, key=self._order):
             self._weigh(revocation)
 
-    def full(self, kind: str, signer: Fingerprint) -> bool:
-        """Return whether there are so many already that one more of *kind*, signed by *signer*, is not taken.
+    def full(self, deed: Deed, signer: Fingerprint) -> bool:
+        """Return whether there are so many already that *deed*, signed by *signer*, is not taken.
 
         What the user's own key signed is counted apart: whatever a node floods us with, its user can still revoke it.
         """
-        kind, most = ("revoke", REVOCATIONS_MAX) if kind == "revoke" else ("trust", TRUSTS_MAX)
-        return self._counts[kind, signer == self.user] >= most
+        sorts = {self._sort(deed.revocation)} if deed.revocation else set()
+        sorts |= {"trust"} if deed.trust or deed.identity else set()
+        most = {"revoke": REVOCATIONS_MAX}
+        return any(self._counts[sort, signer == self.user] >= most.get(sort, TRUSTS_MAX) for sort in sorts)
+
+    def _sort(self, revocation: Revocation) -> str:
+        """How a revocation is counted: for each that bears on others, all are weighed again."""
+        return "cut" if revocation.target in self.trusts or revocation.target in self._identities else "revoke"
+
+    def add(self, deed: Deed) -> bool:
+        """Take *deed* in as well; return whether that was possible: not if it bears on what was weighed before."""
+        trust, revocation, identity = deed.trust, deed.revocation, deed.identity
+        if deed.id in self._named or (revocation and (trust or identity or self._sort(revocation) == "cut")):
+            return False
+        if trust:
+            self.trusts[trust.id] = trust
+            self._chains.pop(trust.id, None)
+            self._to.setdefault(trust.trustee, []).append(trust)
+            self._named.add(trust.authority)
+            self._counts["trust", trust.signer == self.user] += 1
+        if identity:
+            self._identities[deed.id] = identity
+            self._counts["trust", identity == self.user] += 1
+        if revocation:
+            self._note(revocation)
+            self._counts["revoke", revocation.signer == self.user] += 1
+            self._weigh(revocation)
+        return True
+
+    def _note(self, revocation: Revocation) -> None:
+        self._named.update((revocation.target, revocation.authority, revocation.authorization))
+        self.endless |= set() if revocation.ending else {revocation.id}
 
     def joined(self, trusts: Iterable[Trust]) -> Authority:
         """Return what would count if *trusts* of this user, which may not be held, were held too."""
@@ -118,41 +161,55 @@ class Authority:
         """Return when *trust* ends: not later than the trust of any of its givers."""
         return min((each.expires for each in self.chain(trust.id) if each.expires is not None), default=None)
 
-    def _rank(self, revocation: Revocation) -> int:
-        """How far from the user the revoker stands; the user first."""
-        if revocation.signer == self.user:
-            return 0
-        return len(self.chain(revocation.authority)) or TRUST_DEPTH_MAX + 1
+    def _order(self, revocation: Revocation) -> Order:
+        """Where a revocation stands among all: first by how far from the user the revoker does."""
+        own = revocation.signer == self.user
+        rank = 0 if own else len(self.chain(revocation.authority)) or TRUST_DEPTH_MAX + 1
+        return rank, revocation.stamp, revocation.id
 
     # -- what revocations do ------------------------------------------------------------
 
     def _weigh(self, revocation: Revocation) -> None:
+        order = self._order(revocation)
         claim = Claim(revocation.id, revocation.signer, revocation.authority, revocation.stamp)
-        if self.cut(claim):
+        if order[0] > TRUST_DEPTH_MAX or self.cut(claim, order):
             return
         self.revocations[revocation.id] = revocation
-        if claim.signer == self.user or self._may_revoke(claim, revocation.authorization):
+        if claim.signer == self.user or self._may_revoke(claim, revocation.authorization, order):
             self.unconditional.add(revocation.id)
-        self._buried.setdefault(revocation.target, []).append(revocation)
+        self._bury(revocation, revocation.signer)
+        if revocation.id in self.unconditional:
+            self._bury(revocation, None)
         trust, identity = self.trusts.get(revocation.target), self._identities.get(revocation.target)
         if revocation.id in self.unconditional or claim.signer == (trust.signer if trust else identity):
             for name in (trust and trust.id, identity):
                 if name:
-                    self._cuts.setdefault(name, []).append(revocation)
+                    self._cut_by(name, revocation)
 
-    def _may_revoke(self, claim: Claim, authorization: ResourceId | None) -> bool:
+    def _bury(self, revocation: Revocation, signer: Fingerprint | None) -> None:
+        found = self._buried.setdefault(revocation.target, {})
+        found[signer] = min(found.get(signer, revocation), revocation, key=self._order)
+
+    def _cut_by(self, name: str, revocation: Revocation) -> None:
+        """Note that *revocation* cuts off what *name* gives, unless an earlier one does so wherever it does."""
+        found, ending = self._cuts.setdefault(name, []), revocation.ending
+        if any(each.ending == ending and each.stamp <= revocation.stamp for each in found):
+            return
+        if ending is None or sum(each.ending is not None for each in found) < ENDINGS_MAX:
+            found.append(revocation)
+            self.ended |= {ending.node} if ending else set()
+
+    def _may_revoke(self, claim: Claim, authorization: ResourceId | None, order: Order) -> bool:
         trust = self.trusts.get(authorization) if authorization else None
         if trust is None or trust.trustee != claim.signer or REVOKE not in self.rights(trust):
             return False
         ends = self.expires(trust)
-        return (ends is None or claim.stamp.at < ends) and not self.cut(replace(claim, authority=trust.id))
+        return (ends is None or claim.stamp.at < ends) and not self.cut(replace(claim, authority=trust.id), order)
 
     def buries(self, resource: ResourceId, signer: Fingerprint | None = None) -> Revocation | None:
         """Return the first revocation that takes *resource* back; *signer* signed it, if that is known."""
-        for each in self._buried.get(resource, ()):
-            if each.id in self.unconditional or each.signer == signer:
-                return each
-        return None
+        found = self._buried.get(resource, {})
+        return min((found[who] for who in {None, signer} if who in found), key=self._order, default=None)
 
     def cuts(self, trust: Trust) -> tuple[Revocation, ...]:
         """Return the revocations of *trust* itself, of its trustee's identity, and of the user's."""
@@ -187,14 +244,14 @@ class Authority:
         if ends is not None and at >= ends:
             raise Expired("a trust by which the signer's was given has expired")
 
-    def cut(self, claim: Claim) -> Revocation | None:
-        """Return the revocation that cuts off *claim*, if one does."""
+    def cut(self, claim: Claim, order: Order | None = None) -> Revocation | None:
+        """Return the revocation that cuts off *claim*, if one does; with *order*, one that stands before that."""
         for each in self.against(self.user):
-            if not self._before(each, claim):
+            if (order is None or self._order(each) < order) and not self._before(each, claim):
                 return each
         for trust in self.chain(claim.authority) if claim.signer != self.user else ():
             for each in self.cuts(trust):
-                if not self._before(each, claim):
+                if (order is None or self._order(each) < order) and not self._before(each, claim):
                     return each
             claim = Claim(trust.id, trust.signer, trust.authority, trust.stamp)
         return None

@@ -87,7 +87,8 @@ def reviewed(view: View, user: Fingerprint, now: Millis) -> Effects:
 
 def _counting(view: View, user: Fingerprint) -> list[tuple[Resource, Ending]]:
     """Return the endings of *user*'s nodes that count, in the order in which they came."""
-    return list(filter(None, (_read(view, name) for name in view.may_end(user))))
+    endless = view.authority(user).endless
+    return list(filter(None, (_read(view, name) for name in view.may_end(user) if name not in endless)))
 
 
 def _replaced_key(node: Fingerprint) -> str:

@@ -28,6 +28,21 @@ def cause(authority: Authority, resource: Resource) -> ResourceId | None:
     return found.id if found else None
 
 
+def learned(view: View, before: Authority, resource: Resource, now: Millis) -> Effects:
+    """Draw the consequences of *resource*, which proves something. *before* is what counted before it came."""
+    after = view.authority(resource.user)
+    if after is not before:
+        yield from changed(view, before, resource.id, now)
+    elif not resource.container.keeps("revoke"):
+        yield from standing.refresh(view, None)
+        yield from endings.reviewed(view, after.user, now)
+    elif revocation := after.revocations.get(resource.id):  # it bears on its target alone
+        yield from _aim(view, after, revocation.target)
+        origin = view.origin(revocation.target)
+        if origin is not None and origin[1] == "ending":
+            yield from endings.reviewed(view, after.user, now)
+
+
 def changed(view: View, before: Authority, name: str, now: Millis) -> Effects:
     """Draw the consequences of what was learned since *before*. What was refused waits for *name*, to be retried."""
     after = view.authority(before.user)

@@ -50,12 +50,15 @@ class AuthorityView:
     def _read(self, name: ResourceId) -> Resource | None:
         raise NotImplementedError
 
-    def weigh_again(self, user: Fingerprint | None = None) -> None:
-        """Forget what counts for *user*; with None, all that may depend on the lines of a journal."""
-        if user is not None:
-            self._authorities.pop(user, None)
-        else:
-            self._authorities = {name: each for name, each in self._authorities.items() if not each.revocations}
+    def weigh(self, user: Fingerprint, proof: ResourceId) -> None:
+        """Let *proof*, a resource of *user* that is held now, count."""
+        known = self._authorities.get(user)
+        if known is not None and not known.add(self._deed(proof)):
+            del self._authorities[user]
+
+    def weigh_again(self, journal: Fingerprint) -> None:
+        """Forget what depends on the lines of *journal*."""
+        self._authorities = {user: each for user, each in self._authorities.items() if journal not in each.ended}
 
     def trust(self, resource: ResourceId) -> Trust | None:
         """Return the trust with that resource id, if it is held."""

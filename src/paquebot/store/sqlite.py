@@ -473,7 +473,7 @@ class _Writer:
         name = raw(line.id), self._party(line.entry.publisher), raw(signed.id)
         self._line(self._view.node, line.number, *name, otherwise="OR IGNORE")  # it may be there already
         if kept.kind in PROOFS:
-            self._view.weigh_again(kept.user)
+            self._view.weigh(kept.user, signed.id)
         self._delete("wanted", "resource", raw(signed.id))
         if effect.chunks:
             self._name_chunks(first, effect.chunks)
@@ -563,7 +563,7 @@ class _Writer:
         journal = self._party(effect.journal)
         for line in effect.lines:
             self._line(journal, line.number, raw(line.id), self._party(line.entry.publisher), raw(line.entry.resource))
-        self._view.weigh_again()
+        self._view.weigh_again(effect.journal)
 
     def _introduce(self, kind: str, name: str, resource: str) -> None:
         self._insert("introduced", otherwise="OR REPLACE", kind=kind, name=self._party(name), resource=raw(resource))

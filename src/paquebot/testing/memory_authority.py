@@ -42,7 +42,9 @@ class AuthorityView:
         lines = len(self._tables.lines)
         if user in self._authorities:
             count, read, known = self._authorities[user]
-            if count == len(proofs) and (read == lines or not known.revocations):
+            new = [Deed.of(each) for name in proofs[count:] if (each := self._read(name)) is not None]
+            if (read == lines or not known.ended) and all(known.add(each) for each in new):
+                self._authorities[user] = len(proofs), lines, known
                 return known
         held = [Deed.of(each) for name in proofs if (each := self._read(name)) is not None]
         found = authority.weigh(user, held, partial(authority.placed, self))
