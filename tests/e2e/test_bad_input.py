@@ -206,7 +206,10 @@ def test_an_expired_identity_is_refused(make, tmp_path):
     now = time.time_ns() // 1_000_000
     old = make("Old")
     old.run("card", "-o", tmp_path / "old.card")
-    alice = make("Alice", clock=now + 11 * YEAR_MS)
+    alice = make("Alice", clock=now + 4 * YEAR_MS)
+    alice.clock = now + 8 * YEAR_MS
+    alice.say("years go by")
+    alice.clock = now + 11 * YEAR_MS
 
     assert "expired" in alice.err("peer", "add", "Old", tmp_path / "old.card", code=1)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, friends, make, settle
 
 from paquebot.errors import Refused
-from paquebot.protocol.effects import SavePeer, SaveTold
+from paquebot.protocol.effects import SavePeer, SaveTold, SetClock
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, LATEST_MS, RELEASED_MS, SKEW_MS
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link
@@ -143,3 +143,85 @@ def test_a_clock_that_was_ahead_and_is_set_right_is_believed():
     alice.say("too early", now=Millis(NOW + 400 * DAY_MS))
 
     assert alice.engine.now(Millis(NOW + DAY_MS)) == NOW + DAY_MS
+
+
+# A clock that leaps ahead.
+
+TEN_YEARS = 10 * 365 * DAY_MS
+
+
+def test_a_clock_ten_years_ahead_is_not_gone_by():
+    alice, bob = friends("Alice", "Bob")
+    settle(alice, bob)
+    wall = Millis(NOW + TEN_YEARS)
+    alice.say("help", now=wall)
+    assert alice.store.view.stamp().at < NOW + DAY_MS
+    assert alice.engine.doubtful(wall)
+
+    for hour in range(3):
+        for letter, bundle in alice.poll(MAIL, Millis(wall + hour * HOUR_MS)):
+            assert bundle.created <= NOW + hour * HOUR_MS + DAY_MS, letter
+            bob.receive(bundle, alice, MAIL, NOW)
+
+    assert bob.texts() == {"help"}
+
+
+def test_what_a_leaping_clock_would_call_expired_is_taken():
+    alice, bob = friends("Alice", "Bob")
+    bob.say("come", now=NOW)
+    settle(bob, alice)
+    later = Millis(NOW + DAY_MS)
+    bob.say("come soon", now=later)
+    for _, bundle in bob.poll(MAIL, later):
+        alice.receive(bundle, bob, MAIL, Millis(NOW + TEN_YEARS))
+    assert alice.texts() == {"come", "come soon"}
+    assert alice.engine.now(Millis(NOW + TEN_YEARS)) >= later, "the time is learned from who has it"
+
+
+def test_a_node_that_slept_for_years_is_told_the_time_by_its_peers():
+    alice, bob = friends("Alice", "Bob")
+    settle(alice, bob)
+    today = Millis(NOW + 6 * 365 * DAY_MS)
+    assert bob.engine.doubtful(today)
+    take(bob, alice, today, created=today - HOUR_MS)
+    assert not bob.engine.doubtful(today)
+    assert bob.engine.now(today) == today
+
+
+def test_a_person_may_vouch_for_a_clock_that_leaps_and_for_one_that_was_set_back():
+    alice = make("alice")
+    ahead = Millis(NOW + TEN_YEARS)
+    alice.store.commit([SetClock(alice.store.view.clock().vouched(ahead))])
+    assert alice.engine.now(ahead) == ahead
+    back = Millis(NOW + DAY_MS)
+    assert alice.engine.doubtful(back)
+    alice.store.commit([SetClock(alice.store.view.clock().vouched(back))])
+    assert alice.engine.now(back) == back
+
+
+def test_four_hundred_days_of_silence_are_no_leap():
+    alice = make("alice")
+    assert not alice.engine.doubtful(Millis(NOW + 400 * DAY_MS))
+
+
+def test_what_is_published_after_a_clock_was_set_right_is_not_dated_ahead():
+    alice, bob = friends("Alice", "Bob")
+    alice.say("too early", now=Millis(NOW + 400 * DAY_MS))
+    alice.say("one", "two", now=Millis(NOW + DAY_MS))
+    weeks(alice, bob)
+    assert bob.texts() == {"one", "two"}
+    assert alice.store.view.stamp().at == NOW + DAY_MS
+
+
+def weeks(alice: MemoryNode, bob: MemoryNode, count: int = 3) -> None:
+    """Let the two write to each other for some weeks from the second day on."""
+    now = Millis(NOW + 2 * DAY_MS)
+    for _ in range(count):
+        now = settle(alice, bob, MAIL, Millis(now + 7 * DAY_MS))
+
+
+def test_a_clock_that_dies_after_it_was_set_back_does_not_date_backwards():
+    alice = make("alice")
+    alice.say("one", now=Millis(NOW + 100 * DAY_MS))
+    alice.say("two", now=TWENTY_20)
+    assert alice.store.view.stamp().at == NOW + 100 * DAY_MS

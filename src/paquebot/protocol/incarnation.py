@@ -56,7 +56,7 @@ def prepare(
     last = min(past.branch or tip, tip)
     line = view.line_id(local.node, last)
     assert line is not None, "our own lines are known"
-    stamp, by = view.stamp(), user or old
+    stamp, by = view.stamp().credible(now), user or old
     authority = None if user else local.trust
 
     def signed(key: PrivateKey, schema: str, fields: dict[str, Any], trust: ResourceId | None) -> SignedObject:

@@ -97,6 +97,7 @@ AFTER_MAX = 256
 # Time.
 RELEASED_MS = 1_795_132_800_000  # 2026-11-20: no clock that shows less can be right
 LATEST_MS = RELEASED_MS + 50 * 365 * DAY_MS  # no clock that shows more can be right either
+LEAP_MS = 5 * 365 * DAY_MS  # a clock further beyond all that is known is wrong, or its node was asleep for long
 ELAPSED_MAX_MS = 366 * DAY_MS  # a wrong clock that went on by more was set to another time, and tells nothing
 AHEAD_MAX_MS = DAY_MS  # a stamp further ahead waits until it is due and never moves our clock
 SKEW_MS = 48 * HOUR_MS  # allowance on envelope signatures: sticks meet clocks that nobody set

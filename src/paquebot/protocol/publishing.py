@@ -133,7 +133,7 @@ def publish(
         raise Revoked("this node's user trusts it no more: nothing that it publishes counts with anybody")
     names: list[ResourceId] = []
     for draft in drafts:
-        stamp = view.stamp().after(now)
+        stamp = view.stamp().credible(now).after(now)
         about = About(
             stamp=stamp,
             title=draft.title,

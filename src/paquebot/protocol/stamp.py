@@ -7,11 +7,11 @@ milliseconds and a 16-bit counter, written so that text order is time order.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType
 
 from paquebot.errors import Malformed
-from paquebot.protocol.limits import ELAPSED_MAX_MS, LATEST_MS, RELEASED_MS
+from paquebot.protocol.limits import AHEAD_MAX_MS, ELAPSED_MAX_MS, LATEST_MS, LEAP_MS, RELEASED_MS
 
 Millis = NewType("Millis", int)
 """A moment: Unix milliseconds, UTC."""
@@ -101,25 +101,39 @@ class Stamp:
             return Stamp(self.at, self.count + 1)
         return Stamp(Millis(self.at + 1))
 
+    def credible(self, now: Millis) -> Stamp:
+        """Return the stamp to go on from at *now*: the first of all, if a clock gave this that was set right since.
+
+        >>> Stamp(Millis(AHEAD_MAX_MS + 1)).credible(Millis(0))
+        Stamp(at=0, count=0)
+        """
+        return self if self.at <= now + AHEAD_MAX_MS else Stamp(Millis(0))
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
     """What this node knows of the time besides what its wall clock says.
 
-    *floor* is the latest moment that has certainly passed: our own last stamp, or a pinned peer's signed one.
-    *wall* is what our wall clock showed then; None if nobody looked.
+    *floor* is the latest moment that has certainly passed: our own last stamp, a pinned peer's signed one, or what a
+    person vouched for. *wall* is what our wall clock showed then; None if nobody looked. *known* is the latest moment
+    that is written in what is kept here: our last stamp, or when the node was made; it is derived, never stored.
     """
 
     floor: Millis = Millis(RELEASED_MS)
     wall: Millis | None = None
+    known: Millis = field(default=Millis(0), compare=False)
 
     def now(self, wall: Millis) -> Millis:
         """Return the best guess at the time when the wall clock shows *wall*.
 
         >>> Clock(Millis(1000), Millis(5)).now(Millis(7))
         1002
+        >>> Clock(known=Millis(RELEASED_MS + 1)).now(LATEST_MS) - RELEASED_MS
+        1
         """
-        return wall if wall >= self.floor else Millis(self.floor + (self._elapsed(wall) or 0))
+        if not self.doubtful(wall):
+            return wall
+        return max(Millis(self.floor + (self._elapsed(wall) or 0)), self.known)
 
     def _elapsed(self, wall: Millis) -> int | None:
         """How long ago *floor* was, by a clock that is wrong but runs; None if it was set or began again."""
@@ -127,8 +141,19 @@ class Clock:
         return since if 0 <= since <= ELAPSED_MAX_MS else None
 
     def doubtful(self, wall: Millis) -> bool:
-        """Return whether the wall clock contradicts what has certainly passed."""
-        return wall < self.floor
+        """Return whether *wall* contradicts what has certainly passed, or leaps years beyond all that is known."""
+        return wall < self.floor or self.leaps(wall)
+
+    def leaps(self, wall: Millis) -> bool:
+        """Return whether *wall* is years beyond all that is known: then the clock is wrong, or a person vouches for it.
+
+        Else what is dated by it would wait for years with every peer, and what is valid would have expired.
+        """
+        return wall > max(self.floor, self.known) + LEAP_MS
+
+    def vouched(self, wall: Millis) -> Clock:
+        """Return the clock after a person said that the wall clock is right, whatever spoke against it."""
+        return Clock(wall, wall)
 
     def learn(self, seen: Millis, wall: Millis) -> Clock:
         """Return the clock after a pinned peer's signed moment *seen*.
@@ -136,7 +161,7 @@ class Clock:
         A sound clock learns nothing: one peer with a wrong clock must not spread it. A doubtful one has nothing
         better to go by.
         """
-        return Clock(seen, wall) if self.doubtful(wall) and self.now(wall) < seen <= LATEST_MS else self
+        return Clock(seen, wall) if self.doubtful(wall) and self.now(wall) <= seen <= LATEST_MS else self
 
     def noted(self, wall: Millis, stamped: Millis) -> Clock:
         """Return the clock after *wall* was looked at, when our last stamp was *stamped*.
@@ -145,6 +170,5 @@ class Clock:
         """
         if not self.doubtful(wall):
             return self
-        if stamped > self.now(wall):
-            return Clock(stamped, wall)
-        return Clock(self.floor, wall) if self._elapsed(wall) is None else self
+        now = self.now(wall)
+        return Clock(max(stamped, now), wall) if stamped > now or self._elapsed(wall) is None else self

@@ -161,8 +161,9 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
 
     def clock(self) -> Clock:
         """Return what is known of the time besides the wall clock."""
-        floor, wall = self._one("SELECT clock_floor, clock_wall FROM local WHERE node = ?")
-        return Clock(Millis(floor), None if wall < 0 else Millis(wall)) if floor else Clock()
+        floor, wall, stamped = self._one("SELECT clock_floor, clock_wall, stamp_at FROM local WHERE node = ?")
+        known = max(Millis(stamped), self.founded())
+        return Clock(Millis(floor), None if wall < 0 else Millis(wall), known) if floor else Clock(known=known)
 
     def stamp(self) -> Stamp:
         """Return the latest stamp given or accepted here."""

@@ -76,7 +76,7 @@ def _for_another(house: House, houses: Sequence[House], dice: Random) -> Effects
         return
     trust, third = dice.choice(able), dice.choice(houses)
     fields = {"trust": {"trustee": third.user, "authorization": [READ]}}
-    about = About(stamp=view.stamp().after(now))
+    about = About(stamp=view.stamp().credible(now).after(now))
     payload = compose(["trust"], fields, user=trust.user, trust=trust.id, about=about)
     yield from admission.receive(view, SignedObject.sign(payload, house.key), house.node, now)
 

@@ -201,7 +201,7 @@ class MemoryView(AskingView, AuthorityView, ChunkView, EventsInMemory, PastView,
 
     def clock(self) -> Clock:
         found: Clock = self._tables.facts.get("clock", Clock())
-        return found
+        return replace(found, known=max(self.stamp().at, self.founded()))
 
     def stamp(self) -> Stamp:
         found: Stamp = self._tables.facts.get("stamp", Stamp(Millis(0)))
