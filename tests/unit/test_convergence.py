@@ -153,6 +153,22 @@ def test_what_comes_when_its_sender_waits_for_it_no_more_is_not_acknowledged():
             assert not bob.poll(MAIL, later)
 
 
+def test_what_a_straggler_asks_was_asked_again_and_is_not_answered():
+    """Found by council seed 8: late requests were answered for days, each answer on every medium, each acknowledged."""
+    alice, bob = friends("alice", "bob")
+    (name,) = alice.say("x" * 500_000)
+    now = settle(alice, bob, MAIL)
+    asked = ResourceRequest("r", alice.user, name)
+    question = bundles.Verbatim(SignedObject.sign(messages.write(asked), bob.node_key).encode())
+    late = bob.bundle(alice, question, now=now)
+    newer = replace(bob.bundle(alice, now=now), to=(replace(late.to[0], sequence=2000, floor=2000),))
+    alice.receive(newer, bob, MAIL, now)
+
+    alice.receive(late, bob, MAIL, now)
+
+    assert not alice.poll(MAIL, now)
+
+
 def test_a_restored_node_that_counts_anew_is_acknowledged():
     alice, bob = friends("alice", "bob")
     now = settle(alice, bob, MAIL)

@@ -88,6 +88,8 @@ class Hearing:
     grant: Grant = Grant()
     """What its sender may send in one window."""
     size: int = 0  # bytes
+    awaited: bool = True
+    """Its sender may still wait for it; else what it asks was asked again since, or is not needed any more."""
     newest: bool = True
     """It was not overtaken on its way: what it says of us holds still."""
 
@@ -134,7 +136,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             owes_ack=owes_ack,
         )
     )
-    hearing = replace(hearing, newest=newest)
+    hearing = replace(hearing, newest=newest, awaited=awaited)
     yield from patience.heard(view, peer, hearing.link.medium, now)
     yield from mailing.acknowledged(view, peer.node, to.heard, _known(view, bundle))
     yield from _parts(hearing, bundle, meter)
@@ -208,6 +210,8 @@ def _part(hearing: Hearing, parts: Sequence[Part], part: Part) -> Effects:  # no
                 yield from asking.progress(view, file, hearing.sender)
         case Tally():
             yield from _tally(hearing, part)
+        case WantChunks() | Recall() if not hearing.awaited:
+            pass
         case WantChunks(resource, places):
             yield from _wanted(hearing, resource, places)
         case Recall():
@@ -240,6 +244,8 @@ def _container(hearing: Hearing, signed: SignedObject) -> Effects:
     match message:
         case Broadcast():
             yield from _lines(hearing, message, signed)
+        case JournalRequest() | ResourceRequest() if not hearing.awaited:
+            pass
         case JournalRequest():
             yield from _journal_request(hearing, message)
         case ResourceRequest():
