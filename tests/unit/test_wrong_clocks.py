@@ -8,8 +8,10 @@ import pytest
 from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, friends, make, settle
 
 from paquebot.errors import Refused
+from paquebot.protocol import redating, trusting
 from paquebot.protocol.effects import SavePeer, SaveTold, SetClock
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, LATEST_MS, RELEASED_MS, SKEW_MS
+from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link
 
@@ -225,3 +227,58 @@ def test_a_clock_that_dies_after_it_was_set_back_does_not_date_backwards():
     alice.say("one", now=Millis(NOW + 100 * DAY_MS))
     alice.say("two", now=TWENTY_20)
     assert alice.store.view.stamp().at == NOW + 100 * DAY_MS
+
+
+# What a clock that was ahead dated is said anew.
+
+
+def right_again(node: MemoryNode, now: Millis) -> list[str]:
+    """Let a person say that the clock is right, and return what is dated ahead then."""
+    node.store.commit([SetClock(node.store.view.clock().vouched(now))])
+    node.store.commit(redating.anew(node.store.view, node.node_key, now))
+    return list(redating.ahead(node.store.view, now))
+
+
+def test_what_a_clock_dated_ahead_reaches_everybody_when_it_is_said_anew():
+    alice, bob, carol = friends("Alice", "Bob", "Carol")
+    first, _ = alice.say("one", "two", now=Millis(NOW + 400 * DAY_MS))
+    alice.publish(replace(Draft.message("three"), parent=first), now=Millis(NOW + 400 * DAY_MS))
+    weeks(alice, bob)
+    assert bob.texts() == set()
+    assert len(bob.store.view.all_held()) == 3
+
+    assert right_again(alice, Millis(NOW + 40 * DAY_MS)) == []
+    now = settle(alice, bob, MAIL, Millis(NOW + 41 * DAY_MS))
+    for _ in range(3):
+        now = settle(bob, carol, MAIL, settle(alice, carol, MAIL, settle(alice, bob, MAIL, Millis(now + DAY_MS))))
+
+    for each in (alice, bob, carol):
+        listed = list(each.store.view.listed(["message"]))
+        assert [found.stamp.at for found in listed] == [NOW + 40 * DAY_MS] * 3, "nobody shows it twice"
+        reply = next(found.id for found in listed if dict(each.store.view.related(found.id)).get("parent"))
+        assert dict(each.store.view.related(reply))["parent"] in {found.id for found in listed}
+    assert {"one", "two", "three"} == bob.texts() == carol.texts()
+    assert not bob.store.view.all_held()
+    assert len(alice.peer(bob).applied) == alice.store.view.tip()[0] - 3, "all but what was taken back"
+
+
+def test_what_is_said_anew_is_not_said_a_third_time():
+    alice = make("alice")
+    alice.say("one", now=Millis(NOW + 400 * DAY_MS))
+    right_again(alice, NOW)
+    tip = alice.store.view.tip()
+    right_again(alice, NOW)
+    assert alice.store.view.tip() == tip
+
+
+def test_a_revocation_that_was_dated_ahead_takes_effect_when_it_is_said_anew():
+    alice, bob = friends("Alice", "Bob")
+    (name,) = alice.say("regretted")
+    now = settle(alice, bob, MAIL)
+    drafts = trusting.revoke(alice.store.view, [name], by_user=False)
+    alice.publish(*drafts, now=Millis(now + 400 * DAY_MS))
+    weeks(alice, bob)
+    assert bob.texts() == {"regretted"}
+    right_again(alice, Millis(NOW + 40 * DAY_MS))
+    settle(alice, bob, MAIL, Millis(NOW + 41 * DAY_MS))
+    assert not list(bob.store.view.listed(["message"]))

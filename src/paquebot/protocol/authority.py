@@ -318,6 +318,9 @@ class AuthorityView(Protocol):
     def signed_by(self, user: Fingerprint, signer: Fingerprint) -> Sequence[ResourceId]:
         """Return the held resources that *signer* published for *user*."""
 
+    def dated_after(self, signer: Fingerprint, moment: Millis) -> Sequence[ResourceId]:
+        """Return what is held, counts, and was dated after *moment* by *signer*, in the order it came."""
+
     def may_end(self, user: Fingerprint) -> Sequence[ResourceId]:
         """Return what is held of *user* that can end a node, endings and revocations, in the order it came."""
 

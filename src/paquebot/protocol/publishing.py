@@ -60,6 +60,8 @@ class Draft:
     """When it stops being of use."""
     attached: int = 0
     """How many of the drafts just before it are its attachments."""
+    after: tuple[ResourceId, ...] = ()
+    """What else has to be there before it can be understood."""
 
     @classmethod
     def message(cls, text: str, *, title: str = "", tags: tuple[str, ...] = ()) -> Draft:
@@ -142,7 +144,7 @@ def publish(
             expires=draft.expires,
             conversation=draft.conversation,
             parent=draft.parent,
-            after=tuple(dict.fromkeys(names[len(names) - draft.attached :])),
+            after=tuple(dict.fromkeys((*draft.after, *names[len(names) - draft.attached :]))),
             supersedes=draft.supersedes,
         )
         inner = None

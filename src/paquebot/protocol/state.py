@@ -385,6 +385,9 @@ class View(PastView, AuthorityView, ChunkView, ReadershipView, Protocol):
     def fate(self, resource: ResourceId) -> tuple[str, str] | None:
         """Return (outcome, detail) of a resource that arrived and was not admitted; None if there is none."""
 
+    def relating(self, other: ResourceId, how: str) -> Sequence[ResourceId]:
+        """Return the resources that say *how* of *other*."""
+
     def outcomes(self, peer: Fingerprint) -> Sequence[tuple[ResourceId, str, str]]:
         """Return what *peer* says became of our resources that it did not simply apply."""
 

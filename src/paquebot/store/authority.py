@@ -103,6 +103,17 @@ class AuthorityView:
         )
         return [ResourceId(b64(row[0])) for row in rows]
 
+    def dated_after(self, signer: Fingerprint, moment: Millis) -> Sequence[ResourceId]:
+        """Return what is held, counts, and was dated after *moment* by *signer*, in the order it came."""
+        rows = self._all(
+            "SELECT id FROM resource WHERE node = ? AND signer = ? AND stamp_at > ? AND NOT EXISTS"
+            " (SELECT 1 FROM hidden WHERE hidden.node = resource.node AND hidden.resource = resource.id)"
+            " ORDER BY number",
+            self.party(signer),
+            moment,
+        )
+        return [ResourceId(b64(row[0])) for row in rows]
+
     def may_end(self, user: Fingerprint) -> Sequence[ResourceId]:
         """Return what is held of *user* that can end a node, endings and revocations, in the order it came."""
         rows = self._all(

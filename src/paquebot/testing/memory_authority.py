@@ -63,6 +63,11 @@ class AuthorityView:
         rows = self._tables.rows.values()
         return [row.kept.signed.id for row in rows if row.kept.user == user and row.kept.signed.signer == signer]
 
+    def dated_after(self, signer: Fingerprint, moment: Millis) -> Sequence[ResourceId]:
+        rows = [row for row in self._tables.rows.values() if row.kept.signed.signer == signer]
+        found = [row for row in rows if row.kept.stamp.at > moment and not self.hidden(row.kept.signed.id)]
+        return [row.kept.signed.id for row in sorted(found, key=lambda row: row.number)]
+
     def may_end(self, user: Fingerprint) -> Sequence[ResourceId]:
         rows = [row for row in self._tables.rows.values() if row.kept.user == user]
         found = [row for row in rows if row.kept.kind in ("ending", "revoke")]

@@ -87,6 +87,16 @@ class AuthorityPromises:
         assert store.view.signed_by(WRITER, PEER) == []
         assert store.view.stamped(name) == kept.kept.stamp.at
 
+    def test_what_somebody_dated_late_is_found_until_it_is_taken_back(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit([kept := self.keep(store, "one")])
+        name, signer, at = kept.kept.signed.id, kept.kept.signed.signer, kept.kept.stamp.at
+        assert list(store.view.dated_after(signer, Millis(at - 1))) == [name]
+        assert list(store.view.dated_after(signer, at)) == []
+        assert list(store.view.dated_after(PEER, Millis(at - 1))) == []
+        store.commit([Hide(name, name)])
+        assert list(store.view.dated_after(signer, Millis(at - 1))) == []
+
     def test_what_was_refused_is_found_by_its_code_and_can_be_looked_at_again(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
         view, signed, other = store.view, resource("refused"), resource("other")

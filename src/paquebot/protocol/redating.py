@@ -1,0 +1,87 @@
+"""What a clock that was ahead dated: peers hold it until its time comes. Once the clock is right, it is said anew.
+
+Each thing is published again with today's date, in the same order, and says what it supersedes; what is no proof is
+taken back under its early date. So nobody has to wait, nobody gets it twice, and nobody has to judge by arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from paquebot.protocol import publishing, trusting
+from paquebot.protocol.effects import Effects, SetStamp
+from paquebot.protocol.encoding import ResourceId
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import AHEAD_MAX_MS
+from paquebot.protocol.published import URIS
+from paquebot.protocol.publishing import Draft
+from paquebot.protocol.reading import CLOSURE
+from paquebot.protocol.resource import Resource
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import View
+
+UNSAID = ("identity", "wrap")
+"""Kinds that are not said anew: a card brings the first, and the second is written again for what is sealed anew."""
+
+
+def ahead(view: View, now: Millis) -> Sequence[ResourceId]:
+    """Return what this node published and nobody takes before its time, and was not said anew, in order."""
+    found = view.dated_after(view.local().node, Millis(now + AHEAD_MAX_MS))
+    return [name for name in found if _said(view, name) and not view.relating(name, "supersedes")]
+
+
+def _said(view: View, name: ResourceId) -> bool:
+    return (view.origin(name) or ("", ""))[1] not in UNSAID
+
+
+def until(view: View, names: Sequence[ResourceId]) -> Millis:
+    """Return when the last of *names* will be taken by everybody; 0 if there are none."""
+    return max((Millis(view.stamped(name) - AHEAD_MAX_MS) for name in names), default=Millis(0))
+
+
+def anew(view: View, key: PrivateKey, now: Millis) -> Effects:
+    """Publish anew, dated *now*, what is dated ahead of that. Raise what `publishing.publish` raises."""
+    names = ahead(view, now)
+    yield SetStamp(view.stamp().credible(now))
+    renamed: dict[ResourceId, ResourceId] = {}
+    for name in names:
+        draft = _draft(view, name, renamed)
+        if draft is None:
+            continue
+        yield from publishing.publish(view, key, [draft], now)
+        number, _ = view.tip()
+        (line,) = view.own_lines(number, number)
+        renamed[name] = line.entry.resource
+    early = [name for name in renamed if (view.origin(name) or ("", ""))[1] not in CLOSURE]
+    yield from publishing.publish(view, key, trusting.revoke(view, early, by_user=False), now)
+
+
+def _draft(view: View, name: ResourceId, renamed: dict[ResourceId, ResourceId]) -> Draft | None:
+    """What says the same as *name*; None if its bytes are not here any more."""
+    signed = view.resource(name)
+    if signed is None:
+        return None
+    resource = Resource.read(signed, view.schema)
+    about, value = resource.about, resource.container.value
+    assert about is not None, "what is dated has something said about it"
+    draft = Draft(
+        schemas=tuple(_schemas(resource, renamed)),
+        fields={key: each for key, each in value.items() if key not in ("sdmp", "resource", "about")},
+        title=about.title,
+        filename=about.filename,
+        tags=about.tags,
+        expires=about.expires,
+        supersedes=name,
+        after=tuple(renamed.get(each, each) for each in about.after),
+    )
+    parent, conversation = (each and renamed.get(each, each) for each in (about.parent, about.conversation))
+    return replace(draft, parent=parent, conversation=conversation)
+
+
+def _schemas(resource: Resource, renamed: dict[ResourceId, ResourceId]) -> Iterator[str]:
+    """The schemas that say what it is; one that was itself dated ahead is named as it is called now."""
+    for uri in resource.container.schemas:
+        if uri not in ("resource", URIS["about"]):
+            head, slash, name = uri.rpartition("/")
+            yield head + slash + renamed.get(ResourceId(name), ResourceId(name))
