@@ -94,7 +94,7 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
         return []
     yield from keep(view, resource, sender=sender, now=now)
     yield Tell("applied", signed.id)
-    buried = revocation.buried(before, view.authority(resource.user)) if before else []
+    buried = revocation.buried(before, view.authority(resource.user), signed.id) if before else []
     return [signed.id, *_introduces(resource), *buried]
 
 

@@ -59,8 +59,11 @@ def changed(view: View, before: Authority, name: str, now: Millis) -> Effects:
     yield from endings.reviewed(view, after.user, now)
 
 
-def buried(before: Authority, after: Authority) -> list[ResourceId]:
-    """Return what is taken back by revocations that have an effect *after*, and had none *before*."""
+def buried(before: Authority, after: Authority, name: ResourceId) -> list[ResourceId]:
+    """Return what is taken back by revocations that have an effect *after* *name* came, and had none *before*."""
+    if after is before:  # at most it bears on its target alone
+        found = after.revocations.get(name)
+        return [found.target] if found else []
     return sorted({each.target for name, each in after.revocations.items() if name not in before.revocations})
 
 
