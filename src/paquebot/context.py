@@ -11,6 +11,7 @@ from pathlib import Path
 from paquebot.errors import Malformed
 from paquebot.protocol import meeting
 from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.stamp import Millis
 from paquebot.store import Store
 from paquebot.vault import keystore
 
@@ -91,6 +92,8 @@ class HouseContext:
             nodes.append("welcome")
         elif meeting.full(store.view):
             nodes.append("full")
+        if left := meeting.crowd(store.view, Millis(now())).left_before:
+            nodes.append(f"strangers left {left}")
         self._epoch = sha256(" ".join(nodes).encode()).hexdigest()[:16]
 
     @property
@@ -102,6 +105,8 @@ class HouseContext:
     @property
     def epoch(self) -> str:
         """Changes when a peer is added, removed, set apart or taken back: what was left may then be taken.
+
+        So it does on the day after one on which more strangers wrote than are heard in a day.
 
         It stays the same for one visit: what was left before a peer was added is looked at in the next.
         """

@@ -13,7 +13,6 @@ from paquebot.protocol.bundle import Bundle, To
 from paquebot.protocol.effects import Effect, Effects, Settle
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement, Pins
-from paquebot.protocol.limits import STRANGERS_KEPT_MAX, STRANGERS_READ_MAX
 from paquebot.protocol.meeting import Met
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link
@@ -46,11 +45,21 @@ class Inbox:
         self._welcome = welcome
         self._pins: dict[str, Announcement] | None = None
         self._met: Met | None = None
-        self._strangers = 0
-        self._strangers_kept = 0
+        self._crowd = meeting.crowd(store.view, engine.now(clock()))
+        self._waiting = {each.digest for each in store.view.pending()}
 
     async def drain(self, transport: Transport, link: Link) -> None:
         """Take in everything that has arrived. Raise `TransportError` or `StoreError`."""
+        before = self._crowd
+        try:
+            await self._drain(transport, link)
+        finally:
+            if self._crowd != before:
+                self._store.commit(meeting.came(self._crowd))
+        if self._crowd.left and not before.left:
+            self._report.notes.append("more strangers wrote than are heard in a day; the others are, from tomorrow on")
+
+    async def _drain(self, transport: Transport, link: Link) -> None:
         answers: list[Acknowledgement] = []
         async for item in transport.collect():
             match item:
@@ -119,10 +128,10 @@ class Inbox:
     def _refused(self, arrival: Arrival, refusal: Refused) -> Acknowledgement | None:
         """Set it aside, unless it simply is not ours; a stranger's waits until we may know the stranger."""
         if isinstance(refusal, Stranger):
-            self._strangers_kept += 1
-            if isinstance(refusal, Waiting) or self._strangers_kept > STRANGERS_KEPT_MAX:
+            if isinstance(refusal, Waiting) or self._crowd.littered:
                 self._report.not_ours += 1
-                return None if self._strangers > STRANGERS_READ_MAX else Acknowledgement(arrival.key, Verdict.NOT_OURS)
+                return Acknowledgement(arrival.key, Verdict.NOT_OURS)
+            self._crowd = replace(self._crowd, kept=self._crowd.kept + 1)
         if isinstance(refusal, Malformed):
             done = self._store.commit(self._engine.in_clear(arrival.parcel, arrival.where, self._clock()))
             if done:
@@ -146,10 +155,15 @@ class Inbox:
         self._met = None
 
         def introduced(data: bytes) -> Pins:
-            self._strangers += 1
-            if self._strangers > STRANGERS_READ_MAX:
-                raise Waiting("too many strangers at once; it is looked at another time")
+            self._crowd = self._crowd.at(now)
+            if self._crowd.full:
+                self._crowd = replace(self._crowd, left=True)
+                raise Waiting("too many strangers in one day; it is looked at another time")
+            self._crowd = replace(self._crowd, read=self._crowd.read + 1)
             self._met = meeting.read(data, now)
+            if self._met.digest in self._waiting:  # once: who waits already takes no other's place
+                self._waiting.remove(self._met.digest)
+                self._crowd = replace(self._crowd, read=self._crowd.read - 1)
             return {self._met.node: self._met.card.keys}
 
         return await asyncio.to_thread(

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from paquebot.protocol.encoding import short
+from paquebot.protocol.limits import DAY_MS, RELEASED_MS
+
+TODAY = RELEASED_MS + DAY_MS // 2
 
 
 def pending(home) -> list[dict]:
@@ -225,3 +228,59 @@ def test_a_card_as_a_code_or_picture_can_be_added(make, tmp_path):
     assert (tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "needs a terminal" in alice.err("invite", "--qr", code=2)
+
+
+@pytest.fixture
+def crowd(make, stick, tmp_path):
+    """Three who have pinned Bob and write to him; he knows none of them."""
+    bob = make("Bob", clock=TODAY)
+    bob.run("card", "-o", tmp_path / "bob.card")
+    for name in ("Ann", "Ben", "Cy"):
+        one = make(name, clock=TODAY)
+        one.run("peer", "add", "Bob", tmp_path / "bob.card")
+        one.say("hello")
+        one.sync(stick)
+    return bob
+
+
+def test_only_so_many_strangers_are_heard_in_a_day_however_often_it_is_looked(crowd, stick, monkeypatch):
+    monkeypatch.setattr("paquebot.protocol.strangers.STRANGERS_READ_MAX", 2)
+    first = crowd.sync(stick)
+    assert (first["found"], first["not_ours"], len(pending(crowd))) == (3, 3, 2)
+    assert any("more strangers wrote than are heard in a day" in each for each in first["notes"])
+    for minutes in (5, 10, 15):
+        crowd.clock = TODAY + minutes * 60_000
+        again = crowd.sync(stick)
+        assert (again["found"], again["notes"]) == (0, []), "they are not even opened again"
+    crowd.clock = TODAY + DAY_MS
+    crowd.sync(stick)
+    assert len(pending(crowd)) == 3
+    crowd.clock = TODAY + DAY_MS + 60_000
+    assert crowd.sync(stick)["found"] == 0
+
+
+def test_who_is_a_peer_is_heard_though_a_crowd_of_strangers_writes(crowd, make, meet, stick, monkeypatch):
+    monkeypatch.setattr("paquebot.protocol.strangers.STRANGERS_READ_MAX", 1)
+    dora = make("Dora", clock=TODAY)
+    meet(crowd, dora)
+    crowd.sync(stick)
+    dora.say("it is me")
+    dora.sync(stick)
+    crowd.sync(stick)
+    assert crowd.texts() == ["it is me"]
+
+
+def test_of_strangers_who_say_nothing_of_themselves_only_some_is_set_aside_in_a_day(make, meet, stick, monkeypatch):
+    monkeypatch.setattr("paquebot.protocol.strangers.STRANGERS_KEPT_MAX", 1)
+    alice, bob = make("Alice", clock=TODAY), make("Bob", clock=TODAY)
+    meet(alice, bob)
+    for home in (alice, bob, alice):
+        home.say("hello")
+        home.sync(stick)
+    bob.run("peer", "remove", "Alice")
+    for number in range(3):
+        alice.clock = bob.clock = TODAY + number * 3_600_000
+        alice.say(f"{number}")
+        alice.sync(stick)
+        bob.sync(stick, code=None)
+    assert len(bob.json("quarantine", "list")["pieces"]) == 1

@@ -74,8 +74,9 @@ INTRODUCED_MAX = 16  # resources on a card that introduces; ours has six
 INTRODUCTION_BYTES_MAX = 24 * KIB  # of their payloads; ours has 3 kB, one with RSA keys 6
 PENDING_MAX = 64  # strangers who wait for a person's word; the next waits with the carrier
 NODES_MAX = 16  # of one user who are pinned unasked; each costs us letters
-STRANGERS_READ_MAX = 256  # introductions read in one run: each costs some ms
-STRANGERS_KEPT_MAX = 16  # unreadable ones set aside in one run; what lies beyond that stays with the carrier
+STRANGERS_WINDOW_MS = DAY_MS  # however often anybody looks
+STRANGERS_READ_MAX = 1_024  # introductions read in one window: each costs some ms; the next are read in the next
+STRANGERS_KEPT_MAX = 64  # unreadable ones set aside in one window; what lies beyond that stays with the carrier
 
 # Schemas that people publish; ours are trusted.
 SCHEMA_BYTES_MAX = 256 * KIB

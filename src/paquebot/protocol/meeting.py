@@ -15,7 +15,7 @@ from paquebot.errors import Malformed, Refused, Stranger
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import endings, inviting, publishing, schema
 from paquebot.protocol.bundle import INVITE_BYTES
-from paquebot.protocol.effects import DropLoose, DropPending, Effects, Note, SavePending
+from paquebot.protocol.effects import DropLoose, DropPending, Effects, Note, Remember, SavePending
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, short
 from paquebot.protocol.events import Kind
 from paquebot.protocol.identity import PrivateKey
@@ -24,7 +24,7 @@ from paquebot.protocol.publishing import Card
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
-from paquebot.protocol.strangers import Pending
+from paquebot.protocol.strangers import Crowd, Pending
 from paquebot.protocol.trust import READ
 
 _KINDS = {"identity", "trust", "envelope_keys", "user", "node"}
@@ -169,6 +169,19 @@ def _wait(view: View, met: Met, before: Pending | None, where: str, reason: str,
     if before is not None and waiting and (before.reason or not reason):
         return  # it says nothing new that a person should know: whoever waits shows another card as often as it likes
     yield Note(Kind.KEY_CHANGE if claims else Kind.PEER_PENDING, now, peer=met.node, detail=reason or called(met.card))
+
+
+_CROWD_KEY = "strangers"
+
+
+def crowd(view: View, now: Millis) -> Crowd:
+    """Return how many strangers wrote in the window of time in which *now* lies."""
+    return Crowd.decode(view.remembered(_CROWD_KEY)).at(now)
+
+
+def came(crowd: Crowd) -> Effects:
+    """Remember how many strangers wrote: the next time we look, they count."""
+    yield Remember(_CROWD_KEY, crowd.encode())
 
 
 def full(view: View) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from paquebot.errors import Malformed
+from paquebot.protocol import cbor
 from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.limits import STRANGERS_KEPT_MAX, STRANGERS_READ_MAX, STRANGERS_WINDOW_MS
 from paquebot.protocol.stamp import Millis
 
 
@@ -76,3 +79,50 @@ class Verified:
     at: Millis
     how: str
     """``words`` or ``invitation``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many strangers wrote in one window of time, however often we looked: what they cost us is bounded."""
+
+    since: Millis = Millis(0)
+    """When the window began."""
+    read: int = 0
+    """Introductions that were read."""
+    kept: int = 0
+    """Envelopes that were set aside."""
+    left: bool = False
+    """More came than are read in one window."""
+    left_before: Millis = Millis(0)
+    """When the last window before this one began in which that was so; 0 if it never was."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no more introductions are read in this window."""
+        return self.read >= STRANGERS_READ_MAX
+
+    @property
+    def littered(self) -> bool:
+        """Whether nothing more of strangers is set aside in this window."""
+        return self.kept >= STRANGERS_KEPT_MAX
+
+    def at(self, now: Millis) -> Crowd:
+        """Return what counts at *now*: the same, or an empty window. They begin at multiples of their length."""
+        since = Millis(now - now % STRANGERS_WINDOW_MS)
+        if self.since == since:
+            return self
+        return Crowd(since, left_before=self.since if self.left else self.left_before)
+
+    def encode(self) -> bytes:
+        """Return it as bytes, for the store."""
+        return cbor.encode([self.since, self.read, self.kept, int(self.left), self.left_before])
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> Crowd:
+        """Return what `encode` wrote; nobody with None."""
+        match cbor.decode(data) if data else None:
+            case None:
+                return cls()
+            case [int(since), int(read), int(kept), int(left), int(before)]:
+                return cls(Millis(since), read, kept, bool(left), Millis(before))
+        raise Malformed("what is stored of strangers cannot be read")
