@@ -65,6 +65,8 @@ def check(status: Status, limits: Limits, peers: Sequence[PeerStatus]) -> list[F
 def _of_node(status: Status, limits: Limits) -> Iterator[Finding]:
     if status.clock_doubtful:
         yield Finding(Level.WARNING, "this machine's clock is wrong")
+    if status.dated_ahead:
+        yield Finding(Level.WARNING, f"{status.dated_ahead} dated ahead by a wrong clock, so peers let them wait")
     for sentence in status.restored:
         yield Finding(Level.WARNING, sentence.partition(":")[0])
     if status.quarantined and not limits.quarantine:

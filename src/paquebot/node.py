@@ -414,7 +414,7 @@ class Node:
         if self.view.peers():
             self._secrets()
         report, self._engine.grant = Report(), config.read(self.home / config.FILE_NAME).limits.grant
-        self._tend_private(report)
+        self.tend_private(report)
         tags = Tags(self._store, self._secrets, self.keys.former_envelope_keys)
         for carrier in carriers:
             before = len(report.problems)
@@ -438,7 +438,7 @@ class Node:
             self.__dict__.pop(name, None)
         self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter, self._engine.grant)
 
-    def _tend_private(self, report: Report) -> None:
+    def tend_private(self, report: Report) -> None:
         """Open what is for us, and give keys to nodes that came later. What was cut short is done the next time."""
         opened = noting.noted(self.view, self._private.open_new(), self.now())
         report.note(self._store.commit(opened))
@@ -478,7 +478,7 @@ class Node:
             self.go_on()
             tags.renew()
             report.notes.append(restores.went_on(self.view))
-        self._tend_private(report)
+        self.tend_private(report)
         if transport.capability.writable:
             outbox = Outbox(self._store, self._engine, self._sealer, tags, self.clock, report, progress)
             await outbox.flush(transport, lambda: link(transport))

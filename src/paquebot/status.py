@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from paquebot import restores, waiting
-from paquebot.protocol import admission, asking, mailing
+from paquebot.protocol import admission, asking, mailing, redating
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.evidence import ACKED, APPLIED
@@ -113,6 +113,10 @@ class Status:
     held: int
     wanted: int
     quarantined: int
+    dated_ahead: int
+    """How many of our things nobody takes before their time: our clock was ahead."""
+    dated_until: Millis
+    """When the last of them will be taken."""
     restored: tuple[str, ...]
     """What there is to say of a restored or copied home."""
     peers: tuple[PeerStatus, ...]
@@ -121,6 +125,7 @@ class Status:
         """Return the status for machines; moments in SDMP's form, null for never."""
         value = asdict(self)
         value["now"] = format_time(self.now)
+        value["dated_until"] = format_time(self.dated_until) if self.dated_until else None
         for peer in value["peers"]:
             for key in ("added", "heard_at", "waits_since", "retry_at", "met_limits_at", "held_until"):
                 peer[key] = format_time(peer[key]) if peer[key] else None
@@ -144,7 +149,7 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         else:
             theirs += 1
         incomplete += bool(listed.lacking)
-    ours = _Ours.of(view, published)
+    ours, ahead = _Ours.of(view, published), redating.ahead(view, now)
     return Status(
         name=local.name,
         user=local.user,
@@ -157,6 +162,8 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         held=len(view.all_held()),
         wanted=view.wanted_count(),
         quarantined=len(view.quarantined()),
+        dated_ahead=len(ahead),
+        dated_until=redating.until(view, ahead),
         restored=tuple(restores.of_us(view)),
         peers=tuple(_of_peer(view, peer, ours, now) for peer in view.peers()),
     )

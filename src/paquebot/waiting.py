@@ -9,7 +9,7 @@ from typing import Any
 from paquebot.errors import Malformed
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw, short
 from paquebot.protocol.resource import Resource
-from paquebot.protocol.stamp import format_time
+from paquebot.protocol.stamp import Millis, format_time
 from paquebot.protocol.state import Held
 from paquebot.store.view import SqliteView
 
@@ -48,8 +48,12 @@ def _reasons(view: SqliteView, held: Held) -> list[str]:
         **dict.fromkeys(resource.container.unresolved, "its schema"),
     }
     found = dict.fromkeys(known.get(name, f"{short(ResourceId(name))}, on which it depends") for name in held.missing)
-    when = [f"its time, {format_time(held.until)[:16].replace('T', ' ')}"] if held.until and not found else []
-    return [*found, *when]
+    return [*found, *([_time(held.until)] if held.until and not found else [])]
+
+
+def _time(until: Millis) -> str:
+    when = format_time(until)[:16].replace("T", " ")
+    return f"its time, {when}: its author's clock was ahead, and `paquebot clock --right` there says it anew"
 
 
 def there(view: SqliteView, outcome: str, detail: str) -> str:

@@ -84,3 +84,56 @@ def test_a_node_whose_clock_dies_is_still_understood(long_after, stick):
     assert alice.texts() == ["my battery is empty"]
     with Node(bob.path) as node:
         assert node.view.quarantined() == []
+
+
+def test_a_clock_ten_years_ahead_is_doubted_and_its_owner_is_heard_all_the_same(long_after, stick):
+    alice, bob = long_after
+    alice.clock += 3_652 * DAY_MS
+    alice.say("help")
+    assert "years beyond all that is known" in alice.out("clock")
+    assert alice.json("clock")["doubtful"]
+    assert "clock is wrong" in alice.out("status")
+    alice.sync(stick)
+    bob.sync(stick)
+    assert bob.texts() == ["help"]
+
+
+def test_a_person_vouches_for_a_clock_that_leaps(long_after):
+    alice, _ = long_after
+    alice.clock += 3_652 * DAY_MS
+    said = alice.out("clock", "--right")
+    assert "nothing speaks against it" in said
+    assert alice.json("status")["now"][:4] == format_time(alice.clock)[:4]
+    assert not alice.json("status")["clock_doubtful"]
+
+
+def test_what_a_clock_two_years_ahead_dated_arrives_once_it_is_right(long_after, stick):
+    alice, bob = long_after
+    alice.clock += 730 * DAY_MS
+    alice.say("early", "--title", "note")
+    alice.say("for Bob", "--to", "Bob")
+    alice.clock -= 730 * DAY_MS
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    assert bob.texts() == []
+    assert "paquebot clock --right" in bob.out("status"), "Bob is told what Alice has to do"
+    assert "2 things of ours dated ahead" in alice.out("status")
+    assert "dated ahead" in alice.out("status", "--check", code=1)
+
+    assert len(alice.json("clock", "--right")["anew"]) == 2
+    assert sorted(alice.texts()) == ["early", "for Bob"], "Alice reads it at once"
+    assert alice.json("clock")["ahead"] == []
+    for home in (alice, bob, alice):
+        home.clock += DAY_MS
+        home.run("sync", "--via", stick, code=None)
+
+    assert sorted(bob.texts()) == ["early", "for Bob"]
+    assert alice.peer("Bob")["applied"] == 2
+    assert "ahead" not in alice.out("status") + bob.out("status")
+
+
+def test_no_clock_before_the_release_can_be_right(long_after):
+    alice, _ = long_after
+    alice.clock = TWENTY_20
+    assert "cannot be right" in alice.err("clock", "--right", code=2)
+    assert "has passed for certain" in alice.out("clock")

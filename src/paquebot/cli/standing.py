@@ -228,7 +228,11 @@ def _say(
     )
     if found.clock_doubtful:
         wrong = output.coloured("This machine's clock is wrong", "red", wanted=setting.coloured)
-        click.echo(f"{wrong}; going by the latest time seen: {output.moment(found.now)}")
+        click.echo(f"{wrong}; going by the latest time seen: {output.moment(found.now)} (see `paquebot clock`)")
+    if found.dated_ahead:
+        what, when = output.count(found.dated_ahead, "thing"), output.moment(found.dated_until)
+        click.echo(f"{what} of ours dated ahead by a wrong clock: peers take them by {when}, and not before.")
+        click.echo("  When the clock is right, publish them anew: paquebot clock --right")
     for sentence in found.restored:
         click.echo(printable(sentence))
     for warning in warnings(setting):

@@ -152,8 +152,11 @@ class Clock:
         return wall > max(self.floor, self.known) + LEAP_MS
 
     def vouched(self, wall: Millis) -> Clock:
-        """Return the clock after a person said that the wall clock is right, whatever spoke against it."""
-        return Clock(wall, wall)
+        """Return the clock after a person said that the wall clock is right, whatever spoke against it.
+
+        It may still be put back by as much as clocks that are right differ.
+        """
+        return Clock(Millis(wall - AHEAD_MAX_MS))
 
     def learn(self, seen: Millis, wall: Millis) -> Clock:
         """Return the clock after a pinned peer's signed moment *seen*.
