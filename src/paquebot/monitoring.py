@@ -71,6 +71,10 @@ def _of_node(status: Status, limits: Limits) -> Iterator[Finding]:
         yield Finding(Level.WARNING, sentence.partition(":")[0])
     if status.quarantined and not limits.quarantine:
         yield Finding(Level.WARNING, f"{status.quarantined} set aside")
+    if status.pending:
+        yield Finding(Level.WARNING, f"strangers who wait to be met: {status.pending} (paquebot peer pending)")
+    if status.hooks_failed:
+        yield Finding(Level.WARNING, f"failed hooks or folders: {status.hooks_failed} (paquebot hook list)")
 
 
 def _of_peer(status: Status, peer: PeerStatus, limits: Limits) -> Iterator[Finding]:

@@ -117,6 +117,10 @@ class Status:
     """How many of our things nobody takes before their time: our clock was ahead."""
     dated_until: Millis
     """When the last of them will be taken."""
+    pending: int
+    """How many strangers wait for a person's word."""
+    hooks_failed: int
+    """How many hooks and folders failed the last time, and are tried again."""
     restored: tuple[str, ...]
     """What there is to say of a restored or copied home."""
     peers: tuple[PeerStatus, ...]
@@ -164,6 +168,8 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         quarantined=len(view.quarantined()),
         dated_ahead=len(ahead),
         dated_until=redating.until(view, ahead),
+        pending=sum(not each.declined for each in view.pending()),
+        hooks_failed=sum(each.tries > 0 for each in view.errands()),
         restored=tuple(restores.of_us(view)),
         peers=tuple(_of_peer(view, peer, ours, now) for peer in view.peers()),
     )

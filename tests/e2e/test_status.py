@@ -121,7 +121,7 @@ def test_monitoring_gets_one_line_and_a_number(dated, stick):
     alice.say("hello")
     limits = ["max-age=2d", "max-waiting=3d", "no-quarantine"]
 
-    assert alice.out("status", "--check", *limits) == "OK: 1 peer | waiting=1 set_aside=0\n"
+    assert alice.out("status", "--check", *limits) == "OK: 1 peer | waiting=1 set_aside=0 pending=0 hooks_failed=0\n"
     at(2.5, alice)
     assert alice.out("status", "--check", *limits, code=2).startswith("CRITICAL: never heard of, for Bob 2d (at most")
     assert alice.run("status", "--check", *limits[1:]).returncode == 0
@@ -133,7 +133,10 @@ def test_monitoring_gets_one_line_and_a_number(dated, stick):
     bob.say("I have it")
     for home in (bob, alice):
         home.sync(stick)
-    assert alice.out("status", "--check", *limits, "--peer", "Bob") == "OK: 1 peer | waiting=0 set_aside=0\n"
+    assert (
+        alice.out("status", "--check", *limits, "--peer", "Bob")
+        == "OK: 1 peer | waiting=0 set_aside=0 pending=0 hooks_failed=0\n"
+    )
 
 
 def test_monitoring_warns_of_what_is_set_aside(dated, stick):
@@ -146,8 +149,33 @@ def test_monitoring_warns_of_what_is_set_aside(dated, stick):
         path.write_bytes(data)
     alice.sync(stick, code=3)
 
-    assert alice.out("status", "--check", "no-quarantine", code=1) == "WARNING: 1 set aside | waiting=0 set_aside=1\n"
+    said = alice.out("status", "--check", "no-quarantine", code=1)
+    assert said == "WARNING: 1 set aside | waiting=0 set_aside=1 pending=0 hooks_failed=0\n"
     assert alice.out("status", "--check").startswith("OK")
+
+
+def test_who_waits_to_be_met_and_what_hooks_have_not_done_is_told_by_status_and_to_monitoring(make, stick, tmp_path):
+    alice, bob = make("Alice"), make("Bob")
+    bob.run("card", "-o", tmp_path / "bob.card")
+    alice.run("peer", "add", "Bob", tmp_path / "bob.card")
+    alice.say("you do not know me yet")
+    alice.sync(stick), bob.sync(stick)
+    assert (bob.json("status")["pending"], bob.json("status")["hooks_failed"]) == (1, 0)
+    assert "1 stranger waiting for your word: see `paquebot peer pending`" in bob.out("status")
+    said = bob.out("status", "--check", code=1)
+    assert said.startswith("WARNING: strangers who wait to be met: 1 (paquebot peer pending) | ")
+    assert said.endswith("pending=1 hooks_failed=0\n")
+    assert bob.json("status", "--check", code=1)["pending"] == 1
+
+    (bob.path / "config.toml").write_text('[hooks]\non-arrival = ["false"]\n')
+    bob.run("peer", "accept", "1", "Alice")
+    assert bob.out("status", "--check").startswith("OK: 1 peer")
+    bob.sync(stick, code=1)
+    assert (bob.json("status")["pending"], bob.json("status")["hooks_failed"]) == (0, 1)
+    assert "1 hook or folder failed, and is tried again" in bob.out("status")
+    assert "failed hooks or folders: 1 (paquebot hook list)" in bob.out("status", "--check", "--peer", "Alice", code=1)
+    bob.run("hook", "drop", str(bob.json("hook", "list")[0]["number"]))
+    assert bob.out("status", "--check").startswith("OK: 1 peer")
 
 
 @pytest.mark.parametrize("word", ["max-age", "max-age=", "max-age=soon", "min-age=2d", "quarantine"])

@@ -39,7 +39,8 @@ def status_command(
 
     \b
     --check prints one line and exits with 0 if all is well, 1 if a person should look (something set aside, a
-    wrong clock), 2 if it is bad (a limit exceeded, a peer set apart). CONDITIONs:
+    stranger who waits, a hook that failed, a wrong clock), 2 if it is bad (a limit exceeded, a peer set apart).
+    CONDITIONs:
       max-age=2d       no peer's last sign of life is older
       max-waiting=7d   nothing of ours waits longer until a peer has applied it
       no-quarantine    nothing is set aside
@@ -58,19 +59,15 @@ def status_command(
             return 0
         found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
         aside, held, peers = node.view.quarantined(), waiting.here(node.view), _chosen(node, found, names)
-        failed = sum(each.tries > 0 for each in node.view.errands())
     if wants_json:
         value = found.as_json()
         chosen = {peer.node for peer in peers}
         value["peers"] = [each for each in value["peers"] if each["node"] in chosen]
         value["quarantine"] = [_aside_json(each) for each in aside]
         value["waiting"] = [each.as_json() for each in held]
-        value["hooks_failed"] = failed
         output.as_json(value)
     else:
         _say(setting, found, peers, aside, held)
-        if failed:
-            click.echo(f"{output.count(failed, 'hook or folder')} failed, and is tried again: see `paquebot hook list`")
     return 0
 
 
@@ -101,14 +98,20 @@ def _check(node: Node, words: tuple[str, ...], names: tuple[str, ...], *, wants_
     peers = _chosen(node, found, names)
     findings = monitoring.check(found, limits, peers)
     level = monitoring.level(findings)
-    waiting = sum(peer.published - peer.applied for peer in peers if peer.state != "withheld")
+    numbers = {
+        "waiting": sum(peer.published - peer.applied for peer in peers if peer.state != "withheld"),
+        "set_aside": found.quarantined,
+        "pending": found.pending,
+        "hooks_failed": found.hooks_failed,
+    }
     if wants_json:
         value = [{"level": each.level.name, "what": each.what} for each in findings]
-        output.as_json({"level": level.name, "findings": value, "waiting": waiting, "set_aside": found.quarantined})
+        output.as_json({"level": level.name, "findings": value, **numbers})
     else:
         said = "; ".join(printable(each.what).replace("|", "/") for each in findings)
         peers_said = output.count(len(peers), "peer")
-        click.echo(f"{level.name}: {said or peers_said} | waiting={waiting} set_aside={found.quarantined}")
+        measured = " ".join(f"{name}={number}" for name, number in numbers.items())
+        click.echo(f"{level.name}: {said or peers_said} | {measured}")
     return level
 
 
@@ -252,6 +255,11 @@ def _say(
         click.echo(f"{output.count(found.quarantined, 'damaged or refused item')}, set aside with its bytes:")
     for each in aside[-20:]:
         click.echo(f"  {output.moment(each.at)}  {each.code}: {printable(each.reason)} ({printable(each.where)})")
+    if found.pending:
+        click.echo(f"{output.count(found.pending, 'stranger')} waiting for your word: see `paquebot peer pending`")
+    if found.hooks_failed:
+        failed = output.count(found.hooks_failed, "hook or folder")
+        click.echo(f"{failed} failed, and is tried again: see `paquebot hook list`")
 
 
 STATES = {
