@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from paquebot.errors import Misused, NotFound, Revoked
 from paquebot.keychain import NODE_KEY, USER_KEY
 from paquebot.node import Node
-from paquebot.protocol import noting, publishing, standing, trusting
+from paquebot.protocol import endings, noting, publishing, standing, trusting
 from paquebot.protocol.authority import Authority
 from paquebot.protocol.effects import Effects, Keep
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
@@ -18,6 +18,7 @@ from paquebot.protocol.privacy import ENCRYPTED
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Peer
 from paquebot.protocol.trust import CREATE_TRUST, PUBLISH, READ, READ_ENCRYPTED, REVOKE, Ending, Trust
 
 WORDS = {
@@ -54,9 +55,13 @@ class NodeStanding:
     mine: bool
     """Of our own user."""
     state: str
-    """``this node``, ``trusted``, ``revoked`` or ``set apart``."""
+    """``this node``, ``ended`` or ``revoked`` by its own user, ``set apart``, ``trusted``; or of another user's node that
+    may do nothing in our name: ``trust taken``, ``trust expired``, ``not trusted``.
+    """
     since: Millis
-    """Of its revocation; 0 if there is none."""
+    """When it was revoked, or the last trust in it was taken back; 0 if neither was."""
+    heir: Fingerprint | None
+    """The node that goes on in its place, if it has ended."""
     lines: int
     """Of its journal, known here."""
     heard: Millis
@@ -175,7 +180,10 @@ def _standing(node: Node, who: Fingerprint, user: Fingerprint, now: Millis) -> N
     view, local = node.view, node.view.local()
     peer = view.peer(who)
     since = view.authority(user).dismissed(who, None if node.clock_doubtful() else now)
-    state = "revoked" if since else "set apart" if peer and peer.suspect else "trusted"
+    ending = endings.ending(view, who, user)
+    state = "revoked" if since else "ended" if ending else "set apart" if peer and peer.suspect else "trusted"
+    if state == "trusted" and peer and user != local.user:
+        state, since = _our_trust(node, peer)
     rights = {right for trust in view.authority(user).given(who) for right in view.authority(user).rights(trust)}
     return NodeStanding(
         node=who,
@@ -184,10 +192,25 @@ def _standing(node: Node, who: Fingerprint, user: Fingerprint, now: Millis) -> N
         mine=user == local.user,
         state="this node" if who == local.node and not since else state,
         since=since or Millis(0),
+        heir=ending.successor if ending and state == "ended" else None,
         lines=view.tip()[0] if who == local.node else peer.heard if peer else 0,
         heard=peer.seen_at if peer else Millis(0),
         may=words(rights),
     )
+
+
+def _our_trust(node: Node, peer: Peer) -> tuple[str, Millis | None]:
+    """Whether our user trusts another user's node in anything, or did; and since when not any more."""
+    mine, now = node.view.authority(node.view.local().user), node.now()
+    whom = (peer.user, peer.node)
+    given = [trust for each in whom for trust in mine.given(each)]
+    ends = [mine.expires(trust) for trust in given]
+    if any(end is None or now < end or node.clock_doubtful() for end in ends):
+        return "trusted", None
+    if given:
+        return "trust expired", max(end for end in ends if end is not None)
+    taken = [cut.stamp.at for trust in mine.trusts.values() if trust.trustee in whom for cut in mine.cuts(trust)]
+    return ("trust taken", max(taken)) if taken else ("not trusted", None)
 
 
 def _name_of(node: Node, who: Fingerprint) -> str:

@@ -5,9 +5,14 @@ import shutil
 
 import pytest
 from tests.e2e.conftest import Home
+from tests.e2e.test_trust import second_node
 
 from paquebot.keychain import USER_KEY
 from paquebot.node import Node
+from paquebot.protocol import admission
+from paquebot.protocol.encoding import short
+from paquebot.protocol.resource import About, Resource, SignedObject, compose
+from paquebot.protocol.stamp import Millis, Stamp
 
 DAY_MS = 86_400_000
 START = 1_800_000_000_000
@@ -174,7 +179,7 @@ def test_who_waits_to_be_met_and_what_hooks_have_not_done_is_told_by_status_and_
     assert (bob.json("status")["pending"], bob.json("status")["hooks_failed"]) == (0, 1)
     assert "1 hook or folder failed, and is tried again" in bob.out("status")
     assert "failed hooks or folders: 1 (paquebot hook list)" in bob.out("status", "--check", "--peer", "Alice", code=1)
-    bob.run("hook", "drop", str(bob.json("hook", "list")[0]["number"]))
+    bob.run("hook", "drop", str(bob.json("hook", "list")[0]["id"]))
     assert bob.out("status", "--check").startswith("OK: 1 peer")
 
 
@@ -257,3 +262,51 @@ def test_a_later_node_of_a_reader_has_read_nothing_before_its_key_came(make, mee
     alice.sync(stick)
     assert told_of_later()["reach"] == "applied"
     assert [each["peer_name"] for each in alice.json("log", "--kind", "applied")] == ["Later"]
+
+
+def test_of_a_revoked_thing_it_is_told_who_took_it_back_when_and_who_knows(dated, stick):
+    alice, bob = dated
+    note = alice.say("regretted", "--title", "Regret")
+    assert alice.json("status", note)[0]["revoked"] is None
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    at(2, alice, bob)
+    alice.run("revoke", "--yes", note)
+
+    mine = alice.json("status", note)[0]["revoked"]
+    node = alice.json("status")["node"]
+    assert (mine["by"], mine["signer"], mine["at"][:10]) == (f"Alice, from node {short(node)}", node, "2027-01-17")
+    assert [each["reach"] for each in mine["peers"]] == ["waiting"]
+    said = alice.out("status", note)
+    assert "Bob: applied by the peer" in said, "what was, was"
+    assert f"  revoked on 2027-01-17 08:02:00 UTC by Alice, from node {short(node)}; how far that has got:\n" in said
+    assert said.endswith("    Bob: waiting for a carrier\n")
+
+    for home in (alice, bob, alice):
+        home.sync(stick)
+    assert alice.json("status", note)[0]["revoked"]["peers"][0]["reach"] == "applied"
+    said = bob.out("status", note)
+    assert said.endswith(f"  revoked on 2027-01-17 08:02:00 UTC by Alice, from node {short(node)}\n")
+    assert bob.json("status", note)[0]["revoked"]["peers"] == []
+
+
+def test_what_a_stolen_node_published_is_told_to_be_revoked_with_it(pair, stick):
+    alice, bob = pair
+    laptop = second_node(alice)
+    thing = next(each["uri"] for each in alice.json("list") if each["title"] == "")
+    alice.sync(stick), bob.sync(stick)
+    with Node(alice.path) as node:
+        trust = next(each for each in node.view.authority(node.view.local().user).given(laptop.fingerprint))
+        stamp = About(stamp=Stamp(Millis(1)))
+        fields = {"revoke": {"resource": trust.id}}
+        signed = SignedObject.sign(
+            compose(["revoke"], fields, user=trust.user, trust=None, about=stamp), node.keys.private_key(USER_KEY)
+        )
+        resource = Resource.read(signed, node.view.schema)
+        node.commit(admission.keep(node.view, resource, sender=None, now=node.now()))
+    for home in (alice, bob):
+        home.sync(stick)
+        said = home.out("status", thing)
+        assert f"revoked with all trust in node {short(laptop.fingerprint)}, which published it," in said
+        assert "by Alice, with the user key" in said
+        assert home.json("status", thing)[0]["revoked"]["node"] == laptop.fingerprint

@@ -9,6 +9,7 @@ import pytest
 from paquebot import home as homes
 from paquebot.node import Node
 from paquebot.protocol import admission
+from paquebot.protocol.encoding import short
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import IDENTITY_LIFE_MS
 from paquebot.protocol.resource import About, SignedObject, compose
@@ -203,6 +204,38 @@ def test_a_stolen_node_is_revoked_and_peers_hear_of_it(pair, stick):
         authority = node.view.authority(node.view.peers()[0].user)
         assert authority.dismissed(second.fingerprint, None)
     assert "LINES KNOWN" in bob.out("node", "list")
+
+
+def test_node_list_says_in_words_how_each_stands(make, meet, stick):
+    """Trust that was taken, ran out or never was; nodes that ended or were revoked; and since when."""
+    alice, bob, carol, dave = homes = [make(name) for name in ("Alice", "Bob", "Carol", "Dave")]
+    meet(*homes[:3])
+    meet(alice, dave, trust="none")
+
+    def states(home):
+        return {each["name"]: (each["state"], bool(each["since"])) for each in home.json("node", "list")}
+
+    assert states(alice) == {
+        "Alice": ("this node", False), "Bob": ("trusted", False), "Carol": ("trusted", False),
+        "Dave": ("not trusted", False),
+    }  # fmt: skip
+    alice.run("trust", "take", "Bob")
+    alice.run("trust", "give", "Carol", "--may", "read", "--until", "2099-01-01")
+    assert states(alice)["Bob"] == ("trust taken", True)
+    assert " trust taken since 20" in alice.out("node", "list")
+    alice.clock = 4_071_000_000_000
+    assert states(alice)["Carol"] == ("trust expired", True)
+    alice.clock = None
+
+    done = bob.json("node", "renew", "--yes")
+    for home in (bob, carol, bob, carol):
+        home.sync(stick)
+    (old,) = (each for each in carol.json("node", "list") if each["node"] == done["renewed"])
+    assert (old["state"], old["heir"]) == ("ended", done["node"])
+    assert "  ended; Bob's node goes on for it" in carol.out("node", "list")
+    assert "  ended; this node goes on for it" in bob.out("node", "list")
+    bob.run("node", "revoke", short(done["renewed"]), "--yes")
+    assert " revoked since " in bob.out("node", "list")
 
 
 @pytest.mark.parametrize(

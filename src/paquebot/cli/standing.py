@@ -16,6 +16,7 @@ from paquebot.display import printable
 from paquebot.node import Node
 from paquebot.protocol.encoding import short
 from paquebot.protocol.stamp import Millis
+from paquebot.revocations import TakenBack, taken_back
 from paquebot.status import PeerStatus, Reach, Status
 from paquebot.store.view import Listed, Quarantined
 from paquebot.ticks import Tick, ticks
@@ -121,11 +122,22 @@ def _check(node: Node, words: tuple[str, ...], names: tuple[str, ...], *, wants_
 def _say_things(node: Node, things: list[Listed], names: tuple[str, ...], *, wants_json: bool) -> None:
     nodes, now = {node.peer(name).node for name in names}, node.now()
     known: dict[str, str] = {peer.node: peer.name for peer in node.view.peers()}
-    found = [(each, [t for t in ticks(node.view, each) if not names or t.node in nodes]) for each in things]
+
+    def chosen(listed: Listed) -> list[Tick]:
+        return [tick for tick in ticks(node.view, listed) if not names or tick.node in nodes]
+
+    found = [(each, chosen(each), taken_back(node.view, each)) for each in things]
     if wants_json:
-        output.as_json([_thing_json(listed, ticked, known, now) | _private(node, listed) for listed, ticked in found])
+        output.as_json(
+            [
+                _thing_json(listed, ticked, known, now)
+                | _private(node, listed)
+                | {"revoked": _revoked_json(gone, chosen(gone.listed), now) if gone else None}
+                for listed, ticked, gone in found
+            ]
+        )
         return
-    for listed, ticked in found:
+    for listed, ticked, gone in found:
         click.echo(f"{short(listed.id)}  {printable(listed.title or listed.filename or listed.kind)}")
         if (readers := _private(node, listed)["readers"]) is not None:
             click.echo(f"  private: for {printable(', '.join(readers) or 'its author')}")
@@ -135,6 +147,30 @@ def _say_things(node: Node, things: list[Listed], names: tuple[str, ...], *, wan
             click.echo(f"  {printable(_came(listed, known))}")
         elif not ticked:
             click.echo("  there is no peer yet")
+        if gone:
+            reached = chosen(gone.listed)
+            click.echo(f"  {printable(_revoked(gone, ours=bool(reached)))}")
+            for tick in reached:
+                click.echo(f"    {printable(tick.peer)}: {printable(words_of(tick, now))}")
+
+
+def _revoked(gone: TakenBack, *, ours: bool) -> str:
+    what = f"revoked with all trust in node {short(gone.node)}, which published it," if gone.node else "revoked"
+    when = f" on {output.moment(gone.at)}" if gone.at else ""
+    return f"{what}{when} by {gone.by}{'; how far that has got:' if ours else ''}"
+
+
+def _revoked_json(gone: TakenBack, ticked: list[Tick], now: Millis) -> dict[str, Any]:
+    return {
+        "revocation": gone.listed.uri,
+        "user": gone.user,
+        "signer": gone.signer,
+        "by": gone.by,
+        "at": output.iso(gone.at),
+        "heard": output.iso(gone.listed.received),
+        "node": gone.node,
+        "peers": _ticked_json(ticked, now),
+    }
 
 
 def _private(node: Node, listed: Listed) -> dict[str, list[str] | None]:
@@ -154,8 +190,12 @@ def _thing_json(listed: Listed, ticked: list[Tick], known: dict[str, str], now: 
         "received": output.iso(listed.received),
         "from": known.get(listed.sender or "", listed.sender),
         "complete": not listed.lacking,
-        "peers": [{**tick.as_json(), "words": words_of(tick, now)} for tick in ticked],
+        "peers": _ticked_json(ticked, now),
     }
+
+
+def _ticked_json(ticked: list[Tick], now: Millis) -> list[dict[str, Any]]:
+    return [{**tick.as_json(), "words": words_of(tick, now)} for tick in ticked]
 
 
 def _came(listed: Listed, known: dict[str, str]) -> str:

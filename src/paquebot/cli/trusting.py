@@ -221,6 +221,13 @@ def list_nodes(setting: Setting, wants_json: bool) -> None:
     """List your own nodes and your peers', and how each stands.
 
     \b
+    trusted                                  by its user, and by you in something
+    trust taken, trust expired, not trusted  its user's node; on your behalf it may do nothing (see `trust list`)
+    revoked                                  its own user trusts it no more
+    ended                                    it has been renewed or replaced, or was restored as another node
+    set apart                                it may be in other hands, until you decide
+
+    \b
     Examples:
       paquebot node list
       paquebot node list --json
@@ -238,13 +245,19 @@ def list_nodes(setting: Setting, wants_json: bool) -> None:
             short(each.node),
             each.name,
             "you" if each.mine else called.get(each.user, short(each.user)),
-            each.state + (f" since {output.moment(each.since)[:16]}" if each.since else ""),
+            _state(each, called),
             str(each.lines),
             "" if each.state == "this node" else output.ago(each.heard, now) if each.heard else "never",
         )
         for each in found
     ]
     output.table(("NODE", "NAME", "OF", "STATE", "LINES KNOWN", "LAST HEARD"), rows)
+
+
+def _state(each: NodeStanding, called: dict[str, str]) -> str:
+    since = f" since {output.moment(each.since)[:16]}" if each.since else ""
+    heir = f"; {called.get(each.heir, f'node {short(each.heir)}')} goes on for it" if each.heir else ""
+    return f"{each.state}{since}{heir}"
 
 
 def _node(each: NodeStanding) -> dict[str, object]:
@@ -255,6 +268,7 @@ def _node(each: NodeStanding) -> dict[str, object]:
         "mine": each.mine,
         "state": each.state,
         "since": output.iso(each.since),
+        "heir": each.heir,
         "lines": each.lines,
         "heard": output.iso(each.heard),
         "may": list(each.may),

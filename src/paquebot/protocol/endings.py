@@ -100,6 +100,12 @@ def replaced(view: View) -> bool:
     return view.remembered(_replaced_key(view.local().node)) is not None
 
 
+def ending(view: View, node: Fingerprint, user: Fingerprint) -> Ending | None:
+    """Return the ending of *user*'s *node* by which we go; None if none counts."""
+    found = _followed(view, node, user)
+    return found[1] if found else None
+
+
 # -- which ending is followed ---------------------------------------------------------------
 
 
@@ -230,8 +236,8 @@ def _follow(view: View, old: Peer) -> Effects:
 
 
 def _successor(view: View, node: Fingerprint, user: Fingerprint) -> Fingerprint | None:
-    found = _followed(view, node, user)
-    return found[1].successor if found else None
+    found = ending(view, node, user)
+    return found.successor if found else None
 
 
 def pinned(view: View, node: Fingerprint, now: Millis) -> Effects:
