@@ -55,7 +55,7 @@ class NodeStanding:
     mine: bool
     """Of our own user."""
     state: str
-    """``this node``, ``ended`` or ``revoked`` by its own user, ``set apart``, ``trusted``; or of another user's node that
+    """``this node``, ``set apart``, ``trusted``; by its own user: ``ended`` or ``revoked``; and a node of others that
     may do nothing in our name: ``trust taken``, ``trust expired``, ``not trusted``.
     """
     since: Millis
