@@ -220,10 +220,13 @@ def test_node_list_says_in_words_how_each_stands(make, meet, stick):
         "Dave": ("not trusted", False),
     }  # fmt: skip
     alice.run("trust", "take", "Bob")
-    alice.run("trust", "give", "Carol", "--may", "read", "--until", "2099-01-01")
+    later = datetime.now(UTC) + timedelta(days=2)
+    alice.run(
+        "trust", "give", "Carol", "--may", "read", "--until", f"{later - timedelta(days=1):%Y-%m-%dT%H:%M:%S.000Z}"
+    )
     assert states(alice)["Bob"] == ("trust taken", True)
     assert " trust taken since 20" in alice.out("node", "list")
-    alice.clock = 4_071_000_000_000
+    alice.clock = int(later.timestamp() * 1000)
     assert states(alice)["Carol"] == ("trust expired", True)
     alice.clock = None
 
