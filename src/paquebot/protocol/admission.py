@@ -327,7 +327,7 @@ def _is_own(view: View, resource: Resource) -> bool:
 def _own_line(view: View, resource: Resource) -> journal.Line:
     """The line of our journal that names the resource: the next one, or the one that was recalled or lost before it."""
     me = view.local().node
-    number = next((number for who, number in view.naming(resource.id) if who == me), 0)
+    number = next(iter(view.own_numbers(resource.id)), 0)
     name = view.line_id(me, number) if number else None
     if name is not None:
         return journal.Line(number, name, Entry(resource.user, resource.id))
@@ -375,15 +375,12 @@ def _announce(view: View, resource: Resource) -> Effects:
 
 def _now_held(view: View, name: ResourceId) -> Effects:
     """Note for every peer what follows for it from our holding *name*."""
-    naming = view.naming(name)
-    own = next((number for who, number in naming if who == view.local().node), None)
-    complete = view.complete(name)
-    for who, number in naming:
+    own, complete = view.own_numbers(name), view.complete(name)
+    for who, number in view.naming(name):
         peer = view.peer(who)
         if peer is None:
             continue
-        if own is not None:
-            peer = replace(peer, known=peer.known | Ranges.of((own, own)))
+        peer = replace(peer, known=peer.known | own)
         if complete:
             peer = replace(peer, done=peer.done | Ranges.of((number, number)))
         yield SavePeer(peer)

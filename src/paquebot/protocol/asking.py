@@ -64,8 +64,7 @@ def files(view: View, peer: Peer, link: Link, now: Millis, reachable: Collection
     for file in view.incomplete(peer.node, Millis(now - again(link)), ASK_SCAN_MAX):
         if len(found) >= REQUESTS_MAX:
             break
-        naming = view.naming(file)
-        mine = Ranges.numbers(number for who, number in naming if who == view.local().node)
+        naming, mine = view.naming(file), view.own_numbers(file)
         whole = {who for who, _ in naming if (each := view.peer(who)) and mine & each.applied}
         (entry,) = view.entries(*naming[0], 1)
         if _chosen(view, file, entry.publisher, reachable, now, whole=whole or None) == peer.node:
@@ -97,8 +96,7 @@ def _chosen(
 
 def _holders(view: View, resource: ResourceId) -> set[Fingerprint]:
     """Who lists *resource*, and, if it was here before and was lost, who says that it holds it."""
-    naming = view.naming(resource)
-    mine = Ranges.numbers(number for who, number in naming if who == view.local().node)
+    naming, mine = view.naming(resource), view.own_numbers(resource)
     return {who for who, _ in naming} | {peer.node for peer in view.peers() if mine & (peer.applied | peer.known)}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from paquebot.protocol.effects import Effect, Effects, Handed, Reached, SavePeer
-from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, View
@@ -61,8 +61,4 @@ def _teaches(view: View, effect: Effect, occasion: Occasion) -> dict[tuple[Finge
 def bodies(view: View, letter: Letter) -> Ranges:
     """Return our lines whose bodies *letter* carries whole: beside their lines, or as answers."""
     asked = {each.resource for each in view.replies(letter.peer) if each.number in letter.plan.replies}
-    return letter.plan.bodies | Ranges.numbers(number for name in asked if name for number in _ours(view, name))
-
-
-def _ours(view: View, name: ResourceId) -> list[int]:
-    return [number for who, number in view.naming(name) if who == view.local().node]
+    return letter.plan.bodies | Ranges.of(*(run for name in asked if name for run in view.own_numbers(name).runs))

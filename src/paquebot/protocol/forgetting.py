@@ -29,7 +29,7 @@ def lacking(view: View, name: ResourceId) -> list[Peer]:
     """
     if view.hidden(name):
         return []
-    mine = Ranges.numbers(number for who, number in view.naming(name) if who == view.local().node)
+    mine = view.own_numbers(name)
     return [peer for peer in view.peers() if peer.reads and not peer.ended and not mine & (peer.applied | peer.known)]
 
 

@@ -326,12 +326,12 @@ def _extend(hearing: Hearing, new: Sequence[Line]) -> Effects:
     view, peer = hearing.view, hearing.peer
     before = view.authority(peer.user)
     yield AddLines(peer.node, tuple(new))
-    done, known = [], []
+    done, known = [], Ranges()
     accepted: dict[Fingerprint, bool] = {}
     for line in new:
         entry = line.entry
         if view.has(entry.resource):
-            known += [number for who, number in view.naming(entry.resource) if who == view.local().node]
+            known |= view.own_numbers(entry.resource)
             if view.complete(entry.resource):
                 done.append(line.number)
         elif _worth_asking(view, entry):
@@ -346,7 +346,7 @@ def _extend(hearing: Hearing, new: Sequence[Line]) -> Effects:
             heard=new[-1].number,
             heard_id=new[-1].id,
             done=peer.done | Ranges.numbers(done),
-            known=peer.known | Ranges.numbers(known),
+            known=peer.known | known,
         )
     )
     ending = before.ending(peer.node)
@@ -425,8 +425,7 @@ def _forgot(hearing: Hearing, number: int) -> Effects:
 def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
     """The sender lacks chunks of a file."""
     view, peer = hearing.view, hearing.peer
-    numbers = view.chunks_of(resource)
-    mine = Ranges.numbers(number for who, number in view.naming(resource) if who == view.local().node)
+    numbers, mine = view.chunks_of(resource), view.own_numbers(resource)
     if not numbers or mine & peer.applied or not reading.serves(view, peer, resource, hearing.now):
         return  # it may have got them since it wrote
     base, end = numbers.runs[0][0], numbers.last
@@ -496,5 +495,4 @@ def _response(hearing: Hearing, response: Response, signed: SignedObject) -> Eff
 
 def _receipt(hearing: Hearing, resource: ResourceId) -> Effects:
     view, peer = hearing.view, hearing.peer
-    mine = [number for who, number in view.naming(resource) if who == view.local().node]
-    yield SavePeer(replace(peer, applied=peer.applied | Ranges.numbers(mine)))
+    yield SavePeer(replace(peer, applied=peer.applied | view.own_numbers(resource)))

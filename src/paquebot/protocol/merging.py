@@ -83,17 +83,12 @@ def _ours(view: View, other: View, lines: Ranges) -> Iterator[int]:
     """The numbers of our lines that name what *lines* of *other*'s own journal name."""
     for run in lines.runs:
         for line in other.own_lines(*run):
-            if number := _own_number(view, line.entry.resource):
-                yield number
+            yield from view.own_numbers(line.entry.resource)
 
 
 def _chunks(view: View, lines: Ranges) -> Ranges:
     """Our numbers of the chunks of the files that *lines* of our journal name."""
     return Ranges.of(*(span for run in lines.runs for line in view.own_lines(*run) for span in line.chunks.runs))
-
-
-def _own_number(view: View, resource: ResourceId) -> int:
-    return next((number for who, number in view.naming(resource) if who == view.local().node), 0)
 
 
 def as_before(effect: Effect, name: ResourceId, *, shown: bool, received: Millis, sender: Fingerprint | None) -> Effect:

@@ -298,7 +298,7 @@ def add_peer(view: View, key: PrivateKey, card: Card, name: str, *, trusting: bo
 
 def _known_by_origin(view: View, node: Fingerprint, card: Card) -> Effects:
     """A node holds what is on its own card: no reason to send it back."""
-    mine = {number for each in card.resources for who, number in view.naming(each.id) if who == view.local().node}
+    mine = Ranges.of(*(run for each in card.resources for run in view.own_numbers(each.id).runs))
     peer = view.peer(node)
     assert peer is not None
-    yield SavePeer(replace(peer, known=peer.known | Ranges.numbers(sorted(mine))))
+    yield SavePeer(replace(peer, known=peer.known | mine))

@@ -198,7 +198,7 @@ def holds_back(view: View, link: Link, now: Millis) -> bool:
 
 
 def saying(view: View, peer: Peer, plans: Sequence[Plan]) -> Effects:
-    """EndLapse how much of our journal is in envelopes from now on."""
+    """Remember how much of our journal is in envelopes from now on."""
     past, (tip, _) = view.past(), view.tip()
     numbers = {number for plan in plans for number in plan.replies}
     told = (each for each in view.replies(peer.node) if each.number in numbers and each.tells)
@@ -278,7 +278,7 @@ def _rejoin(view: View, new: list[Line]) -> Effects:
 
 def expected(view: View, resource: ResourceId) -> bool:
     """Return whether our journal names *resource* since that line was recalled, and it is not here yet."""
-    return not view.has(resource) and any(who == view.local().node for who, _ in view.naming(resource))
+    return not view.has(resource) and bool(view.own_numbers(resource))
 
 
 def _remembered(view: View) -> Effects:

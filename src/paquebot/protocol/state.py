@@ -340,6 +340,9 @@ class View(PastView, AuthorityView, ChunkView, ReadershipView, Protocol):
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         """Return every line, (journal, number), that names *resource*, ours included."""
 
+    def own_numbers(self, resource: ResourceId) -> Ranges:
+        """Return the numbers of our lines that name *resource*: hardly ever more than one."""
+
     def media(self, peer: Fingerprint) -> Sequence[str]:
         """Return the media on which something was put for *peer*."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 from paquebot.protocol import effects as ask
 from paquebot.protocol.account import Account, Asking
@@ -13,29 +12,14 @@ from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer
+from paquebot.store.rows import Owner
 
 
-class AskingView:
+class AskingView(Owner):
     """The part of the view that looks at what is lacking."""
-
-    node: int
-    user: int
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-        raise NotImplementedError
 
     def peer(self, node: Fingerprint) -> Peer | None:
         """Return the peer with that node fingerprint."""
-        raise NotImplementedError
-
-    def _name(self, number: int) -> Fingerprint:
-        raise NotImplementedError
-
-    def _one(self, sql: str, *values: object) -> Any:
-        raise NotImplementedError
-
-    def _all(self, sql: str, *values: object) -> list[Any]:
         raise NotImplementedError
 
     def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:

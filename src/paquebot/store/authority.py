@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from paquebot.protocol import authority
 from paquebot.protocol.authority import Authority, Deed
@@ -15,20 +14,15 @@ from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.trust import Trust, trust_of
+from paquebot.store.rows import Owner
 
 
-class AuthorityView:
+class AuthorityView(Owner):
     """The part of the view that looks at trusts and revocations."""
 
-    node: int
-    user: int
     _authorities: dict[Fingerprint, Authority]
     _deeds: dict[ResourceId, Deed]
-    """What was read before: a user may have thousands, and all are weighed again for each new one."""
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-        raise NotImplementedError
+    """What was read before: a user may have thousands, and now and then all are weighed again."""
 
     def line_id(self, journal_: Fingerprint, number: int) -> LineId | None:
         """Return the name of a line of a journal."""
@@ -36,15 +30,6 @@ class AuthorityView:
 
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         """Return every line that names *resource*."""
-        raise NotImplementedError
-
-    def _name(self, number: int) -> Fingerprint:
-        raise NotImplementedError
-
-    def _one(self, sql: str, *values: object) -> Any:
-        raise NotImplementedError
-
-    def _all(self, sql: str, *values: object) -> list[Any]:
         raise NotImplementedError
 
     def _read(self, name: ResourceId) -> Resource | None:

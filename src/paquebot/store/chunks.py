@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from paquebot.protocol.effects import Chunking, DropLoose, Gave, Loose
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.ranges import Ranges
+from paquebot.store.rows import Owner
 
 
 class BlobSource(Protocol):
@@ -18,25 +19,10 @@ class BlobSource(Protocol):
         """Return the bytes with that SHA-256, verified; None if they are not here."""
 
 
-class ChunkView:
+class ChunkView(Owner):
     """The part of the view that looks at chunks."""
 
-    node: int
-    user: int
     _blobs: BlobSource
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-        raise NotImplementedError
-
-    def _name(self, number: int) -> Fingerprint:
-        raise NotImplementedError
-
-    def _one(self, sql: str, *values: object) -> Any:
-        raise NotImplementedError
-
-    def _all(self, sql: str, *values: object) -> list[Any]:
-        raise NotImplementedError
 
     def has_blob(self, name: bytes) -> bool:
         """Return whether the chunk with that SHA-256 is stored."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
 from paquebot.protocol.effects import Reached
 from paquebot.protocol.limits import EVIDENCE_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.store import noting
+from paquebot.store.rows import ranges, runs
 from paquebot.store.view import SqliteView
 
 
@@ -27,7 +27,7 @@ def note(db: sqlite3.Connection, view: SqliteView, effect: Reached) -> None:
                 "DELETE FROM reached WHERE node = ? AND peer = ? AND stage = ? AND at = ? AND place = ?",
                 (*whose, at, place),
             )
-        lines = _ranges(old[0][2]) | _ranges(old[1][2])
+        lines = ranges(old[0][2]) | ranges(old[1][2])
         _add(db, view, whose, old[0][0], "", lines)
 
 
@@ -38,12 +38,8 @@ def _add(
         "SELECT lines FROM reached WHERE node = ? AND peer = ? AND stage = ? AND at = ? AND place = ?",
         (*whose, at, place),
     ).fetchone()
-    before = _ranges(row[0]) if row else Ranges()
+    before = ranges(row[0]) if row else Ranges()
     db.execute(
         "INSERT OR REPLACE INTO reached (user, node, peer, stage, at, place, lines) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (view.user, *whose, at, place, json.dumps((before | lines).flat())),
+        (view.user, *whose, at, place, runs(before | lines)),
     )
-
-
-def _ranges(text: str) -> Ranges:
-    return Ranges.parse(json.loads(text))

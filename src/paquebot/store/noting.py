@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from paquebot.display import printable
 from paquebot.protocol.effects import DropErrand, ForgetEvents, Note, Noting, Relate, Remember, SaveErrand
@@ -12,6 +12,7 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.events import Errand, Event, Kind
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.stamp import Millis
+from paquebot.store.rows import Owner
 
 Rows = Callable[..., list[Any]]
 """Takes a query for one node, and its values."""
@@ -19,17 +20,7 @@ Name = Callable[[int], Fingerprint]
 """Says who has a number."""
 
 
-class Parties(Protocol):
-    """Whose rows are written, and how nodes are numbered: the store's view."""
-
-    node: int
-    user: int
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-
-
-def apply(db: sqlite3.Connection, view: Parties, effect: Noting) -> None:
+def apply(db: sqlite3.Connection, view: Owner, effect: Noting) -> None:
     """Carry out *effect*. What is told is not written: it is for whoever asked."""
     match effect:
         case Note(kind, at, resource, peer, detail):
@@ -65,7 +56,7 @@ def apply(db: sqlite3.Connection, view: Parties, effect: Noting) -> None:
             db.execute("DELETE FROM errand WHERE node = ? AND number = ?", (view.node, number))
 
 
-def _save_errand(db: sqlite3.Connection, view: Parties, errand: Errand) -> None:
+def _save_errand(db: sqlite3.Connection, view: Owner, errand: Errand) -> None:
     event = errand.event
     db.execute(
         "INSERT OR REPLACE INTO errand (number, user, node, task, event, at, kind, resource, peer, detail, tries,"

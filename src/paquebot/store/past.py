@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from paquebot.protocol.effects import EndLapse, Rejoin, SaveFork, SaveLapse, SavePast, SaveProof
 from paquebot.protocol.encoding import Fingerprint, LineId, b64, raw
@@ -12,6 +12,7 @@ from paquebot.protocol.journal import Line
 from paquebot.protocol.past import Fork, Lapse, Proof
 from paquebot.protocol.resource import Signature
 from paquebot.protocol.stamp import Millis
+from paquebot.store.rows import Owner
 
 Effect: TypeAlias = SaveProof | Rejoin | SavePast | SaveLapse | EndLapse | SaveFork
 Rows: TypeAlias = Callable[..., list[Any]]
@@ -19,17 +20,7 @@ Rows: TypeAlias = Callable[..., list[Any]]
 Name: TypeAlias = Callable[[int], Fingerprint]
 
 
-class Parties(Protocol):
-    """Whose rows are written, and how nodes are numbered: the store's view."""
-
-    node: int
-    user: int
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-
-
-def apply(db: sqlite3.Connection, view: Parties, effect: Effect) -> None:
+def apply(db: sqlite3.Connection, view: Owner, effect: Effect) -> None:
     """Carry out *effect*."""
     match effect:
         case SaveProof(proof, instead):
@@ -65,7 +56,7 @@ def apply(db: sqlite3.Connection, view: Parties, effect: Effect) -> None:
             )
 
 
-def _rejoin(db: sqlite3.Connection, view: Parties, since: int, lines: Iterable[Line]) -> None:
+def _rejoin(db: sqlite3.Connection, view: Owner, since: int, lines: Iterable[Line]) -> None:
     """Replace our lines after line *since*, and number the resources anew that they name."""
     node = view.node
     db.execute("DELETE FROM line WHERE node = ? AND journal = ? AND number > ?", (node, node, since))

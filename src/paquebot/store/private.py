@@ -5,32 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from paquebot.protocol.effects import NoteClosed, NoteOpened, NoteReaders
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.limits import WRAPS_TRIED_MAX
 from paquebot.protocol.ranges import Ranges
+from paquebot.store.rows import Owner
 
 
-class PrivateView:
+class PrivateView(Owner):
     """The part of the view that looks at private resources."""
-
-    node: int
-    user: int
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-        raise NotImplementedError
-
-    def _name(self, number: int) -> Fingerprint:
-        raise NotImplementedError
-
-    def _one(self, sql: str, *values: object) -> Any:
-        raise NotImplementedError
-
-    def _all(self, sql: str, *values: object) -> list[Any]:
-        raise NotImplementedError
 
     def announcers(self, user: Fingerprint) -> Sequence[Fingerprint]:
         """Return the nodes that announced envelope keys on behalf of *user*."""

@@ -15,7 +15,6 @@ from paquebot.protocol import effects as ask
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
-from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.state import Local
 from paquebot.store import (
@@ -35,6 +34,7 @@ from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
 from paquebot.store.checking import Finding, Progress
 from paquebot.store.migrating import migrate, scripts
 from paquebot.store.reading import look
+from paquebot.store.rows import runs
 from paquebot.store.view import SqliteView
 
 SQLITE_MIN = (3, 37)  # STRICT tables
@@ -517,17 +517,17 @@ class _Writer:
             added=peer.added,
             heard=peer.heard,
             heard_id=raw(peer.heard_id),
-            done=_runs(peer.done),
-            acked=_runs(peer.acked),
-            applied=_runs(peer.applied),
-            known=_runs(peer.known),
-            owed_chunks=_runs(peer.owed_chunks),
-            asked_chunks=_runs(peer.asked_chunks),
+            done=runs(peer.done),
+            acked=runs(peer.acked),
+            applied=runs(peer.applied),
+            known=runs(peer.known),
+            owed_chunks=runs(peer.owed_chunks),
+            asked_chunks=runs(peer.asked_chunks),
             sequence=peer.sequence,
-            received=_runs(peer.received),
+            received=runs(peer.received),
             floor=peer.floor,
             told_number=peer.told_number,
-            told_done=_runs(peer.told_done),
+            told_done=runs(peer.told_done),
             owes_ack=int(peer.owes_ack),
             seen_at=peer.seen_at,
             ask_at=peer.ask_at,
@@ -545,8 +545,8 @@ class _Writer:
             otherwise="OR REPLACE",
             peer=self._party(told.peer),
             medium=told.medium,
-            lines=_runs(told.lines),
-            chunks=_runs(told.chunks),
+            lines=runs(told.lines),
+            chunks=runs(told.chunks),
             failures=told.failures,
             retry_at=told.retry_at,
             failing_since=told.failing_since,
@@ -628,7 +628,3 @@ class _Writer:
     def _quarantine(self, effect: ask.Quarantine) -> None:
         self._set_aside = True
         aside.set_aside(self._db, self._blobs, self._view, effect)
-
-
-def _runs(ranges: Ranges) -> str:
-    return json.dumps(ranges.flat())

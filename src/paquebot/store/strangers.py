@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 from paquebot.protocol.effects import DropPending, Meeting, SaveInvite, SaveJoin, SavePending, SaveVerified
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.strangers import Invite, Join, Pending, Verified
+from paquebot.store.rows import Owner
 
 TABLES = ("joined", "verified")
 """What belongs to a peer and goes with it."""
 
 
-class Parties(Protocol):
-    """Whose rows are written, and how nodes are numbered: the store's view."""
-
-    node: int
-    user: int
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-
-
-def apply(db: sqlite3.Connection, view: Parties, effect: Meeting) -> None:
+def apply(db: sqlite3.Connection, view: Owner, effect: Meeting) -> None:
     """Carry out *effect*."""
     match effect:
         case SavePending(pending):
@@ -82,21 +72,8 @@ def apply(db: sqlite3.Connection, view: Parties, effect: Meeting) -> None:
             raise AssertionError(effect)
 
 
-class StrangersView:
+class StrangersView(Owner):
     """The part of the store's view that is about strangers."""
-
-    def party(self, name: str, *, create: bool = False) -> int:
-        """Return the number of a user or node."""
-        raise NotImplementedError
-
-    def _one(self, sql: str, *values: object) -> Any:
-        raise NotImplementedError
-
-    def _all(self, sql: str, *values: object) -> list[Any]:
-        raise NotImplementedError
-
-    def _name(self, number: int) -> Fingerprint:
-        raise NotImplementedError
 
     def pending(self) -> Sequence[Pending]:
         """Return the strangers who wait for a person's word, and those who were turned down, by number."""

@@ -27,6 +27,7 @@ from paquebot.store.asking import AskingView
 from paquebot.store.authority import AuthorityView
 from paquebot.store.chunks import BlobSource, ChunkView
 from paquebot.store.private import PrivateView
+from paquebot.store.rows import ranges
 from paquebot.store.schemas import SchemaView
 from paquebot.store.strangers import StrangersView
 
@@ -250,6 +251,11 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
         )
         return [(self._name(who), number) for who, number in rows]
 
+    def own_numbers(self, resource: ResourceId) -> Ranges:
+        """Return the numbers of our lines that name *resource*: hardly ever more than one."""
+        sql = "SELECT number FROM line WHERE node = ? AND journal = ? AND resource = ? ORDER BY number"
+        return Ranges.numbers(row[0] for row in self._all(sql, self.node, raw(resource)))
+
     # -- what proves them, and what was forgotten -----------------------------------
 
     def proofs(self, journal_: Fingerprint, after: int) -> Sequence[Proof]:
@@ -307,17 +313,17 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
             added=Millis(added),
             heard=heard,
             heard_id=LineId(b64(heard_id)),
-            done=_ranges(done),
-            acked=_ranges(acked),
-            applied=_ranges(applied),
-            known=_ranges(known),
-            owed_chunks=_ranges(owed),
-            asked_chunks=_ranges(asked),
+            done=ranges(done),
+            acked=ranges(acked),
+            applied=ranges(applied),
+            known=ranges(known),
+            owed_chunks=ranges(owed),
+            asked_chunks=ranges(asked),
             sequence=sequence,
-            received=_ranges(received),
+            received=ranges(received),
             floor=floor,
             told_number=told_number,
-            told_done=_ranges(told_done),
+            told_done=ranges(told_done),
             owes_ack=bool(owes_ack),
             seen_at=Millis(seen_at),
             ask_at=Millis(ask_at),
@@ -338,7 +344,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
         if row is None:
             return Told(peer, medium)
         lines, chunks, failures, *moments = row
-        return Told(peer, medium, _ranges(lines), _ranges(chunks), failures, *(Millis(each) for each in moments))
+        return Told(peer, medium, ranges(lines), ranges(chunks), failures, *(Millis(each) for each in moments))
 
     def media(self, peer: Fingerprint) -> Sequence[str]:
         """Return the media on which something was put for *peer*."""
@@ -351,7 +357,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
             "SELECT stage, at, place, lines FROM reached WHERE node = ? AND peer = ? ORDER BY at, stage, place",
             self.party(peer),
         )
-        return [Reached(peer, stage, Millis(at), place, _ranges(lines)) for stage, at, place, lines in rows]
+        return [Reached(peer, stage, Millis(at), place, ranges(lines)) for stage, at, place, lines in rows]
 
     # -- letters ------------------------------------------------------------------
 
@@ -705,7 +711,3 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
             prefix,
         )
         return [(key, value) for key, value in rows]
-
-
-def _ranges(text: str) -> Ranges:
-    return Ranges.parse(json.loads(text))

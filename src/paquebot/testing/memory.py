@@ -249,6 +249,9 @@ class MemoryView(AskingView, AuthorityView, ChunkView, EventsInMemory, PastView,
     def naming(self, resource: ResourceId) -> Sequence[tuple[Fingerprint, int]]:
         return sorted(self._tables.naming.get(resource, ()))
 
+    def own_numbers(self, resource: ResourceId) -> Ranges:
+        return Ranges.numbers(number for who, number in self.naming(resource) if who == self._local.node)
+
     # -- peers and letters ------------------------------------------------------------
 
     def peers(self) -> Sequence[Peer]:

@@ -252,6 +252,7 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, ChunkPromi
         assert view.resource(first.kept.signed.id) == first.kept.signed
         assert view.complete(first.kept.signed.id)
         assert view.naming(first.kept.signed.id) == [(me, first.line.number)]
+        assert view.own_numbers(first.kept.signed.id) == Ranges.of((first.line.number, first.line.number))
 
     def test_a_line_cannot_be_written_twice(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
@@ -275,6 +276,7 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, ChunkPromi
         assert view.entries(OTHER, 1, 9) == []
         assert view.line_id(PEER, 5) == lines[4].id
         assert view.naming(entries[0].resource) == [(PEER, 1)]
+        assert view.own_numbers(entries[0].resource) == Ranges()
         assert not view.has(entries[0].resource)
 
     def test_wanted_is_what_a_journal_lists_and_nobody_was_asked_for(self, tmp_path: Path) -> None:
