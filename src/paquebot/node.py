@@ -17,6 +17,7 @@ from paquebot import aside, config, content, lookup, records, registry, restores
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
+from paquebot.envelope_keys import EnvelopeKeys
 from paquebot.errors import (
     ConfigError,
     DiskFull,
@@ -50,8 +51,6 @@ from paquebot.store import Store
 from paquebot.store.view import Listed, Quarantined, SqliteView
 from paquebot.transport import Transport
 from paquebot.upkeep import Upkeep
-from paquebot.vault import keystore
-from paquebot.vault.sealer import Sealer
 
 VIA = "drop"
 """The transport that ``--via PATH`` means."""
@@ -85,8 +84,6 @@ class Node:
         self.keys = homes.keys(home, passphrases)
         self._entropy = entropy
         self._jitter = jitter or random.Random()
-        self._sealer_made: Sealer | None = None
-        self._secrets_read: keystore.Secrets | None = None
         self._key_read: PrivateKey | None = None
 
     # -- opening --------------------------------------------------------------------
@@ -151,26 +148,14 @@ class Node:
 
     @cached_property
     def _private(self) -> Privacy:
-        return Privacy(self.view, self._secrets, lambda: self._node_key, self._entropy, self.keys.former_envelope_keys)
+        return Privacy(
+            self.view, self.envelope_keys.secrets, lambda: self._node_key, self._entropy, self.keys.former_envelope_keys
+        )
 
-    def _secrets(self) -> keystore.Secrets:
-        if self._secrets_read is None:
-            self._secrets_read = self._read_secrets()
-        return self._secrets_read
-
-    def _read_secrets(self) -> keystore.Secrets:
-        secrets = homes.envelope_keys(self.home, self.keys)
-        announced = self.view.announcement(self.view.local().node)
-        if announced is None or keystore.signing_point(secrets.signing) != announced.signing:
-            raise WrongKey("the envelope keys in keys/envelope.json belong to another home")
-        return secrets
-
-    def _sealer(self) -> Sealer:
-        from paquebot.vault.pgpy_sealer import PgpySealer
-
-        if self._sealer_made is None:
-            self._sealer_made = PgpySealer(self._secrets())
-        return self._sealer_made
+    @cached_property
+    def envelope_keys(self) -> EnvelopeKeys:
+        """The keys to which peers seal, and by which we seal."""
+        return EnvelopeKeys(self._store, self.keys, self._entropy)
 
     # -- people -----------------------------------------------------------------------
 
@@ -361,7 +346,7 @@ class Node:
         """
         report, data = Report(), self.piece_bytes(piece)
         release = aside.judging(piece, data)
-        inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report)
+        inbox = Inbox(self._store, self._engine, self.envelope_keys.sealer, self.clock, report)
         try:
             match release:
                 case aside.Envelope():
@@ -412,10 +397,10 @@ class Node:
         """Take in and hand out over *carriers*, one after another; trouble with one does not stop the others."""
         self.keys.unlock()  # before anything is begun
         if self.view.peers():
-            self._secrets()
+            self.envelope_keys.secrets()
         report, self._engine.grant = Report(), config.read(self.home / config.FILE_NAME).limits.grant
         self.tend_private(report)
-        tags = Tags(self._store, self._secrets, self.keys.former_envelope_keys)
+        tags = Tags(self._store, self.envelope_keys.secrets, self.keys.former_envelope_keys)
         for carrier in carriers:
             before = len(report.problems)
             try:
@@ -433,8 +418,8 @@ class Node:
     def go_on(self, *, all_new: bool = False) -> None:
         """Go on as another node of the same user; see `succession.go_on`."""
         succession.go_on(self._store, self.keys, self.now(), self._entropy, all_new=all_new)
-        self._sealer_made = self._secrets_read = self._key_read = None
-        for name in ("_private", "meetings"):
+        self._key_read = None
+        for name in ("_private", "meetings", "envelope_keys"):
             self.__dict__.pop(name, None)
         self._engine = Engine(self._store.view, lambda: self._node_key, self._entropy, self._jitter, self._engine.grant)
 
@@ -472,15 +457,17 @@ class Node:
         self, transport: Transport, tags: Tags, report: Report, progress: Callable[[int], None] = lambda _: None
     ) -> None:
         """Take in, then hand out, over one open transport."""
-        inbox = Inbox(self._store, self._engine, self._sealer, self.clock, report, welcome=self._welcome)
+        inbox = Inbox(self._store, self._engine, self.envelope_keys.sealer, self.clock, report, welcome=self._welcome)
         await inbox.drain(transport, link(transport))
         if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
             self.go_on()
             tags.renew()
             report.notes.append(restores.went_on(self.view))
+        if self.view.peers():
+            self.envelope_keys.turn(self._engine, link(transport), self.clock())
         self.tend_private(report)
         if transport.capability.writable:
-            outbox = Outbox(self._store, self._engine, self._sealer, tags, self.clock, report, progress)
+            outbox = Outbox(self._store, self._engine, self.envelope_keys.sealer, tags, self.clock, report, progress)
             await outbox.flush(transport, lambda: link(transport))
 
 

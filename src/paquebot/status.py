@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from paquebot import restores, waiting
+from paquebot import envelope_keys, restores, waiting
 from paquebot.protocol import admission, asking, mailing, redating
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
@@ -123,6 +123,8 @@ class Status:
     """How many hooks and folders failed the last time, and are tried again."""
     restored: tuple[str, ...]
     """What there is to say of a restored or copied home."""
+    keys_overdue: Millis
+    """When an envelope key should have been destroyed that is still here because no other clock said so; 0 if none."""
     peers: tuple[PeerStatus, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -130,6 +132,7 @@ class Status:
         value = asdict(self)
         value["now"] = format_time(self.now)
         value["dated_until"] = format_time(self.dated_until) if self.dated_until else None
+        value["keys_overdue"] = format_time(self.keys_overdue) if self.keys_overdue else None
         for peer in value["peers"]:
             for key in ("added", "heard_at", "waits_since", "retry_at", "met_limits_at", "held_until"):
                 peer[key] = format_time(peer[key]) if peer[key] else None
@@ -171,6 +174,7 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         pending=sum(not each.declined for each in view.pending()),
         hooks_failed=sum(each.tries > 0 for each in view.errands()),
         restored=tuple(restores.of_us(view)),
+        keys_overdue=envelope_keys.overdue(view, now) or Millis(0),
         peers=tuple(_of_peer(view, peer, ours, now) for peer in view.peers()),
     )
 

@@ -86,6 +86,7 @@ WAYS = {
     "quarantine release": [["1"], ["2"], ["{s}"]],
     "quarantine show": [["1"], ["2"], ["1", "--save", "{s}/x"]],
     "key list": [[]],
+    "key destroy": [["--yes"]],
     "key passphrase": [["--new-fd", "{s}"]],
     "log": [[], ["--peer", "{s}"], ["--kind", "{s}"], ["--since", "{s}"]],
     "hook list": [[]],

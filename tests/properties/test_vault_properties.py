@@ -158,17 +158,3 @@ def test_padding_costs_at_most_an_eighth_and_leaves_few_lengths(length: int) -> 
 def test_keys_survive_being_written(now: int, seed: bytes) -> None:
     secrets = create(Millis(now), entropy_from(seed.hex()), END)
     assert decode(encode(secrets)) == secrets
-
-
-@given(st.lists(st.integers(0, 800), max_size=12))
-@settings(max_examples=50, deadline=None)
-def test_a_key_that_is_announced_as_live_is_never_destroyed(steps: list[int]) -> None:
-    secrets, dice = create(NOW, entropy_from("rotation"), END), entropy_from("more")
-    for day in sorted(steps):
-        now = Millis(NOW + day * DAY_MS)
-        if secrets.due_fast(now):
-            secrets = secrets.with_fast(now, dice)
-        live = [s for s in secrets.subkeys if s.key.expires > now]
-        secrets = secrets.purge(now)
-        assert all(s in secrets.subkeys for s in live)
-        assert any(s.key.kind is KeyClass.FAST and s.key.expires > now for s in secrets.subkeys)

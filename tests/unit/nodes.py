@@ -46,6 +46,7 @@ class MemoryNode:
     store: Store
     engine: Engine
     entropy: Callable[[int], bytes]
+    secrets: keystore.Secrets
     sent: int = 0
     """The last sequence number of a hand-made bundle."""
 
@@ -155,7 +156,7 @@ def make(name: str, *, now: Millis = NOW) -> MemoryNode:
     founding = publishing.found(name, user, node, secrets.announcement(node.fingerprint), now)
     store = Store(None)
     store.found(founding.local, lambda: publishing.take_root(store.view, founding, now))
-    return MemoryNode(user, node, store, Engine(store.view, node, entropy, Random(name)), entropy)
+    return MemoryNode(user, node, store, Engine(store.view, node, entropy, Random(name)), entropy, secrets)
 
 
 def friends(*names: str, now: Millis = NOW) -> list[MemoryNode]:

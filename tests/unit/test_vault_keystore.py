@@ -17,8 +17,9 @@ from paquebot.errors import DiskFull, Malformed, WrongKey
 from paquebot.protocol.keys import KeyClass
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.stamp import Millis
-from paquebot.vault.files import KeyFile, read_secret, write_secret
+from paquebot.vault.files import KeyFile, read_secret, remove_secret, write_secret
 from paquebot.vault.keystore import Secrets, create, decode, encode, exchange_point, tag, tag_key
+from paquebot.vault.rotation import destroy
 
 NOW = Millis(1_800_000_000_777)
 CREATED = Millis(1_800_000_000_000)
@@ -68,21 +69,11 @@ def test_the_announcement_picks_fast_then_dated_then_recovery() -> None:
     ]
 
 
-def test_a_new_fast_key_is_due_every_five_days() -> None:
-    assert [SECRETS.due_fast(days(day)) for day in (0, 4.99, 5, 400)] == [False, False, True, True]
+def test_a_fast_key_lives_for_ten_days() -> None:
     rotated = SECRETS.with_fast(Millis(days(5) + 9), entropy_from("more"))
-    assert [rotated.due_fast(days(day)) for day in (5, 9.99, 10)] == [False, False, True]
     assert rotated.subkeys[:-1] == SECRETS.subkeys
     newest = rotated.subkeys[-1].key
     assert (newest.kind, newest.created, newest.expires) == (KeyClass.FAST, days(5), days(15))
-
-
-def test_secrets_are_destroyed_when_their_grace_is_over_and_no_sooner() -> None:
-    assert SECRETS.purge(days(14)) == SECRETS
-    assert kinds(SECRETS.purge(Millis(days(14) + 1))) == {KeyClass.RECOVERY: 1, KeyClass.DATED: 24, KeyClass.FAST: 0}
-    assert kinds(SECRETS.purge(days(60)))[KeyClass.DATED] == 24
-    assert kinds(SECRETS.purge(Millis(days(60) + 1)))[KeyClass.DATED] == 23
-    assert kinds(SECRETS.purge(Millis(END * 2))) == {KeyClass.RECOVERY: 1, KeyClass.DATED: 0, KeyClass.FAST: 0}
 
 
 def test_secrets_do_not_show_themselves() -> None:
@@ -142,9 +133,24 @@ def test_keys_survive_the_file(path: Path) -> None:
 def test_a_destroyed_secret_is_gone_from_the_file(path: Path) -> None:
     file = KeyFile(path)
     file.save(SECRETS)
-    file.save(SECRETS.purge(days(15)))
+    file.save(destroy(SECRETS, days(15)))
     fast = next(s.secret for s in SECRETS.subkeys if s.key.kind is KeyClass.FAST)
     assert fast.hex().encode() not in path.read_bytes()
+
+
+def test_what_is_replaced_or_removed_is_overwritten_unless_somebody_keeps_a_copy(path: Path) -> None:
+    write_secret(path, b"old secret")
+    with path.open("rb") as old:
+        write_secret(path, b"new")
+        assert old.read() == bytes(10)
+    with path.open("rb") as new:
+        remove_secret(path)
+        assert new.read() == bytes(3)
+    write_secret(path, b"old secret")
+    copy = path.with_name("copy")
+    os.link(path, copy)
+    write_secret(path, b"new")
+    assert copy.read_bytes() == b"old secret"
 
 
 def test_the_remains_of_a_crash_are_no_obstacle(path: Path) -> None:

@@ -28,7 +28,7 @@ from paquebot.errors import (
 from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
 from paquebot.protocol.limits import BUNDLE_BYTES_MAX, DAY_MS, ENVELOPE_BYTES_MAX, LATEST_MS, SKEW_MS
 from paquebot.protocol.stamp import Millis
-from paquebot.vault import keystore, openpgp, packets, pgpy_sealer
+from paquebot.vault import keystore, openpgp, packets, pgpy_sealer, rotation
 from paquebot.vault.openpgp import fingerprint, primary_body
 from paquebot.vault.packets import Tag
 from paquebot.vault.packing import pack
@@ -102,14 +102,14 @@ def test_an_envelope_opens_as_long_as_its_key_is_there_whatever_the_clock_says()
     for moment in (grace, Millis(grace + 1), Millis(NOW + 400 * DAY_MS)):
         assert PgpySealer(BOB).open(envelope, PINS, now=moment).bundle == BUNDLE
     with pytest.raises(NotForUs):
-        PgpySealer(BOB.purge(Millis(grace + 1))).open(envelope, PINS, now=grace)
+        PgpySealer(rotation.destroy(BOB, Millis(grace + 1))).open(envelope, PINS, now=grace)
 
 
 def test_a_destroyed_key_opens_nothing() -> None:
     envelope = sealed_by_alice()
     later = Millis(NOW + 14 * DAY_MS + 1)
     with pytest.raises(NotForUs):
-        PgpySealer(BOB.purge(later)).open(envelope, PINS, now=NOW)
+        PgpySealer(rotation.destroy(BOB, later)).open(envelope, PINS, now=NOW)
 
 
 def test_a_peer_with_impossible_keys_hides_nobody_else() -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
+from typing import Any
 
 import click
 
+from paquebot import envelope_keys
 from paquebot import home as homes
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
-from paquebot.errors import Misused
-from paquebot.keychain import USER_KEY
+from paquebot.envelope_keys import Ages
+from paquebot.errors import Misused, PaquebotError
+from paquebot.keychain import ENVELOPE_KEYS, USER_KEY, Secret
 from paquebot.passphrase import Passphrases, read_line
+from paquebot.protocol.stamp import Millis
 from paquebot.vault import locking
 
 PROTECTION = {
@@ -72,19 +78,24 @@ def key_command() -> None:
 def list_keys(setting: Setting, wants_json: bool) -> None:
     """List which secrets lie where, what protects each, and since when. Shows none of them, and asks for nothing.
 
+    Then what peers seal to. There are three classes of envelope keys, so that whoever gets hold of this home cannot
+    read all that ever came to it: the secret of a fast key is gone four days after its ten, of a dated one a month
+    after its month, and a recovery key, which lasts, seals keys and requests only. New ones are made and announced by
+    `sync`. An old one is destroyed when two clocks agree that its time is over: this machine's and a peer's.
+
     \b
     Examples:
       paquebot key list
       paquebot key list --json
     """
     homes.check(setting.home)
-    found = homes.keys(setting.home).secrets()
+    found, ages, due = homes.keys(setting.home).secrets(), list[Ages](), None
+    with suppress(PaquebotError), setting.look() as node:  # a damaged store hides no key files
+        ages, due = envelope_keys.ages(node.view, node.now()), envelope_keys.next_destruction(node.view)
     if wants_json:
-        value = [
-            {"secret": each.what, "path": str(each.path), "protected": each.locked, "changed": output.iso(each.changed)}
-            for each in found
-        ]
-        output.as_json(value)
+        output.as_json(
+            [_secret_json(each) | (_ages_json(ages, due) if each.path.name == ENVELOPE_KEYS else {}) for each in found]
+        )
         return
     rows = [
         (
@@ -96,6 +107,54 @@ def list_keys(setting: Setting, wants_json: bool) -> None:
         for each in found
     ]
     output.table(("SECRET", "PROTECTED BY", "SINCE", "FILE"), rows)
+    for each in ages:
+        click.echo(f"{each.kind}: {output.count(each.count, 'key')}, until {output.moment(each.expires)[:10]}")
+    if due:
+        click.echo(f"the next is destroyed after {output.moment(due)[:10]}")
+
+
+def _secret_json(each: Secret) -> dict[str, Any]:
+    return {"secret": each.what, "path": str(each.path), "protected": each.locked, "changed": output.iso(each.changed)}
+
+
+def _ages_json(ages: list[Ages], due: Millis | None) -> dict[str, Any]:
+    classes = [{"class": each.kind.value, "live": each.count, "expires": output.iso(each.expires)} for each in ages]
+    return {"classes": classes, "next_destruction": output.iso(due) if due else None}
+
+
+@key_command.command("destroy")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def destroy_keys(setting: Setting, yes: bool, wants_json: bool) -> None:
+    """Destroy the envelope keys whose time is over, on your word that this machine's clock is right.
+
+    `sync` does it by itself as soon as a peer's clock confirms the date. If the clock is wrong, what is on its way to
+    these keys cannot be opened when it comes; it is sent again once your peers have heard of new ones.
+
+    The key file is overwritten and replaced. A disk that writes elsewhere instead (flash, btrfs, ZFS), snapshots and
+    copies may keep what was in it: encrypt the disk.
+
+    \b
+    Examples:
+      paquebot key destroy
+      paquebot key destroy --yes
+    """
+    with setting.node() as node:
+        if node.clock_doubtful():
+            raise Misused("this machine's clock is wrong: set it first")
+        today = output.moment(node.now())[:10]
+        if not yes:
+            if not sys.stdin.isatty():
+                raise Misused(f"nobody is here to say that it is {today}; if it is, add --yes")
+            click.confirm(f"Is it {today}?", abort=True, err=True)
+        count = node.envelope_keys.destroy(node.now())
+    if wants_json:
+        output.as_json({"destroyed": count})
+    else:
+        click.echo(
+            f"{output.count(count, 'envelope key')} destroyed." if count else "No envelope key is past its time."
+        )
 
 
 @key_command.command("passphrase")

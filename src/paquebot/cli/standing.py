@@ -280,6 +280,12 @@ def _say(
         click.echo(printable(sentence))
     for warning in warnings(setting):
         click.echo(output.coloured(f"Keys: {warning}", "yellow", wanted=setting.coloured))
+    if found.keys_overdue:
+        click.echo(
+            f"Keys: an envelope key should have been destroyed by {output.moment(found.keys_overdue)[:10]},"
+            " and no other clock has confirmed that date."
+        )
+        click.echo("  If this machine's clock is right: paquebot key destroy")
     for peer in peers:
         _say_peer(peer, found.now, setting)
     for number, what, more in (

@@ -77,7 +77,7 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
         yield Tell("duplicate", signed.id)
         return []
     resource = Resource.read(signed, view.schema)
-    if not pinning and not accepts(view, resource.user) and not _leaned_on(view, resource):
+    if not (pinning or accepts(view, resource.user) or _leaned_on(view, resource) or _is_peers_keys(view, resource)):
         yield Unwant(signed.id)
         yield Tell("declined", signed.id, "its author's resources are not accepted here")
         return []
@@ -114,6 +114,12 @@ def _leaned_on(view: View, resource: Resource) -> bool:
         return bool(view.waiting_for(resource.signed.signer))
     closure = resource.container.keeps("schema") or resource.container.keeps("trust")
     return closure and bool(view.waiting_for(resource.id))
+
+
+def _is_peers_keys(view: View, resource: Resource) -> bool:
+    """Whether a peer announces its envelope keys: they are needed to write to it, whatever else of it is accepted."""
+    peer = view.peer(resource.signed.signer)
+    return peer is not None and resource.user == peer.user and resource.kind == "envelope_keys"
 
 
 def _check_schemas(view: View, resource: Resource) -> None:

@@ -369,7 +369,9 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     """Return what goes into *letter*'s envelope now."""
     peer = view.peer(letter.peer)
     assert peer is not None, "letters go with their peer"
-    parts = [*introducing.introduction(view, peer, letter.plan), *_bodies(view, letter.plan.bodies)]
+    parts: list[Part] = [*introducing.introduction(view, peer, letter.plan)]
+    parts += map(_part, introducing.new_keys(view, peer, letter.plan))
+    parts += _bodies(view, letter.plan.bodies)
     places = {part.signed.id: place for place, part in enumerate(parts) if isinstance(part, Rebuilt)}
     for first, last in letter.plan.lines.runs:
         parts.append(updates.write(view, key, peer, first, last, places))

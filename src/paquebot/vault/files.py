@@ -1,4 +1,9 @@
-"""Key files: readable by their owner and nobody else, and never half written."""
+"""Key files: readable by their owner and nobody else, and never half written.
+
+What is replaced or removed is overwritten first, so that a destroyed key does not stay behind in free space. That is as
+far as a program can go: a disk that writes elsewhere instead (flash, btrfs, ZFS) keeps the old bytes for a while, and
+snapshots and copies keep them for ever.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,25 +104,54 @@ def _replace(directory: int, name: str, content: bytes) -> None:
     # Always the same name: what a crash leaves behind is overwritten by the next write, and no secret is forgotten.
     fresh = f"{name}.new"
     _discard(directory, fresh)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+    old = _opened(directory, name)
     try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
         with open(handle, "wb") as file:
             os.fchmod(handle, 0o600)
             file.write(content)
             file.flush()
             os.fsync(handle)
         os.rename(fresh, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
+        _overwrite(old)
     except OSError:
         _discard(directory, fresh)
         raise
-    os.fsync(directory)
+    finally:
+        if old is not None:
+            os.close(old)
 
 
 def _discard(directory: int, name: str) -> None:
+    old = _opened(directory, name)
     try:
         os.unlink(name, dir_fd=directory)
+        _overwrite(old)
     except FileNotFoundError:
         return
+    finally:
+        if old is not None:
+            os.close(old)
+
+
+def _opened(directory: int, name: str) -> int | None:
+    """Open a plain file to overwrite it once it has no name any more; None if there is none."""
+    try:
+        return os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+    except OSError:
+        return None
+
+
+def _overwrite(handle: int | None) -> None:
+    """Overwrite a file that has no name any more. One that still has a name is somebody's copy."""
+    if handle is None:
+        return
+    with suppress(OSError):  # what replaces it is in its place already
+        found = os.fstat(handle)
+        if found.st_nlink == 0 and stat.S_ISREG(found.st_mode):
+            os.pwrite(handle, bytes(found.st_size), 0)
+            os.fsync(handle)
 
 
 @contextmanager

@@ -97,23 +97,11 @@ class Secrets:
         """Return these with the subkeys of *before*: what is on its way to them can be opened yet."""
         return replace(self, subkeys=(*self.subkeys, *before.subkeys))
 
-    def due_fast(self, now: Millis) -> bool:
-        """Return whether it is time for a new fast key."""
-        newest = max((s.key.created for s in self.subkeys if s.key.kind is KeyClass.FAST), default=None)
-        return newest is None or now >= newest + FAST_EVERY_MS
-
     def with_fast(self, now: Millis, entropy: Entropy) -> Secrets:
         """Return these with one more fast key."""
         created = whole_seconds(now)
-        fresh = _issue(KeyClass.FAST, created, Millis(created + FAST_LIFE_MS), entropy)
+        fresh = issue(KeyClass.FAST, created, Millis(created + FAST_LIFE_MS), entropy)
         return replace(self, subkeys=(*self.subkeys, fresh))
-
-    def purge(self, now: Millis) -> Secrets:
-        """Return these without the secrets whose grace is over. Only a trusted *now* may destroy keys.
-
-        Save the result to make the destruction last.
-        """
-        return replace(self, subkeys=tuple(subkey for subkey in self.subkeys if subkey.in_grace(now)))
 
 
 def _likelihood(key: EncryptionKey, now: Millis) -> tuple[int, int]:
@@ -131,15 +119,14 @@ def create(now: Millis, entropy: Entropy, identity_expires: Millis) -> Secrets:
     """Return a new node's keys: a recovery key, 24 dated keys and a fast one."""
     created = whole_seconds(now)
     signing, storage = entropy(_BYTES), entropy(_BYTES)
-    recovery = _issue(KeyClass.RECOVERY, created, identity_expires, entropy)
+    recovery = issue(KeyClass.RECOVERY, created, identity_expires, entropy)
     bare = Secrets(created, identity_expires, signing, storage, (recovery, *_dated(created, entropy)))
     return bare.with_fast(created, entropy)
 
 
 def _dated(created: Millis, entropy: Entropy) -> tuple[Subkey, ...]:
     return tuple(
-        _issue(KeyClass.DATED, created, Millis(created + (i + 1) * DATED_WINDOW_MS), entropy)
-        for i in range(DATED_COUNT)
+        issue(KeyClass.DATED, created, Millis(created + (i + 1) * DATED_WINDOW_MS), entropy) for i in range(DATED_COUNT)
     )
 
 
@@ -152,7 +139,8 @@ def whole_seconds(now: Millis) -> Millis:
     return Millis(now // 1000 * 1000)
 
 
-def _issue(kind: KeyClass, created: Millis, expires: Millis, entropy: Entropy) -> Subkey:
+def issue(kind: KeyClass, created: Millis, expires: Millis, entropy: Entropy) -> Subkey:
+    """Return a new key."""
     secret = entropy(_BYTES)
     return Subkey(EncryptionKey(expires, created, exchange_point(secret), kind), secret)
 
