@@ -48,11 +48,14 @@ class EnvelopeKeys:
     def secrets(self) -> Secrets:
         """Return the secrets. Raise `WrongKey`."""
         if self._read is None:
-            secrets, announced = self._chain.envelope_keys(), _announced(self._store.view)
-            if announced is None or signing_point(secrets.signing) != announced.signing:
-                raise WrongKey("the envelope keys in keys/envelope.json belong to another home")
-            self._read = secrets
+            self._read = self._checked(self._chain.envelope_keys())
         return self._read
+
+    def _checked(self, secrets: Secrets) -> Secrets:
+        announced = _announced(self._store.view)
+        if announced is None or signing_point(secrets.signing) != announced.signing:
+            raise WrongKey("the envelope keys in keys/envelope.json belong to another home")
+        return secrets
 
     def sealer(self) -> Sealer:
         """Return what seals and opens by these keys. Raise `WrongKey`."""

@@ -6,11 +6,11 @@ from unittest.mock import patch
 import pytest
 from tests.e2e.conftest import Home
 
+from paquebot.envelope_keys import EnvelopeKeys
 from paquebot.node import Node
 from paquebot.protocol import admission
 from paquebot.protocol.encoding import b64
 from paquebot.protocol.publishing import Draft
-from paquebot.vault import files
 
 POINTLESS = b64(bytes(32))
 
@@ -32,14 +32,12 @@ def announced(home: Home) -> dict:
 def unchecked():
     """What a hostile peer's program does not check, or an older one of ours."""
 
-    def secrets(self):
-        return files.KeyFile(self.home / "keys" / "envelope.json").load()
-
     with (
         patch("paquebot.protocol.points.exchanges", lambda _: True),
         patch("paquebot.protocol.points.signs", lambda _: True),
         patch.object(admission, "_check_point", lambda *_: None),
-        patch.object(Node, "_read_secrets", secrets),
+        patch.object(EnvelopeKeys, "_checked", lambda _, secrets: secrets),
+        patch.object(EnvelopeKeys, "turn", lambda *_: None),
     ):
         yield
 
