@@ -27,6 +27,7 @@ from paquebot.protocol import (
     patience,
     publishing,
     standing,
+    witness,
 )
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle, To, node_tag
@@ -146,12 +147,13 @@ class Engine:
         """
         to = self.addressed(bundle, sender)
         sealed = _sealed(bundle, sealed)
-        self._peer(sender)
+        peer = self._peer(sender)
         found = hearing.Hearing(self._view, sender, link, where, self.now(wall), self.grant, size)
         if to.node == node_tag(self._view.local().node):
             heard = hearing.hear(found, bundle, to, wall, sealed)
         else:
             heard = hearing.overhear(found, bundle)
+        yield from witness.heard(self._view, peer.user, sealed)
         yield from self._noted(evidence.learned(self._view, heard, Occasion(self.now(wall), where)), wall)
 
     def _peer(self, sender: Fingerprint) -> Peer:

@@ -24,7 +24,6 @@ from paquebot.protocol import (
     recovery,
     revocation,
     updates,
-    witness,
 )
 from paquebot.protocol.account import Grant
 from paquebot.protocol.advert import Advert
@@ -119,7 +118,6 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
         yield SetClock(learned)
         now = learned.now(wall)
         hearing = replace(hearing, now=now)
-    yield from witness.heard(view, peer.user, sealed)
     meter = quota.Meter(view, peer.node, hearing.grant, hearing.size, now, bundle.parts)
     number = 0 if meter.unacknowledged else to.sequence
     yield Seen(bundle.id, peer.node, number, now)
