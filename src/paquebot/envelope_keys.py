@@ -14,6 +14,7 @@ from paquebot.errors import Refused, WrongKey
 from paquebot.keychain import Keychain
 from paquebot.protocol import recovery, witness
 from paquebot.protocol.effects import Remember
+from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement, KeyClass
 from paquebot.protocol.limits import DAY_MS
@@ -70,15 +71,18 @@ class EnvelopeKeys:
 
         Raise `WrongKey` or `DiskFull`.
         """
-        view = self._store.view
-        at = witness.latest(view, engine.now(wall))
-        if at and not view.past().branch and not recovery.holds_back(view, link, engine.now(wall)):
+        view, now = self._store.view, engine.now(wall)
+        at = witness.latest(view, now)
+        moment = max(at, view.stamp().credible(now).at)
+        # What we announced while our clock was ahead would count for more than what we announce now.
+        stale = view.stamped(view.announced(view.local().node) or ResourceId("")) > moment
+        if at and not (stale or view.past().branch or recovery.holds_back(view, link, now)):
             with suppress(Refused):  # whose word counts no more has no keys to announce; the old ones go all the same
-                self._issue(engine, link, at)
+                self._issue(engine, link, at, moment)
         certain = witness.certain(view, wall)
         self.destroy(certain if _acknowledged(view) else Millis(certain - UNACKNOWLEDGED_MS))
 
-    def _issue(self, engine: Engine, link: Link, at: Millis) -> None:
+    def _issue(self, engine: Engine, link: Link, at: Millis, moment: Millis) -> None:
         announced = _announced(self._store.view)
         assert announced is not None, "our own announcement is in our journal"
         quick = link.latency_ms < rotation.FAST_LATENCY_MAX_MS
@@ -87,7 +91,7 @@ class EnvelopeKeys:
         if told is not None:
             self._save(more)
             fields = announcement_fields(told)
-            self._store.commit(engine.publish([Draft(schemas=("envelope_keys",), fields=fields)], at))
+            self._store.commit(engine.publish([Draft(schemas=("envelope_keys",), fields=fields)], moment))
 
     def destroy(self, certain: Millis) -> int:
         """Destroy what may be now that *certain* has passed; return how many.

@@ -22,8 +22,10 @@ from paquebot.protocol import witness
 from paquebot.protocol.effects import SavePeer
 from paquebot.protocol.keys import EncryptionKey, KeyClass
 from paquebot.protocol.limits import DAY_MS, HOUR_MS
+from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link
+from paquebot.protocol.trust import announcement_fields
 from paquebot.vault.keystore import GRACE_MS, Secrets, encode
 from paquebot.vault.pgpy_sealer import PgpySealer
 
@@ -162,12 +164,24 @@ def test_a_peer_that_may_not_read_our_journal_hears_of_new_keys_too(tmp_path):
 def test_nothing_is_made_before_a_peer_was_heard_nor_dated_later_than_it_signed(pair):
     alice, bob = pair
     bob.hears(alice.node.user, day(3))
-    bob.turn(day(12 * YEAR))
+    bob.turn(day(4 * YEAR))
     assert bob.announcements() == 1
     bob.hears(alice.node.user, day(7))
-    bob.turn(day(12 * YEAR))
+    bob.turn(day(4 * YEAR))
     assert max(key.created for key in bob.announced()) == day(7)
     assert bob.node.store.view.stamp().at <= day(7)
+
+
+def test_what_was_announced_by_a_clock_ahead_is_not_announced_again_at_every_visit(pair):
+    """It counts for more than all that is dated earlier, with us and with all peers."""
+    alice, bob = pair
+    said = bob.node.store.view.announcement(bob.node.node)
+    fields = announcement_fields(replace(said, keys=said.keys[-1:]))
+    bob.node.publish(Draft(schemas=("envelope_keys",), fields=fields), now=day(3 * YEAR))
+    for count in range(1, 60, 6):
+        bob.hears(alice.node.user, day(count))
+        bob.turn(day(count))
+    assert bob.announcements() == 2
 
 
 # -- when secrets are destroyed ---------------------------------------------------------------
