@@ -332,7 +332,8 @@ def _head(file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
     second = file.readline(_LINE_MAX)
     if first != HEAD:
         newer = first.startswith(b"paquebot export ")
-        raise Malformed("the export was written by a newer paquebot: upgrade this one" if newer else "not an export")
+        why = "the export was written by a newer paquebot: upgrade this one" if newer else "this is not an export"
+        raise Malformed(why)
     try:
         value = json.loads(second)
         said = value.get("scrypt", {})

@@ -152,7 +152,7 @@ def remount(path: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(path)], check=True)
 
 
-def on_terminal(home: Home, *arguments: str | Path, **environment: str) -> str:
+def on_terminal(home: Home, *arguments: str | Path, code: int = 0, **environment: str) -> str:
     """Return what a command shows on a terminal of 200 columns, by a process of its own."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (50, 200))
@@ -167,5 +167,5 @@ def on_terminal(home: Home, *arguments: str | Path, **environment: str) -> str:
         while part := os.read(ours, 65_536):
             shown += part
     os.close(ours)
-    assert process.wait(30) == 0, shown.decode()
+    assert process.wait(30) == code, shown.decode()
     return shown.decode().replace("\r\n", "\n")

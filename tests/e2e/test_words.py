@@ -271,3 +271,34 @@ def test_status_has_colours_on_a_terminal_that_knows_them_and_says_the_same_with
         assert on_terminal(alice, "status", **wish) == plain, wish
     assert "✓" not in alice.out("--plain", "status")
     assert "\x1b" not in on_terminal(alice, "--plain", "status")
+
+
+def test_who_has_no_peer_is_told_so(alice, stick):
+    assert "There is no peer yet: `paquebot invite" in alice.out("status")
+    assert "There is no peer yet, so nothing is written" in on_terminal(alice, "sync", "--via", stick)
+    assert alice.out("sync", "--via", stick) == ""
+
+
+def test_a_round_trip_ends_with_the_good_news(pair, stick):
+    alice, bob = pair
+    alice.say("hello")
+    alice.sync(stick), bob.sync(stick)
+    assert "of ours had arrived: see `paquebot status`" in on_terminal(alice, "sync", "--via", stick)
+
+
+def test_where_nothing_is_to_be_seen_a_terminal_is_told_so(alice, tmp_path):
+    assert "Nothing new to save." in on_terminal(alice, "save", "--all-to", tmp_path / "out")
+    assert "Nothing is left to be done." in on_terminal(alice, "hook", "list")
+    assert alice.run("save", "--all-to", tmp_path / "out").stderr == b""
+
+
+def test_a_carrier_that_is_not_there_is_not_said_to_bring_nothing(alice, tmp_path):
+    said = on_terminal(alice, "sync", "--via", tmp_path / "nowhere", code=13)
+    assert "stick not there" in said
+    assert "Nothing new came" not in said
+
+
+def test_a_command_that_is_nearly_right_is_recognised(alice):
+    assert "there is no command 'pubish'; did you mean 'publish'?" in alice.err("pubish", "x", code=2)
+    assert "there is no command 'frobnicate'" in alice.err("frobnicate", code=2)
+    assert "--home DIR init" in alice.err("init", "--name", "Again", code=2)

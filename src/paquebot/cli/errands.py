@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from paquebot import hooks
@@ -72,6 +74,8 @@ def list_command(setting: Setting, wants_json: bool) -> None:
     ]
     if rows:
         output.table(("ID", "TASK", "ABOUT", "TRIES", "PROBLEM"), rows)
+    elif sys.stdout.isatty():
+        click.echo("Nothing is left to be done.", err=True)
 
 
 def _as_json(node: Node, errand: Errand) -> dict[str, object]:

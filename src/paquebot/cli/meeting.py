@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -218,7 +219,7 @@ def invite_command(
         click.echo(code)
     click.echo(
         f"Invitation {made.name.hex()[:8]} is good for one person until {output.moment(made.expires)}. They run:"
-        f" paquebot join {printable(str(target)) if target else 'and paste it'}",
+        f" paquebot join {shlex.quote(printable(target.name)) if target else 'INVITE, with that line for INVITE'}",
         err=True,
     )
 
@@ -303,7 +304,7 @@ def join_command(setting: Setting, invite: str, name: str | None, wants_json: bo
     state = "verified by the invitation" if found else "unverified: the invitation was open for long"
     click.echo(f"{printable(peer.name)} is pinned: user {short(peer.user)}, node {short(peer.node)}; {state}.")
     if sys.stdout.isatty():
-        click.echo("Next: `paquebot sync`; your first envelope shows the invitation, and you are known there.")
+        click.echo("Next: `paquebot sync --via DIR`: your first envelope shows the invitation, and makes you known.")
 
 
 def _invitation(text: str) -> str:

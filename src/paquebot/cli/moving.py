@@ -36,12 +36,15 @@ def sync_command(
     """
     with setting.node() as node, output.progress("writing") as progress:
         report = asyncio.run(rounds.sync(node, node.carriers(names, via), progress))
+        alone = not node.view.peers()
     if report.errands:  # now that others may open the home: hooks call paquebot
         report.problems += [each.as_problem() for each in hooks.run(setting.home) if each.problem]
     if wants_json:
         output.as_json(report.as_json())
     else:
         _say(report, verbose=verbose or setting.verbose)
+        if alone and sys.stdout.isatty():
+            click.echo("There is no peer yet, so nothing is written: `paquebot invite --for NAME`, or `paquebot join`.")
     return report.exit_code
 
 
@@ -65,7 +68,10 @@ def _say(report: Report, *, verbose: bool) -> None:
 def _say_plainly(report: Report) -> None:
     """What a person wants to know, without the bookkeeping."""
     things = output.count(report.new, "new thing")
-    click.echo(f"{things} came: see `paquebot list --new`." if report.new else "Nothing new came.")
+    if report.new or not report.problems:
+        click.echo(f"{things} came: see `paquebot list --new`." if report.new else "Nothing new came.")
+    if report.acknowledged:
+        click.echo(f"{output.count(report.acknowledged, 'envelope')} of ours had arrived: see `paquebot status`.")
     if report.sent:
         click.echo(f"{output.count(report.sent, 'envelope')} written ({output.size(report.sent_bytes)}).")
     if report.unsent:

@@ -72,7 +72,7 @@ def init_command(
         raise Misused("--words-file and --from go with --recover")
     if homes.holds_node(setting.home):
         homes.check(setting.home)
-        raise Misused(f"{setting.home} holds a node already")
+        raise Misused(f"{setting.home} holds a node already; for another, give it a home: paquebot --home DIR init …")
     user = None
     if recover:
         user, known = recovered(words_file, export, lambda: setting.passphrases(export_fd=fd))

@@ -321,6 +321,8 @@ def save_command(
     elif target is None:
         for each in saved:
             click.echo(printable(each["path"], 4_096))
+        if not saved and sys.stdout.isatty():
+            click.echo("Nothing new to save.", err=True)
 
 
 def _parts(node: Node, listed: Listed, progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -69,6 +69,8 @@ def status_command(
         output.as_json(value)
     else:
         _say(setting, found, peers, aside, held)
+        if not found.peers:
+            click.echo("There is no peer yet: `paquebot invite --for NAME`, or `paquebot join INVITE`")
     return 0
 
 
