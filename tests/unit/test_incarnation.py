@@ -23,7 +23,7 @@ def go_on(node: MemoryNode, now: Millis, *, seed: str = "next", with_user: bool 
     keys = secrets.announcement(key.fingerprint)
     new = incarnation.prepare(store.view, node.node_key, node.user_key if with_user else None, key, keys, now)
     store.succeed(new.local, new.last, lambda: incarnation.take_root(store.view, new, now))
-    return MemoryNode(node.user_key, key, store, Engine(store.view, key, entropy, Random(1)), entropy)
+    return MemoryNode(node.user_key, key, store, Engine(store.view, key, entropy, Random(1)), entropy, secrets)
 
 
 @pytest.fixture

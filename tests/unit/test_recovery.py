@@ -29,7 +29,8 @@ def copied(node: MemoryNode) -> MemoryNode:
     node.store._db.backup(store._db)
     store.blobs._held.update(node.store.blobs._held)
     other = Random(f"restored {id(store)}").randbytes
-    return MemoryNode(node.user_key, node.node_key, store, Engine(store.view, node.node_key, other, Random(1)), other)
+    engine = Engine(store.view, node.node_key, other, Random(1))
+    return MemoryNode(node.user_key, node.node_key, store, engine, other, node.secrets)
 
 
 def days(nodes: tuple[MemoryNode, ...], now: Millis, count: int) -> None:
