@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from paquebot import aside, config, content, lookup, records, registry, restores, succession
+from paquebot import aside, config, content, copies, lookup, records, registry, succession
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
@@ -462,7 +462,7 @@ class Node:
         if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
             self.go_on()
             tags.renew()
-            report.notes.append(restores.went_on(self.view))
+            report.notes.append(copies.went_on(self.view))
         if self.view.peers():
             self.envelope_keys.turn(self._engine, link(transport), self.clock())
         self.tend_private(report)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from paquebot import envelope_keys, restores, waiting
+from paquebot import copies, envelope_keys, waiting
 from paquebot.protocol import admission, asking, mailing, redating
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
@@ -173,7 +173,7 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         dated_until=redating.until(view, ahead),
         pending=sum(not each.declined for each in view.pending()),
         hooks_failed=sum(each.tries > 0 for each in view.errands()),
-        restored=tuple(restores.of_us(view)),
+        restored=tuple(copies.of_us(view)),
         keys_overdue=envelope_keys.overdue(view, now) or Millis(0),
         peers=tuple(_of_peer(view, peer, ours, now) for peer in view.peers()),
     )
@@ -279,7 +279,7 @@ def _of_peer(view: SqliteView, peer: Peer, ours: _Ours, now: Millis) -> PeerStat
         held_until=view.account(peer.node).hold,
         given_up=tuple(GivenUp(each.medium, each.given_up, each.failures) for each in tolds if each.given_up),
         outcomes=tuple((name, code, waiting.there(view, code, said)) for name, code, said in view.outcomes(peer.node)),
-        restored=tuple(restores.of_peer(view, peer)),
+        restored=tuple(copies.of_peer(view, peer)),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import Home, tree
 from tests.e2e.test_secrets import fd_of, opened
 
-from paquebot import backup, restoring
+from paquebot import backup, importing
 from paquebot import home as homes
 from paquebot.store import Store
 from paquebot.vault import locking, stream
@@ -398,7 +398,7 @@ def test_an_export_that_was_cut_is_refused(known, tmp_path, part):
     assert take(home, tmp_path / "cut", code=None).returncode in (3, 12)
 
     assert not homes.holds_node(home.path)
-    assert not (home.path / restoring.STAGING).exists()
+    assert not (home.path / importing.STAGING).exists()
 
 
 def test_a_wrong_passphrase_is_said(known, tmp_path):
@@ -503,7 +503,7 @@ def test_a_forged_export_is_refused_and_harms_nothing(known, unpacked, tmp_path,
     assert done.returncode in (2, 3, 12), done.stderr
     assert b"Traceback" not in done.stderr
     assert not homes.holds_node(home.path)
-    assert not (home.path / restoring.STAGING).exists()
+    assert not (home.path / importing.STAGING).exists()
     if name not in ("no node key",):
         assert alice.run("import", path, code=None).returncode in (2, 3, 12)
     assert tree(alice.path) == before

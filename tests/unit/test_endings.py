@@ -6,7 +6,7 @@ import pytest
 from tests.unit.nodes import MemoryNode, codes, entropy_from, friends, settle
 from tests.unit.test_revocation import LATER, SECOND, give, identity_for, revoke, trust_for
 
-from paquebot import restores
+from paquebot import copies
 from paquebot.protocol import trusting
 from paquebot.protocol.bundle import Rebuilt
 from paquebot.protocol.identity import PrivateKey
@@ -90,6 +90,6 @@ def test_a_home_whose_place_was_taken_says_that_and_not_that_it_was_restored():
 
     alice.receive(bob.bundle(alice, Rebuilt(word)), bob, now=Millis(NOW))
 
-    (said,) = restores.of_us(alice.store.view)
+    (said,) = copies.of_us(alice.store.view)
     assert "goes on in this home's place" in said
     assert "restored" not in said

@@ -8,7 +8,7 @@ from tests.unit.test_incarnation import go_on
 from tests.unit.test_meeting import arrives, hello, waiting
 from tests.unit.test_recovery import copied
 
-from paquebot import restores
+from paquebot import copies
 from paquebot.protocol.bundle import Rebuilt
 from paquebot.protocol.effects import Effect, Note
 from paquebot.protocol.encoding import short
@@ -61,7 +61,7 @@ class Story:
 
     def shown(self) -> str:
         """What status and `peer show` say of Alice's first node."""
-        return " ".join(restores.of_peer(self.bob.store.view, self.bob.peer(self.alice)))
+        return " ".join(copies.of_peer(self.bob.store.view, self.bob.peer(self.alice)))
 
     def others_go_on(self) -> None:
         self.carol.say(text := f"from carol at {self.now}", now=self.later())
@@ -185,7 +185,7 @@ def test_a_home_is_told_that_somebody_else_uses_the_keys_it_had_before(story):
     thief = story.renewed(story.copy, "thief", with_user=False)
     bundle = story.bob.bundle(true, *map(Rebuilt, story.founded[thief.node]), now=story.now)
     true.receive(bundle, story.bob, now=story.later())
-    (said,) = restores.of_us(true.store.view)
+    (said,) = copies.of_us(true.store.view)
     assert short(thief.node) in said
     assert f"paquebot node revoke {short(story.alice.node)}" in said
     arrives(true, hello(thief, true), now=story.later())

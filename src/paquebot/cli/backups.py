@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from paquebot import backup, restoring
+from paquebot import backup, importing
 from paquebot import home as homes
 from paquebot.backup import Manifest
 from paquebot.cli import output
@@ -15,10 +15,10 @@ from paquebot.cli.main import Setting
 from paquebot.cli.secrets import new_passphrase, no_words
 from paquebot.display import printable
 from paquebot.errors import Misused
+from paquebot.importing import Taken
 from paquebot.node import wall_clock
 from paquebot.passphrase import Which
 from paquebot.protocol.encoding import short
-from paquebot.restoring import Taken
 
 EXPORT_FD = click.option(
     "--export-passphrase-fd",
@@ -141,9 +141,9 @@ def import_command(
         export = backup.open_(file, lambda: passphrases.get(Which.EXPORT))
         if fresh:
             lock = new_passphrase(new_fd) if passphrase or new_fd is not None else None
-            taken = restoring.restore(setting.home, export, wall_clock(), os.urandom, lock, progress)
+            taken = importing.restore(setting.home, export, wall_clock(), os.urandom, lock, progress)
         else:
-            taken = restoring.merge(setting.home, export, passphrases, wall_clock(), os.urandom, progress)
+            taken = importing.merge(setting.home, export, passphrases, wall_clock(), os.urandom, progress)
     if wants_json:
         output.as_json({"restored": fresh, **_as_json(export.manifest), "taken": _counts(taken)})
     elif fresh:

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import click
 
+from paquebot import copies
 from paquebot import home as homes
-from paquebot import restores
 from paquebot.cli import meeting, output
 from paquebot.cli.backups import EXPORT_FD
 from paquebot.cli.main import Setting
@@ -239,7 +239,7 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     with setting.look() as node:
         peer = node.peer(name)
         keys, verified = node.view.announcement(peer.node), node.view.verified(peer.node)
-        restored = list(restores.of_peer(node.view, peer))
+        restored = list(copies.of_peer(node.view, peer))
     if wants_json:
         output.as_json(_as_json(peer) | meeting.verified_json(verified) | {"restored": restored})
         return
