@@ -11,6 +11,7 @@ SEEDS = 12
 
 BUGS = {
     7: "what an ended peer had known of us was waited for, for ever",
+    23: "whoever held a thing was chosen to be asked for it, though its line was never told, and nobody was asked",
     42: "who was restored to before it had heard anything did not say so, and was taken to know everything",
     64: "an ended peer's late word was waited on",
 }

@@ -156,7 +156,7 @@ class Clock:
 
         It may still be put back by as much as clocks that are right differ.
         """
-        return Clock(Millis(wall - AHEAD_MAX_MS))
+        return Clock(max(Millis(wall - AHEAD_MAX_MS), Millis(RELEASED_MS)))
 
     def learn(self, seen: Millis, wall: Millis) -> Clock:
         """Return the clock after a pinned peer's signed moment *seen*.

@@ -415,7 +415,7 @@ class View(PastView, AuthorityView, ChunkView, ReadershipView, Protocol):
     def wanted(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         """Return unknown resources that *journal* lists and nobody was asked for since *asked_before*.
 
-        So are those that we lost and its node says it holds.
+        So are those that a line of ours names, and that its node says it holds: we lost them, or were put back.
         """
 
     def askings(self, resource: ResourceId) -> Sequence[Asking]:

@@ -36,12 +36,12 @@ class AskingView(Owner):
         return [Entry(self._name(publisher), ResourceId(b64(resource))) for publisher, resource in rows]
 
     def _lost(self, journal_: Fingerprint, asked_before: Millis) -> list[tuple[int, bytes]]:
-        """What we lost and the node of that journal says it holds, though it need not have told us its line."""
+        """What a line of ours names and the node of that journal says it holds: it need not tell us its own line."""
         rows = self._all(
-            "SELECT wanted.publisher, wanted.resource, number FROM resource JOIN wanted ON wanted.node = resource.node"
-            " AND wanted.resource = resource.id WHERE resource.node = ? AND gone = 'lost' AND wanted.asked <= ? AND NOT"
-            " EXISTS (SELECT 1 FROM line WHERE line.node = wanted.node AND line.resource = wanted.resource"
-            " AND line.journal = ?) ORDER BY wanted.resource",
+            "SELECT wanted.publisher, wanted.resource, number FROM wanted JOIN line USING (node, resource)"
+            " WHERE wanted.node = ? AND line.journal = wanted.node AND wanted.asked <= ? AND NOT EXISTS (SELECT 1"
+            " FROM line AS other WHERE other.node = wanted.node AND other.resource = wanted.resource"
+            " AND other.journal = ?) ORDER BY wanted.resource",
             asked_before,
             self.party(journal_),
         )

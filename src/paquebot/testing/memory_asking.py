@@ -9,6 +9,7 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import Local
 from paquebot.testing.tables import Tables
 
 
@@ -16,6 +17,10 @@ class AskingView:
     """The part of the view that looks at what is lacking."""
 
     _tables: Tables
+
+    def local(self) -> Local:
+        """Return who we are."""
+        raise NotImplementedError
 
     def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         naming = self._tables.naming
@@ -28,9 +33,10 @@ class AskingView:
         return sorted(found, key=lambda entry: raw(entry.resource))[:limit]
 
     def _lost(self, name: ResourceId, journal_: Fingerprint) -> bool:
-        """Whether we lost that resource, and the node of that journal says it holds it."""
-        row, peer = self._tables.rows.get(name), self._tables.peers.get(journal_)
-        return row is not None and row.gone == "lost" and peer is not None and row.number in peer.applied | peer.known
+        """Whether a line of ours names that resource, and the node of that journal says it holds it."""
+        peer = self._tables.peers.get(journal_)
+        mine = [number for who, number in self._tables.naming.get(name, ()) if who == self.local().node]
+        return peer is not None and any(number in peer.applied | peer.known for number in mine)
 
     def wanted_count(self) -> int:
         return len(self._tables.wanted)

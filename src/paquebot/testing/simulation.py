@@ -376,7 +376,9 @@ class Simulation:
         before = set(self.witness.letters)
         for _ in range(QUIET_DAYS * 12):
             await self._round(2 * HOUR_MS)
-        sent = [letter for name, letter in self.witness.letters.items() if name not in before]
+        living = {house.node for house in self.houses}  # who was put back and went on as another lives nowhere
+        letters = self.witness.letters.items()
+        sent = [letter for name, letter in letters if name not in before and letter.peer in living]
         for letter in sent:
             plan = letter.plan
             assert self.profile.council or not (plan.lines or plan.chunks), f"content after the end: {plan}"

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from paquebot.protocol import journal
 from paquebot.protocol.account import Account, Asking
-from paquebot.protocol.effects import AddLines, Answered, AskAnew, Asked, SaveAccount, SaveAsking, Unwant, Want
+from paquebot.protocol.effects import (
+    AddLines,
+    Answered,
+    AskAnew,
+    Asked,
+    SaveAccount,
+    SaveAsking,
+    SavePeer,
+    Unwant,
+    Want,
+)
 from paquebot.protocol.journal import Entry
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, peer, resource
 
@@ -47,6 +59,16 @@ class AskingPromises:
         assert [entry.resource for entry in store.view.wanted(PEER, NOW, 9)] == [mine]
         assert store.view.askings(mine) == [Asking(mine, PEER, 3)]
         assert store.view.askings(other) == [Asking(other, PEER, 3, denied=NOW)]
+
+    def test_what_our_own_line_names_is_asked_of_whoever_holds_it(self, tmp_path: Path) -> None:
+        """A peer does not tell of a line whose resource it believes to be here; whoever was put back lacks it."""
+        store, name = self.begin(tmp_path), resource("recalled").id
+        me, (tip, line) = store.view.local().node, store.view.tip()
+        store.commit([AddLines(me, tuple(journal.extend(line, tip, [Entry(WRITER, name)]))), Want(Entry(WRITER, name))])
+        store.commit([SavePeer(peer())])
+        assert store.view.wanted(PEER, NOW, 9) == []
+        store.commit([SavePeer(replace(peer(), applied=Ranges.of((tip + 1, tip + 1))))])
+        assert store.view.wanted(PEER, NOW, 9) == [Entry(WRITER, name)]
 
     def test_an_account_is_kept_and_goes_with_its_peer(self, tmp_path: Path) -> None:
         store, name = self.begin(tmp_path), resource("wanted").id

@@ -20,8 +20,10 @@ from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import IN_FLIGHT_MAX
 from paquebot.protocol.reading import CLOSURE
-from paquebot.protocol.resource import SignedObject
+from paquebot.protocol.resource import Resource, SignedObject
+from paquebot.protocol.schema import published
 from paquebot.protocol.state import Kept, Letter, Peer, View
+from paquebot.protocol.trust import READ, trust_of
 from paquebot.report import Report
 from paquebot.store.view import Listed, Quarantined
 
@@ -71,6 +73,8 @@ class Witness:
         """Bundle ids by sender, recipient and sequence number."""
         self.parcels: dict[bytes, Sealed] = {}
         """By the SHA-256 of the envelope."""
+        self.grants: set[tuple[Fingerprint, Fingerprint]] = set()
+        """(user, trustee) of every trust to read that ever was; its author's home may have been put back since."""
         self.posted: Counter[tuple[Fingerprint, Fingerprint, str, str]] = Counter()
         """How often each line or chunk was put on each medium."""
         self.told: Counter[str] = Counter()
@@ -119,6 +123,7 @@ class Witness:
                     self._done.add((who, bundle))
                 case Keep(kept):
                     self._check_signature(effect)
+                    self._note_grant(kept)
                     assert self._granted(who, kept), "somebody holds what was never granted to it"
                     assert self.views[who].has(kept.signed.id), "a resource was kept and is not there"
                 case Post(letter):
@@ -170,13 +175,17 @@ class Witness:
             self.posted[who, letter.peer, letter.medium, f"chunk {number}"] += 1
 
     def _granted(self, who: Fingerprint, kept: Kept) -> bool:
-        """Whether the author ever let *who*, or the user there, read: by any trust that anybody holds."""
+        """Whether the author ever let *who*, or the user there, read: by any trust that anybody held."""
         reader = self.views[who].local()
         if kept.sender is None or kept.kind in CLOSURE or kept.user == reader.user:
             return True
-        trustees = (reader.user, reader.node)
-        trusts = (trust for view in self.views.values() for trust in view.authority(kept.user).trusts.values())
-        return any(trust.trustee in trustees and "read_resource" in trust.rights for trust in trusts)
+        return not self.grants.isdisjoint({(kept.user, reader.user), (kept.user, reader.node)})
+
+    def _note_grant(self, kept: Kept) -> None:
+        if kept.kind == "trust":
+            trust = trust_of(Resource.read(kept.signed, published))
+            if READ in trust.rights:
+                self.grants.add((kept.user, trust.trustee))
 
     def _check_given(self, sender: Fingerprint, peer: Peer, signed: SignedObject) -> None:
         """What was put into an envelope of *sender*'s own may go to *peer*, by what *sender* holds itself."""
