@@ -60,10 +60,10 @@ class EnvelopeKeys:
 
     def sealer(self) -> Sealer:
         """Return what seals and opens by these keys. Raise `WrongKey`."""
-        from paquebot.vault.pgpy_sealer import PgpySealer
-
         if self._sealer is None:
-            self._sealer = PgpySealer(self.secrets())
+            from paquebot.vault import choosing
+
+            self._sealer = choosing.sealer(self.secrets())
         return self._sealer
 
     def turn(self, engine: Engine, link: Link, wall: Millis) -> None:

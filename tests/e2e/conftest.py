@@ -20,6 +20,7 @@ from unittest.mock import patch
 import pytest
 
 from paquebot.cli import main
+from paquebot.vault import choosing
 
 
 @dataclass
@@ -74,6 +75,12 @@ class Home:
 
     def peer(self, name: str) -> dict:
         return next(each for each in self.json("status")["peers"] if each["name"] == name)
+
+
+@pytest.fixture(autouse=True)
+def _by_pgpy(monkeypatch):
+    """Homes seal as they do where nothing but paquebot is installed."""
+    monkeypatch.setattr(choosing, "doubt", lambda: "the stories are told by it")
 
 
 @pytest.fixture

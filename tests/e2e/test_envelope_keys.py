@@ -3,6 +3,10 @@
 import json
 import time
 
+import pytest
+
+from paquebot.vault import choosing
+
 DAY = 86_400_000
 
 
@@ -73,3 +77,21 @@ def test_a_person_may_destroy_what_is_past_its_time(pair, stick):
     assert classes(bob)["dated"]["live"] == 21
     bob.clock = 1
     assert "set it first" in bob.err("key", "destroy", "--yes", code=2)
+
+
+def test_a_home_with_the_fast_sealer_and_one_without_understand_each_other(pair, stick, monkeypatch):
+    pytest.importorskip("pysequoia")
+    alice, bob = pair
+
+    def sync(home):
+        monkeypatch.setattr(choosing, "doubt", lambda: None if home is alice else "it is not there")
+        home.sync(stick)
+
+    alice.say("sealed by one")
+    bob.say("sealed by the other")
+    for home in (alice, bob, alice, bob):
+        sync(home)
+    assert set(alice.texts()) == set(bob.texts()) == {"sealed by one", "sealed by the other"}
+    assert "sealed by pgpy: it is not there" in bob.out("key", "list")
+    monkeypatch.setattr(choosing, "doubt", lambda: None)
+    assert "sealed by pysequoia" in alice.out("key", "list")

@@ -22,12 +22,13 @@ from paquebot.vault.openpgp import export_certificate, export_secret
 from paquebot.vault.packing import unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.sealer import Sealer
+from paquebot.vault.sequoia_sealer import SequoiaSealer
 
 FILES = Path(make_hostile.HERE)
 INDEX = json.loads((FILES / "index.json").read_text())
 CASES = {name_of(reason, variant): (data, twin) for reason, variant, data, twin in make_hostile.cases()}
 CONTENT = {"empty": b"", "zeros": bytes(4 * MIB)}
-BACKENDS: dict[str, Callable[[], Sealer]] = {"pgpy": lambda: PgpySealer(BOB)}
+BACKENDS: dict[str, Callable[[], Sealer]] = {"pgpy": lambda: PgpySealer(BOB), "fast": lambda: SequoiaSealer(BOB)}
 
 
 def content(twin: str) -> bytes:

@@ -29,6 +29,7 @@ from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
 from paquebot.protocol.limits import BUNDLE_BYTES_MAX, DAY_MS, ENVELOPE_BYTES_MAX, LATEST_MS, SKEW_MS
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import keystore, openpgp, packets, pgpy_sealer, rotation
+from paquebot.vault.opening import subkey_id
 from paquebot.vault.openpgp import fingerprint, primary_body
 from paquebot.vault.packets import Tag
 from paquebot.vault.packing import pack
@@ -78,7 +79,7 @@ def test_the_receiver_learns_which_class_of_key_it_came_to(kind: KeyClass) -> No
 
 
 def test_a_named_recipient_opens_it_too() -> None:
-    named = pgpy_sealer._subkey_fingerprint(key_of("bob"))[-8:]
+    named = subkey_id(key_of("bob"))
     envelope = sealed_by_alice()
     assert PgpySealer(BOB).open(envelope[:3] + named + envelope[11:], PINS, now=NOW).bundle == BUNDLE
 

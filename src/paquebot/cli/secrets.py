@@ -19,7 +19,7 @@ from paquebot.errors import Misused, PaquebotError
 from paquebot.keychain import ENVELOPE_KEYS, USER_KEY, Secret
 from paquebot.passphrase import Passphrases, read_line
 from paquebot.protocol.stamp import Millis
-from paquebot.vault import locking
+from paquebot.vault import choosing, locking
 
 PROTECTION = {
     "passphrase": "the passphrase",
@@ -111,6 +111,7 @@ def list_keys(setting: Setting, wants_json: bool) -> None:
         click.echo(f"{each.kind}: {output.count(each.count, 'key')}, until {output.moment(each.expires)[:10]}")
     if due:
         click.echo(f"the next is destroyed after {output.moment(due)[:10]}")
+    click.echo(f"sealed by {choosing.name()}")
 
 
 def _secret_json(each: Secret) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _secret_json(each: Secret) -> dict[str, Any]:
 
 def _ages_json(ages: list[Ages], due: Millis | None) -> dict[str, Any]:
     classes = [{"class": each.kind.value, "live": each.count, "expires": output.iso(each.expires)} for each in ages]
-    return {"classes": classes, "next_destruction": output.iso(due) if due else None}
+    return {"classes": classes, "next_destruction": output.iso(due) if due else None, "sealer": choosing.name()}
 
 
 @key_command.command("destroy")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from paquebot.errors import Expired, Malformed, Misused
-from paquebot.protocol.keys import EncryptionKey
-from paquebot.protocol.limits import NAME_MAX
+from paquebot.protocol.keys import EncryptionKey, KeyClass
+from paquebot.protocol.limits import DAY_MS, NAME_MAX
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
 from paquebot.vault.keystore import Secrets, Subkey, signing_point
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clamped", "export_certificate", "export_secret", "fingerprint", "mpi", "primary_body", "secret_part", "sign",
-    "subkey_body", "subpacket",
+    "subkey_body", "subpacket", "view_certificate",
 ]  # fmt: skip
 
 _ED25519 = bytes.fromhex("092b06010401da470f01")
@@ -32,6 +32,7 @@ _CURVE25519 = bytes.fromhex("0a2b060104019755010501")
 _KDF = bytes.fromhex("03010807")  # SHA-256, AES-128
 _CERTIFICATION, _BINDING = 0x13, 0x18
 _KEY_EXPIRY, _USE = 9, 27
+_FOR_EVER_MS = 30 * 365 * DAY_MS
 _CERTIFY_AND_SIGN, _ENCRYPT = b"\x03", b"\x0c"
 # Subpackets: AES-256; SHA-512, then SHA-256; no compression; modification detection.
 _PREFERENCES = bytes.fromhex("020b0903150a08021600021e01")
@@ -69,6 +70,24 @@ def export_secret(secrets: Secrets, name: str, now: Millis) -> bytes:
             packets.packet(Tag.SECRET_KEY, certificate.primary + secret_part(secrets.signing)),
             certificate.user(name),
             *_secret_subkeys(certificate, [each for each in secrets.likely(now) if each.in_grace(now)]),
+        )
+    )
+
+
+def view_certificate(point: bytes, created: Millis) -> bytes:
+    """Return a certificate of nobody with one X25519 subkey, for libraries that take no bare key. Never show it.
+
+    The signing key in it is no secret. It has been valid since *created* and does not end.
+    """
+    nobody = Secrets(created, Millis(created + _FOR_EVER_MS), bytes(32), bytes(32), ())
+    certificate = _Certificate(nobody, created)
+    key = EncryptionKey(nobody.expires, created, point, KeyClass.RECOVERY)
+    return b"".join(
+        (
+            packets.packet(Tag.PUBLIC_KEY, certificate.primary),
+            certificate.user("nobody"),
+            packets.packet(Tag.PUBLIC_SUBKEY, subkey_body(point, created)),
+            certificate.binding(key),
         )
     )
 
