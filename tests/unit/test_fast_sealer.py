@@ -63,7 +63,7 @@ def test_what_it_seals_both_open(alice: SequoiaSealer, opens: type[Sealer], bund
     envelope = alice.seal(bundle, [key(CAROL), key()], at=NOW)
     opened = opens(BOB).open(envelope, PINS, now=NOW)  # type: ignore[call-arg]
     assert (opened.bundle, opened.signers, opened.key_kind) == (bundle, ("alice",), KeyClass.FAST)
-    assert abs(opened.created - NOW) < 120_000
+    assert abs(opened.created - NOW) <= 600_000
 
 
 @pytest.mark.parametrize("kind", list(KeyClass))

@@ -31,7 +31,7 @@ __all__ = ["SequoiaSealer"]
 
 _VIEWS_CACHED = 1024
 _SIZE_MAX = 64 * KIB  # above it, pgpy is the faster one
-_DRIFT_MS = MINUTE_MS
+_DRIFT_MS = 10 * MINUTE_MS  # between planning a letter and sealing it
 
 
 class SequoiaSealer:
