@@ -11,7 +11,8 @@ from paquebot.errors import PaquebotError
 from paquebot.protocol import reading, revocation, standing
 from paquebot.protocol.ranges import Ranges
 from paquebot.testing.memory_authority import AuthorityView
-from paquebot.testing.simulation import Simulation, governed
+from paquebot.testing.profiles import governed
+from paquebot.testing.simulation import Simulation
 
 
 @pytest.mark.parametrize("seed", [0, 4, 5, 6, 8, 9, 11])

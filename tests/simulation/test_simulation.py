@@ -1,4 +1,4 @@
-"""A village of nodes in a month of bad weather, two hundred times; and proof that the simulation would notice."""
+"""A village of nodes in a month of bad weather and wrong clocks, many times; and proof that it would notice."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from paquebot.errors import PaquebotError
-from paquebot.protocol import hearing, mailing, patience, publishing
+from paquebot.protocol import hearing, mailing, patience, publishing, redating
 from paquebot.protocol.effects import Post, SavePeer
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
+from paquebot.protocol.stamp import Clock
 from paquebot.protocol.state import Plan, Told
 from paquebot.testing.examples import NOW, founding, letter, peer
 from paquebot.testing.memory import MemoryStore, MemoryView
@@ -100,6 +101,16 @@ def test_without_remembering_what_was_told(monkeypatch):
 def test_without_backing_off(monkeypatch):
     monkeypatch.setattr(patience, "backoff", lambda _: 0)
     assert noticed()
+
+
+def test_believing_a_clock_that_leaps(monkeypatch):
+    monkeypatch.setattr(Clock, "leaps", lambda *_: False)
+    assert noticed([24])
+
+
+def test_not_saying_anew_what_was_dated_ahead(monkeypatch):
+    monkeypatch.setattr(redating, "anew", lambda *_: iter(()))
+    assert noticed([69, 71])
 
 
 def test_acknowledging_before_committing(monkeypatch):

@@ -27,7 +27,8 @@ from paquebot.protocol.limits import DAY_MS, HOUR_MS, IDENTITY_LIFE_MS
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Plan
 from paquebot.testing.memory import MemoryStore, MemoryView
-from paquebot.testing.simulation import Profile, Simulation
+from paquebot.testing.profiles import Profile
+from paquebot.testing.simulation import Simulation
 from paquebot.testing.village import START_MS, House, PlainSealer, WatchedStore
 from paquebot.testing.witness import Sealed, Witness
 from paquebot.vault import keystore

@@ -18,17 +18,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from paquebot.errors import Misused, Transient
 from paquebot.protocol import bundle as bundles
+from paquebot.protocol import redating
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle, Chunk, Heard, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import ResourceId, b64
 from paquebot.protocol.journal import root
-from paquebot.protocol.limits import DAY_MS, HOUR_MS, MIB, MINUTE_MS
+from paquebot.protocol.limits import DAY_MS, HOUR_MS
 from paquebot.protocol.messages import JournalRequest, write
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
@@ -37,78 +38,13 @@ from paquebot.protocol.state import Plan
 from paquebot.protocol.trust import READ
 from paquebot.testing import council
 from paquebot.testing.post import Weather
-from paquebot.testing.village import START_MS, Crash, House, Office, PlainSealer, SameThread, VillageOffice, draft
+from paquebot.testing.profiles import YEAR_MS, Profile, governed
+from paquebot.testing.village import START_MS, Crash, House, PlainSealer, SameThread, VillageOffice, draft
 from paquebot.testing.witness import Witness
 from paquebot.transport import Outgoing
 
 STEPS = 300
-"""After so many days of good weather everyone must have everything."""
 QUIET_DAYS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One kind of month, drawn from the seed."""
-
-    nodes: int
-    drafts: int
-    offices: tuple[Office, ...]
-    weather: Weather
-    crash: float
-    forgery: float
-    step_ms: int
-    skews: tuple[int | None, ...]
-    away: bool
-    """Whether one node does not show up for weeks."""
-    disk: str = "keeps"
-    """``keeps``, ``forgets`` on purpose now and then, or ``rots``."""
-    council: float = 0
-    """How often somebody decides about trust."""
-    grants: tuple[Grant, ...] = ()
-    """What each node lets each of its peers send in an hour; without any, so much that nobody meets it."""
-    liar: bool = False
-    """Whether one node lists what others published, and never gives it."""
-
-    @classmethod
-    def drawn(cls, dice: Random) -> Profile:
-        """Let the dice decide what sort of month this is."""
-        latencies = [MINUTE_MS, HOUR_MS, DAY_MS]
-        flags = [False, True]
-        nodes = dice.choice([2, 2, 3, 3, 4, 5])
-        skew = dice.choice([0, 0, 5 * HOUR_MS])
-        skews: list[int | None] = [dice.randint(-skew, skew) for _ in range(nodes)]
-        if dice.random() < 0.25:
-            skews[0] = None
-        disk = dice.choice(["keeps", "keeps", "forgets", "rots"])
-        return cls(
-            nodes=nodes,
-            drafts=dice.randint(1, 12),
-            offices=tuple(
-                Office(dice.choice(latencies), dice.choice(flags), dice.choice(flags))
-                for _ in range(dice.choice([1, 1, 2]))
-            ),
-            weather=Weather(
-                loss=dice.choice([0, 0.1, 0.4]),
-                repeat=dice.choice([0, 0.2]),
-                damage=dice.choice([0, 0.05]),
-                reorder=dice.choice([0, 0.5]),
-                delay_ms=(0, dice.choice([0, HOUR_MS, 48 * HOUR_MS])),
-                outage=dice.choice([0, 0.02, 0.1]),
-            ),
-            crash=dice.choice([0, 0.03]),
-            forgery=dice.choice([0, 0.1]),
-            step_ms=dice.choice([MINUTE_MS, HOUR_MS, 4 * HOUR_MS]),
-            skews=tuple(skews),
-            away=dice.random() < 0.2,
-            disk=disk,
-            grants=tuple(_tight(dice) for _ in range(nodes)) if dice.random() < 0.3 else (),
-            liar=dice.random() < 0.2 and disk == "keeps",
-        )
-
-
-def _tight(dice: Random) -> Grant:
-    """Draw a grant that a village of our size meets."""
-    return Grant(HOUR_MS, dice.randint(3, 20), 16 * MIB, dice.randint(3, 30), 16 * MIB)
 
 
 class Simulation:
@@ -180,6 +116,8 @@ class Simulation:
         self.dice.shuffle(pairs)
         drafts = self.profile.drafts
         for step in range(STEPS):
+            if self.profile.leap and step == STEPS // 2:
+                self._leap(self.houses[-1])
             self._pass(self.dice.randint(1, 2 * self.profile.step_ms))
             if pairs and (step < 2 or self.dice.random() < 0.2):
                 self._do(*pairs.pop())
@@ -196,6 +134,27 @@ class Simulation:
             await self._visit(self.dice.choice(self.houses), self.dice.choice(self.offices))
         for pair in pairs:
             self._do(*pair)
+
+    def _leap(self, house: House) -> None:
+        """Let a clock be wrong from now on; its owner writes something all the same."""
+        house.skew = self.profile.leap
+        self._publish(house)
+        self.trace.append(f"{self.now} the clock of {house.name} is wrong by {self.profile.leap / YEAR_MS:.0f} years")
+
+    def _mend(self, house: House) -> None:
+        """Let the owner of a clock that is seen to be wrong set it right, and say so.
+
+        Whoever has no clock may have learned a wrong time from one that was believed.
+        """
+        if abs(house.engine.now(house.wall()) - self.now) <= 2 * DAY_MS and house is not self.houses[-1]:
+            return
+        house.skew = 0
+        while True:
+            try:
+                house.say_anew()
+                return
+            except Crash:
+                house.boot()
 
     def befall(self) -> None:
         """Let something else happen: nothing in this village."""
@@ -311,6 +270,9 @@ class Simulation:
             office.weather = Weather()
         for house in self.houses:
             house.settled_down, house.wiring.chance = True, 0.0
+        if self.profile.leap and self.profile.mended:
+            for house in self.houses:
+                self._mend(house)
         self.make_up()
         if self.profile.away:
             await self.absence()
@@ -336,6 +298,8 @@ class Simulation:
                     return lacking
             if self.profile.disk == "rots" and any(each.gone or each.lacking for each in house.view.listed()):
                 return f"{house.name} lacks what its disk damaged"
+            if early := redating.ahead(house.view, house.engine.now(house.wall())):
+                return f"{house.name} has not said {len(early)} things anew"
             letters = house.view.letters()
             if letters and not self.witness.tokens:  # a letter that cannot be read is never acknowledged
                 return f"{house.name} waits for {len(letters)} letters: {letters[0].plan}"
@@ -438,11 +402,6 @@ def main(arguments: Sequence[str]) -> int:
     for seed in [*chosen.seed, *range(chosen.seeds)]:
         failed += _try(seed, real=chosen.real, trace=chosen.trace, council=chosen.council)
     return failed
-
-
-def governed(seed: int) -> Profile:
-    """Return the month of *seed*, with villagers who decide about trust all the time."""
-    return replace(Profile.drawn(Random(f"{seed} profile")), council=0.1, disk="keeps")
 
 
 def _try(seed: int, *, real: bool, trace: bool, council: bool) -> bool:

@@ -20,10 +20,10 @@ from paquebot.inbox import Inbox
 from paquebot.node import link
 from paquebot.outbox import Outbox
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import cbor, publishing
+from paquebot.protocol import cbor, publishing, redating
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle
-from paquebot.protocol.effects import AddReply, Effect, Effects, HaveBlob
+from paquebot.protocol.effects import AddReply, Effect, Effects, HaveBlob, SetClock
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
@@ -443,6 +443,11 @@ class House:
         """Publish *draft*, a file that consists of *chunks* or something else."""
         names = [(self.store.inner.blobs.put(chunk), len(chunk)) for chunk in chunks]
         self.store.commit(self._with_blobs(names, draft))
+
+    def say_anew(self) -> None:
+        """Say that the clock is right now, and say anew what it dated ahead."""
+        self.store.commit([SetClock(self.view.clock().vouched(self.wall()))])
+        self.store.commit(redating.anew(self.view, self.key, self.engine.now(self.wall())))
 
     def _with_blobs(self, names: Sequence[tuple[bytes, int]], draft: Draft) -> Effects:
         for name, size in names:
