@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from paquebot.config import Keep, KeepRule
+from paquebot.protocol import witness
 from paquebot.protocol.forgetting import FRAME, lacking
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.stamp import Millis
@@ -27,15 +28,14 @@ class Due:
 def due(view: SqliteView, keep: Keep, now: Millis) -> list[Due]:
     """Return what is to be forgotten at *now*, the oldest first.
 
-    What expired goes only when something that others published says too that the day has come: our clock may be wrong.
+    What expired goes only when a peer's clock says too that the day has come: ours may be wrong.
     """
     names = {peer.name: peer.user for peer in view.peers()}
     found: list[Due] = []
     rest: list[Listed] = []
     held, busy = 0, {each.event.resource or "" for each in view.errands()}
-    present, us = list(_present(view)), view.local().user
-    day = min(now, max((each.stamp.at for each in present if each.user != us), default=Millis(0)))
-    for listed in sorted(present, key=lambda each: (each.received, each.number)):
+    day = witness.latest(view, now)
+    for listed in sorted(_present(view), key=lambda each: (each.received, each.number)):
         held += listed.size
         if not _may_go(view, listed, keep, busy):
             continue

@@ -74,6 +74,8 @@ WAYS = {
     "peer show": [["{s}"], ["nobody{s}"]],
     "publish": [["{file}"], ["-m", "{s}", "--title", "{s}", "--tag", "{s}"], ["{s}"], ["-m", "x", "--to", "{s}"]],
     "list": [[], ["--new"], ["--all"]],
+    "help": [[], ["{s}"], ["peer", "{s}"]],
+    "completion": [["bash"], ["{s}"]],
     "show": [["{message}"], ["{large}"], ["{s}"]],
     "save": [["--all-to", "{tmp}/{name}"], ["{message}", "-o", "{tmp}/{name}"], ["{s}", "-o", "x"]],
     "sync": [[], ["{s}"], ["--via", "{s}"], ["--via", "{stick}", "-v"]],

@@ -56,7 +56,7 @@ def forget_command(
       days = 365               older things go, once somebody here has looked at them
       size = "10 GiB"          beyond it, the oldest go
       unread = true            also what nobody has looked at
-      expired = true           what its author gave a date (--expires) that is past, also by others' stamps
+      expired = true           what its author gave a date (--expires) that is past, by a peer's clock too
       [[keep.rule]]            the first rule that names a thing counts; without days: for ever
       tag = "weather"
       days = 14

@@ -19,6 +19,8 @@ from paquebot.errors import PaquebotError
 from paquebot.version import __version__
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from paquebot.node import Node
     from paquebot.passphrase import Passphrases
 
@@ -65,6 +67,8 @@ COMMANDS = {
     "repair": "keeping",
     "inspect": "looking",
     "demo": "looking",
+    "help": "helping",
+    "completion": "helping",
 }
 """In which module each command lives; imported when it is used, so that --help stays quick."""
 
@@ -99,7 +103,23 @@ SUMMARIES = {
     "repair": "Mend what `check` finds.",
     "inspect": "Say what a file is, and check it.",
     "demo": "Show two nodes syncing by a stick, in ten seconds.",
+    "help": "Explain a topic: security, formats, recovery, carriers, plugin.",
+    "completion": "Let bash, zsh or fish complete commands and options.",
 }
+
+TOPICS = {
+    "security": "what is hidden from whom, and what is not",
+    "formats": "what the bytes are",
+    "recovery": "before something is lost, and after",
+    "carriers": "sticks, folders, and what passes by",
+    "plugin": "a transport of your own",
+}
+"""What `help` explains; each is a text in the folder topics of the package."""
+
+
+def topic_text(name: str) -> str:
+    """Return what there is to read on one of the `TOPICS`."""
+    return (Path(__file__).parent.parent / "topics" / f"{name}.txt").read_text(encoding="utf-8")
 
 
 @dataclass(slots=True)
@@ -163,6 +183,13 @@ class Commands(click.Group):
             near = get_close_matches(args[0], COMMANDS, 1)
             ctx.fail(f"there is no command {args[0]!r}{f'; did you mean {near[0]!r}?' if near else ''}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what may be meant, without importing any command."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=SUMMARIES[name]) for name in COMMANDS if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands without importing any of them."""
