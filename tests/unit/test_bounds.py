@@ -7,11 +7,11 @@ from hashlib import sha256
 import pytest
 from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, friends, settle, told
 
-from paquebot.protocol import admission, trusting
+from paquebot.protocol import admission, reading, trusting
 from paquebot.protocol.bundle import Chunk, Rebuilt, Want
 from paquebot.protocol.effects import KeepBlob
 from paquebot.protocol.encoding import ResourceId, digest
-from paquebot.protocol.limits import ASK_AGAIN_MS, DAY_MS
+from paquebot.protocol.limits import ASK_AGAIN_MS, DAY_MS, REQUESTS_MAX
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, SignedObject
@@ -197,3 +197,36 @@ def test_what_came_by_a_courier_goes_to_those_who_may_read_whoever_named_it_firs
     assert send(courier, node, chunk(1)) == ["applied"]
     named(again, node, chunk(1))
     assert given(node, carol, file) == {chunk(1)}
+
+
+def test_one_envelope_asks_for_so_many_files_and_no_more(monkeypatch):
+    node, alice = friends("node", "alice")
+    weighed = []
+    really = reading.serves_chunk
+    monkeypatch.setattr(reading, "serves_chunk", lambda *each: weighed.append(each) or really(*each))
+    publish(node, chunk(1))
+    file = named(alice, node, chunk(1))
+    parts = [Want(file, Ranges.of((0, 0)))] * 200
+    node.receive(alice.bundle(node, *parts), alice, MAIL)
+    assert len(weighed) == REQUESTS_MAX
+
+
+def test_chunks_that_no_other_file_names_are_given_without_weighing_each(monkeypatch):
+    node, alice, carol = friends("node", "alice", "carol")
+    lets_read(alice, carol, node)
+    file = named(alice, node, chunk(1), chunk(2))
+    send(alice, node, chunk(1), chunk(2))
+    monkeypatch.setattr(reading, "serves_chunk", None)
+    assert given(node, carol, file) == {chunk(1), chunk(2)}
+
+
+def test_of_many_chunks_that_others_name_too_some_are_weighed_each_time_and_all_in_the_end(monkeypatch):
+    monkeypatch.setattr(reading, "SHARED_MAX", 2)
+    node, alice = friends("node", "alice")
+    data = [chunk(number) for number in range(5)]
+    publish(node, *data)
+    file = named(alice, node, *data)
+    numbers = node.store.view.chunks_of(file)
+    found = [reading.servable(node.store.view, node.peer(alice), file, numbers, Millis(NOW + n)) for n in range(5)]
+    assert {len(each) for each in found} == {2}
+    assert {number for each in found for number in each} == {*numbers}

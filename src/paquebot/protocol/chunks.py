@@ -33,6 +33,9 @@ class ChunkView(Protocol):
     def chunks_of(self, resource: ResourceId) -> Ranges:
         """Return our numbers of a file's chunks, held or not."""
 
+    def shared(self, resource: ResourceId) -> Ranges:
+        """Return our numbers of those chunks of a file that other files name as well."""
+
     def lacking(self, resource: ResourceId) -> Ranges:
         """Return the places, counted from 0, of the chunks that a file lacks."""
 

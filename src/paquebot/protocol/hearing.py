@@ -64,7 +64,7 @@ from paquebot.protocol.effects import (
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.journal import Entry, Line
-from paquebot.protocol.limits import REPLIES_MAX
+from paquebot.protocol.limits import REPLIES_MAX, REQUESTS_MAX
 from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
@@ -158,10 +158,14 @@ def _parts(hearing: Hearing, bundle: Bundle, meter: quota.Meter, *, content: boo
     """Deal with part after part; with *content*, only with those that mean the same to everybody."""
     view, peer, now = hearing.view, hearing.peer, hearing.now
     admitted = [meter.admits(part) for part in bundle.parts]
+    wants = 0
     yield from meter.close()
     for part, fits in zip(bundle.parts, admitted, strict=True):
         if content and not recovery.is_for_anybody(part):
             continue
+        wants += isinstance(part, WantChunks)
+        if isinstance(part, WantChunks) and wants > REQUESTS_MAX:
+            continue  # nobody asks for more at once; each may cost us much
         if not fits:
             if not quota.silent(part):
                 yield Tell("deferred", naming.called(part), quota.WHY)
@@ -431,10 +435,7 @@ def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
     base, end = numbers.runs[0][0], numbers.last
     asked = Ranges.of(*((base + first, min(base + last, end)) for first, last in places.runs))
     asked -= Ranges.of(*((base + first, base + last) for first, last in view.lacking(resource).runs))
-    author, _ = view.origin(resource) or ("", "")
-    if author != view.local().user:
-        names = ((number, view.chunk(number)) for number in asked)
-        asked = Ranges.numbers(n for n, name in names if name and reading.serves_chunk(view, peer, name, hearing.now))
+    asked = reading.servable(view, peer, resource, asked, hearing.now)
     told = view.told(peer.node, hearing.link.medium)
     yield SaveTold(replace(told, chunks=told.chunks - asked))
     yield SavePeer(replace(peer, owed_chunks=peer.owed_chunks | asked, asked_chunks=peer.asked_chunks | asked))

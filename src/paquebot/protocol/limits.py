@@ -30,6 +30,7 @@ FILE_BYTES_MAX = 1 << 46  # 64 TiB, what two levels of 1 MiB blocks can name, wi
 HEARD_MAX = 2_048  # envelopes acknowledged at once; the rest when these are settled
 REPLIES_MAX = 256  # answers owed to one peer; what it asks beyond that it may ask again
 IN_FLIGHT_MAX = 256  # unanswered letters to one peer on a link that shows no tokens
+SHARED_MAX = 256  # chunks of one file, named by others too, for each of which it is weighed who may have it; more later
 REQUESTS_MAX = 64  # asked for in one envelope; more when these have come
 ASK_SCAN_MAX = 1_024  # things looked at to find those that it is one peer's turn to be asked for
 DOUBT_MAX = 4  # a peer that never keeps its word is asked after so many rounds of the others, not never

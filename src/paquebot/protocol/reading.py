@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from paquebot.protocol.encoding import Fingerprint, ResourceId
+from paquebot.protocol.limits import SHARED_MAX
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
@@ -31,6 +33,21 @@ def serves(view: View, peer: Peer, name: ResourceId, at: Millis) -> bool:
         return False
     user, kind = origin
     return (kind in CLOSURE and peer.reads) or may_read(view, peer, user, at)
+
+
+def servable(view: View, peer: Peer, file: ResourceId, chunks: Ranges, at: Millis) -> Ranges:
+    """Return which of *chunks*, by our numbers, *peer* may be given of a *file* that it may read.
+
+    What others' files name as well is weighed chunk by chunk; of many such some are, beginning elsewhere each time.
+    """
+    author, _ = view.origin(file) or ("", "")
+    if author == view.local().user:
+        return chunks
+    shared = [*(chunks & view.shared(file))]
+    begin = at % len(shared) if shared else 0
+    weighed = ((number, view.chunk(number)) for number in [*shared[begin:], *shared[:begin]][:SHARED_MAX])
+    given = (number for number, name in weighed if name and serves_chunk(view, peer, name, at))
+    return chunks - Ranges.numbers(shared) | Ranges.numbers(sorted(given))
 
 
 def serves_chunk(view: View, peer: Peer, chunk: bytes, at: Millis) -> bool:

@@ -68,6 +68,17 @@ class ChunkView(Owner):
         row = self._one("SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND id = ?", raw(resource))
         return Ranges.of((row[0], row[0] + row[1] - 1)) if row else Ranges()
 
+    def shared(self, resource: ResourceId) -> Ranges:
+        """Return our numbers of those chunks of a file that other files name as well."""
+        span = [end for run in self.chunks_of(resource).runs for end in run] or [0, -1]
+        rows = self._all(
+            "SELECT DISTINCT mine.number FROM chunk AS mine JOIN chunk AS other USING (node, hash)"
+            " WHERE node = ? AND mine.number BETWEEN ? AND ? AND other.number NOT BETWEEN ? AND ? ORDER BY mine.number",
+            *span,
+            *span,
+        )
+        return Ranges.numbers(row[0] for row in rows)
+
     def lacking(self, resource: ResourceId) -> Ranges:
         """Return the places, counted from 0, of the chunks that a file lacks."""
         numbers = self.chunks_of(resource)

@@ -36,6 +36,11 @@ class ChunkView:
         row = self._tables.rows.get(resource)
         return Ranges.of((row.chunk_first, row.chunk_first + row.chunk_total - 1)) if row else Ranges()
 
+    def shared(self, resource: ResourceId) -> Ranges:
+        numbers = self.chunks_of(resource)
+        names = ((number, self.chunk(number)) for number in numbers)
+        return Ranges.numbers(n for n, name in names if name and set(self._tables.places[name]) - set(numbers))
+
     def lacking(self, resource: ResourceId) -> Ranges:
         numbers = self.chunks_of(resource)
         first = numbers.runs[0][0] if numbers else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paquebot.protocol.effects import DropLoose, Forget, Gave, Keep, KeepBlob, Loose, LoseBlob
+from paquebot.protocol.ranges import Ranges
 from paquebot.testing.examples import OTHER, PEER, AnyStore
 
 ONE, TWO = sha256(b"one").digest(), sha256(b"two").digest()
@@ -44,6 +45,16 @@ class ChunkPromises:
         assert store.blobs.get(ONE) is None
         assert (view.loose_by(PEER), view.loose_by(OTHER)) == ((0, 0), (1, 3))
         assert (list(view.givers(ONE)), list(view.givers(named))) == ([], [PEER])
+
+    def test_chunks_that_other_files_name_too_are_found(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit([one := self.keep(store, "one", chunks=(ONE, TWO, ONE), chunk_total=3)])
+        file = one.kept.signed.id
+        assert store.view.shared(file) == Ranges()
+        store.commit([other := self.keep(store, "other", chunks=(TWO,), chunk_total=2)])
+        first = store.view.chunks_of(file).runs[0][0]
+        assert store.view.shared(file) == Ranges.of((first + 1, first + 1))
+        assert store.view.shared(other.kept.signed.id) == Ranges.of((first + 3, first + 3))
 
     def test_a_loose_chunk_that_is_damaged_counts_no_more(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
