@@ -6,7 +6,7 @@ READY   = $(VENV)/ready
 JOBS   ?= 2
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test test-all test-others test-e2e check bench soak clean
+.PHONY: help demo test test-all test-others test-e2e check bench damage mutants soak clean
 
 help:            ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +37,12 @@ test-others:     ## the tests on the other Pythons; TESTS=… chooses some
 
 bench: $(READY)  ## measure, beside the peers that are installed; writes build/bench.json
 	$(BIN)/python -m tests.bench
+
+damage: $(READY) ## three notes on a stick and fourteen mishaps; writes build/damage.json
+	$(BIN)/python -m tests.labs.damage
+
+mutants: $(READY) ## sabotage the code and see the simulation notice; writes build/mutants.json
+	$(BIN)/python -m tests.labs.mutants $(NAMED)
 
 soak: $(READY)   ## long searches: make soak SEEDS=2000
 	$(BIN)/python -m paquebot.testing.simulation --seeds $(or $(SEEDS),2000)

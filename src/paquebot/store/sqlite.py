@@ -40,6 +40,10 @@ from paquebot.store.view import SqliteView
 SQLITE_MIN = (3, 37)  # STRICT tables
 
 
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""What SQLite says when there is no room: for data, or for the file through which its connections speak."""
+
+
 class Store:
     """A home's store, open for one local node. `view` is for looking, `commit` is the only way to write.
 
@@ -84,10 +88,11 @@ class Store:
         if self._looking:
             raise StoreError("the store was opened only to look")
         if not self._writable:
-            self._db.close()
-            self._db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._writable = True
+            db = sqlite3.connect(self._path or ":memory:", isolation_level=None)
+            with _closed_on_error(db):
+                db.execute("PRAGMA synchronous = FULL")
+            self._db.close()  # only now: on a full disk one can look on
+            self._db, self._writable = db, True
             if self._open is not None:
                 self._open.use(self._db)
         return self._db
@@ -316,7 +321,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "full" in str(error):
+        if error.sqlite_errorcode in _FULL:
             raise DiskFull("no space is left for the store") from error
         raise StoreError(f"the store cannot be used: {error}") from error
     except sqlite3.IntegrityError as error:

@@ -1,0 +1,1 @@
+"""What becomes of three notes on a stick when something goes wrong, through the command line."""
