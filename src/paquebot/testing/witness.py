@@ -148,6 +148,9 @@ class Witness:
         name = sha256(parcel).digest()
         found = self.parcels.get(name)
         accepted = found is not None and self.views[who].seen(found.bundle.id)
+        if accepted and found:
+            peer = self.views[who].peer(found.sender)
+            assert peer is None or peer.suspect or peer.revoked, "what came again was refused"
         aside = accepted or any(each.digest == name for each in self.views[who].quarantined())
         assert aside, "refused and not set aside"
 

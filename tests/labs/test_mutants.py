@@ -1,0 +1,31 @@
+"""The sabotages of `make mutants` still fit the code, and one that changes nothing is not taken for caught."""
+
+from __future__ import annotations
+
+import pytest
+from tests.labs.mutants.__main__ import judged, report, sabotaged
+from tests.labs.mutants.sabotages import SABOTAGES, Sabotage
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda each: each.name)
+def test_a_sabotage_has_its_place(sabotage):
+    changed, diff = sabotaged(sabotage)
+
+    compile(changed, sabotage.file.name, "exec")
+    assert diff
+
+
+def test_a_mutant_that_is_unchanged_fails_the_run(tmp_path):
+    mutant = judged(
+        Sabotage("nothing is changed", SABOTAGES[0].file, SABOTAGES[0].before, SABOTAGES[0].before), seeds=1
+    )
+
+    assert mutant.seed is None
+    assert report([mutant], tmp_path / "mutants.json") == 1
+
+
+def test_a_place_that_is_gone_fails_the_run(tmp_path):
+    mutant = judged(Sabotage("not here", SABOTAGES[0].file, "no such line", ""), seeds=1)
+
+    assert "stands 0 times" in mutant.why
+    assert report([mutant], tmp_path / "mutants.json") == 1
