@@ -140,20 +140,12 @@ class Meetings:
 
     # -- verification -------------------------------------------------------------------
 
-    def words(self, peer: Peer) -> tuple[list[str], list[str]]:
-        """Return the words that our person reads to the person of *peer*, and those that this one reads."""
-        from mnemonic import Mnemonic
-
-        known = Mnemonic("english").wordlist
-        ours, theirs = verifying.halves(self._store.view.local().node, peer.node)
-        return [known[each] for each in ours], [known[each] for each in theirs]
-
     def verify(self, peer: Peer, typed: str) -> None:
         """Take *peer* as verified if *typed* is what its person must have read, or its node's code. Raise `Misused`."""
         if codes.find(typed):
             self._compare(peer, typed)
             return
-        ours, theirs = self.words(peer)
+        ours, theirs = words(self._store.view, peer)
         given = verifying.typed(typed)
         if given == ours:
             raise Misused("these are the words to be read aloud here; type those that the other person reads")
@@ -180,6 +172,15 @@ class Meetings:
 def waiting(view: SqliteView) -> Sequence[Pending]:
     """Return those who wait for a person's word, by number."""
     return [each for each in view.pending() if not each.declined]
+
+
+def words(view: SqliteView, peer: Peer) -> tuple[list[str], list[str]]:
+    """Return the words that our person reads to the person of *peer*, and those that this one reads."""
+    from mnemonic import Mnemonic
+
+    known = Mnemonic("english").wordlist
+    ours, theirs = verifying.halves(view.local().node, peer.node)
+    return [known[each] for each in ours], [known[each] for each in theirs]
 
 
 def card_code(view: SqliteView) -> str:

@@ -74,15 +74,15 @@ def test_forgetting_by_hand(old, stick):
     before = tree(bob.path)
     assert "1 thing would be forgotten" in bob.out("forget", "--tag", "weather", "--dry-run")
     assert tree(bob.path) == before
-    assert bob.json("forget", "--tag", "weather", "--older-than", "90d")["forgotten"]
+    assert bob.json("forget", "--tag", "weather", "--older-than", "90d", "--yes")["forgotten"]
     assert "0 things" in bob.out("forget", "--older-than", "1y")
-    bob.run("forget", first)
+    bob.run("forget", "--yes", first)
     assert "0 things" in bob.out("forget", first)
     assert titles(bob) == ["big.bin"]
     assert "was forgotten" in bob.err("save", first, "-o", "x", code=1)
     assert "forgotten" in bob.out("show", first)
     alice.say("new")
-    assert "not known to have reached Bob" in alice.err("forget", alice.json("list")[-1]["id"], code=2)
+    assert "not known to have reached Bob" in alice.err("forget", "--yes", alice.json("list")[-1]["id"], code=2)
     for wrong in ([], [first, "--tag", "x"], ["--older-than", "soon"], ["--from", "Nobody", "--tag", "x"]):
         assert bob.run("forget", *wrong, code=None).returncode in (1, 2)
     configure(bob, "[keep]\ndays = -1\n")

@@ -344,7 +344,7 @@ def test_a_hook_for_something_that_was_taken_back_is_given_up_and_that_it_was_ha
     hello = alice.say("hello")
     alice.sync(stick)
     bob.sync(stick, code=1)
-    alice.run("revoke", hello)
+    alice.run("revoke", "--yes", hello)
     alice.sync(stick)
     bob.sync(stick)
     assert "was forgotten or taken back meanwhile" in bob.err("hook", "retry", code=1)

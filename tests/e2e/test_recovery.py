@@ -287,7 +287,7 @@ def test_a_new_node_takes_the_place_of_a_stolen_one(stolen, stick, tmp_path, by)
         (tmp_path / "words").write_text(words_of(new))
         new.run("recovery", "--take-away", "--words-file", tmp_path / "words")
 
-    assert "takes the place" in new.out("node", "replace", short(old))
+    assert "takes the place" in new.out("node", "replace", "--yes", short(old))
     new.say("from the new machine")
     bob.say("after the theft")
     for home in (new, bob, new, bob, new):
@@ -309,15 +309,15 @@ def test_replacing_needs_a_node_of_ones_own_that_is_another(stolen):
     new, thief, bob = stolen
     old = node_of(thief)
 
-    assert "none of your nodes" in new.err("node", "replace", "ffffffff", code=1)
-    assert "none of your nodes" in new.err("node", "replace", short(node_of(bob)), code=1)
-    assert "work on" in new.err("node", "replace", short(node_of(new)), code=2)
-    assert "is not known here" in new.err("node", "replace", short(old), "--after", "3", code=2)
-    assert "one of" in new.err("node", "replace", short(old), "--after", "3", "--since", "2026-11-12", code=2)
-    assert "is not a date" in new.err("node", "replace", short(old), "--since", "yesterday", code=2)
+    assert "none of your nodes" in new.err("node", "replace", "--yes", "ffffffff", code=1)
+    assert "none of your nodes" in new.err("node", "replace", "--yes", short(node_of(bob)), code=1)
+    assert "work on" in new.err("node", "replace", "--yes", short(node_of(new)), code=2)
+    assert "is not known here" in new.err("node", "replace", "--yes", short(old), "--after", "3", code=2)
+    assert "one of" in new.err("node", "replace", "--yes", short(old), "--after", "3", "--since", "2026-11-12", code=2)
+    assert "is not a date" in new.err("node", "replace", "--yes", short(old), "--since", "yesterday", code=2)
     assert standing(new)[old] == "trusted"
-    new.run("node", "replace", short(old))
-    assert "revoked already" in new.err("node", "replace", short(old), code=2)
+    new.run("node", "replace", "--yes", short(old))
+    assert "revoked already" in new.err("node", "replace", "--yes", short(old), code=2)
 
 
 def test_without_an_export_peers_give_back_what_they_hold(pair, stick, tmp_path):
@@ -335,7 +335,7 @@ def test_without_an_export_peers_give_back_what_they_hold(pair, stick, tmp_path)
 
     for home in (new, bob, new, bob, new):
         home.run("sync", "--via", stick)
-    new.run("node", "replace", short(old))
+    new.run("node", "replace", "--yes", short(old))
     for home in (new, bob, new):
         home.run("sync", "--via", stick)
 

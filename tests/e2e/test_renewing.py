@@ -75,8 +75,8 @@ def test_peers_go_on_with_the_new_node_under_the_same_name_and_everything_arrive
 
 def test_the_storage_key_is_new_and_what_was_closed_to_the_old_one_stays_readable_after_two_changes(story, stick):
     alice, bob = story
-    first = alice.json("node", "renew")["renewed"]
-    second = alice.json("node", "renew")["renewed"]
+    first = alice.json("node", "renew", "--yes")["renewed"]
+    second = alice.json("node", "renew", "--yes")["renewed"]
     rounds(stick, alice, bob, count=4)
     alice.say("said by the third"), bob.say("for the third alone", "--to", "Alice")
     rounds(stick, alice, bob)
@@ -102,7 +102,7 @@ def test_whoever_has_the_old_keys_is_shut_out_by_revoking_the_old_node(story, st
     shutil.copytree(alice.path, tmp_path / "thief")
     thief = Home(tmp_path / "thief", "Alice")
     (thief.path / "keys" / "user.json").unlink()
-    old = alice.json("node", "renew")["renewed"]
+    old = alice.json("node", "renew", "--yes")["renewed"]
     alice.run("node", "revoke", old, "--yes")
     rounds(stick, alice, bob)
     carol = make("Carol")

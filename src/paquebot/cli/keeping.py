@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +17,7 @@ from paquebot.protocol.encoding import short
 from paquebot.protocol.limits import DAY_MS
 
 if TYPE_CHECKING:
+    from paquebot.node import Node
     from paquebot.store import Store
     from paquebot.store.checking import Finding
     from paquebot.store.view import Listed
@@ -65,26 +65,19 @@ def forget_command(
     Examples:
       paquebot forget 3fa29c81b2
       paquebot forget --older-than 90d --tag weather --dry-run
+      paquebot forget --older-than 90d --tag weather --yes     without a terminal, --yes is needed
     """
     if sum((bool(ids), any((older_than, peer, tag, kind)), rules)) != 1:
         raise Misused("say what to forget: IDs, or --older-than, --from, --tag, --kind, or --rules")
+    age = amounts.duration(older_than) if older_than else 0
+    rule = KeepRule(peer, tag, kind, -(-age // DAY_MS))
     with setting.node() as node:
-        if ids:
-            found = [node.find(each) for each in ids]
-        elif rules:
-            found = [due.listed for due in node.upkeep.due()]
-        else:
-            if peer is not None:
-                node.peer(peer)
-            age = amounts.duration(older_than) if older_than else 0
-            found = node.upkeep.matching(KeepRule(peer, tag, kind, -(-age // DAY_MS)))
-        found = [each for each in found if not each.gone]
-        total = sum(each.size for each in found)
-        if not dry_run and found:
-            if not yes and sys.stdin.isatty():
-                click.confirm(
-                    f"Forget {output.count(len(found), 'thing')} ({output.size(total)})?", abort=True, err=True
-                )
+        found = _named(node, ids) if ids else _due(node) if rules else _matching(node, rule)
+    found = [each for each in found if not each.gone]
+    total = sum(each.size for each in found)
+    if not dry_run and found:
+        output.confirm(f"Forget {output.count(len(found), 'thing')} ({output.size(total)}) for good?", yes=yes)
+        with setting.node() as node:
             node.upkeep.forget([each.id for each in found])
     if wants_json:
         ids_ = [{"id": short(each.id), "uri": each.uri, "size": each.size} for each in found]
@@ -94,6 +87,20 @@ def forget_command(
         output.table(("ID", "RECEIVED (UTC)", "KIND", "TITLE", "SIZE"), [_row(each) for each in found])
     verb = "would be forgotten" if dry_run else "forgotten"
     click.echo(f"{output.count(len(found), 'thing')} {verb} ({output.size(total)}).")
+
+
+def _named(node: Node, ids: tuple[str, ...]) -> list[Listed]:
+    return [node.find(each) for each in ids]
+
+
+def _due(node: Node) -> list[Listed]:
+    return [due.listed for due in node.upkeep.due()]
+
+
+def _matching(node: Node, rule: KeepRule) -> list[Listed]:
+    if rule.peer is not None:
+        node.peer(rule.peer)
+    return list(node.upkeep.matching(rule))
 
 
 def _row(listed: Listed) -> tuple[str, ...]:

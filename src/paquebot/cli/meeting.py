@@ -126,16 +126,26 @@ def verify(setting: Setting, name: str, words: str | None, wants_json: bool) -> 
       paquebot peer verify Bob
       paquebot peer verify Bob --words "oven cargo tiger lemon"
     """
-    with setting.node() as node:
-        peer = node.peer(name)
-        ours, _ = node.meetings.words(peer)
-        if words is None and not wants_json:
-            click.echo(f"Read to {printable(peer.name)}:  {'  '.join(ours)}")
-        if words is None and sys.stdin.isatty():
-            words = click.prompt(f"Type what {printable(peer.name)} reads to you", prompt_suffix=": ")
-        if words is not None:
-            node.meetings.verify(peer, sys.stdin.read(CARD_BYTES_MAX) if words == "-" else words)
+    from paquebot import meetings
+
+    with setting.look() as node:
+        local, peer = node.view.local().node, node.peer(name)
+        ours, _ = meetings.words(node.view, peer)
         found = node.view.verified(peer.node)
+    # A person takes as long as it takes, and so does a pipe: nobody else is kept out of this home meanwhile.
+    if words is None and not wants_json:
+        click.echo(f"Read to {printable(peer.name)}:  {'  '.join(ours)}")
+    if words is None and sys.stdin.isatty():
+        words = click.prompt(f"Type what {printable(peer.name)} reads to you", prompt_suffix=": ")
+    elif words == "-":
+        words = sys.stdin.read(CARD_BYTES_MAX)
+    if words is not None:
+        with setting.node() as node:
+            now = node.peer(name)
+            if (node.view.local().node, now.node) != (local, peer.node):
+                raise Misused(f"{name} is another node than it was when you began, or this one is: begin again")
+            node.meetings.verify(now, words)
+            found = node.view.verified(now.node)
     if wants_json:
         output.as_json({"name": peer.name, "node": peer.node, "read": ours, **verified_json(found)})
     elif words is not None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import click
 
 from paquebot.display import printable, printable_json
+from paquebot.errors import Misused
 from paquebot.protocol.stamp import Millis, format_time
 
 DASHES = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
@@ -149,6 +150,18 @@ def ask(prompt: str) -> str | None:
     if not (sys.stderr.isatty() and sys.stdin.isatty()):
         return None
     return str(click.prompt(printable(prompt, 4_096), prompt_suffix="", err=True))
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be taken back, unless *yes* was said. No lock may be held meanwhile.
+
+    Raise `Misused` if nobody is there to answer, and `click.Abort` if the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misused("this cannot be taken back, and nobody is there to be asked: say --yes")
+    click.confirm(question, abort=True, err=True)
 
 
 def counted(parts: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:

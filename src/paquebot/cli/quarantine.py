@@ -172,25 +172,19 @@ def purge_pieces(
     if sum((bool(numbers), age is not None, everything)) != 1:
         raise Misused("say which: NUMBERs, --older-than AGE, or --all")
     longest = duration(age) if age is not None else 0
-    with setting.node() as node:
+    with setting.look() as node:
         chosen = [node.piece(number) for number in dict.fromkeys(numbers)] or list(node.view.quarantined())
         if age is not None:
             chosen = [each for each in chosen if each.at < Millis(node.now() - longest)]
-        size = sum(each.bytes for each in chosen if each.kept)
-        if chosen and not yes:
-            _confirm(f"Delete {output.count(len(chosen), 'piece')}, {output.size(size)}, for good?")
-        node.purge(chosen)
+    size = sum(each.bytes for each in chosen if each.kept)
+    if chosen:
+        output.confirm(f"Delete {output.count(len(chosen), 'piece')}, {output.size(size)}, for good?", yes=yes)
+        with setting.node() as node:
+            node.purge(chosen)
     if wants_json:
         output.as_json({"purged": [each.id for each in chosen], "bytes": size})
     else:
         click.echo(f"{output.count(len(chosen), 'piece')} purged, {output.size(size)}.")
-
-
-def _confirm(question: str) -> None:
-    """Ask. Raise `Misused` if nobody can answer, and `Abort` if the answer is no."""
-    if not sys.stdin.isatty():
-        raise Misused("nobody is there to be asked: say --yes")
-    click.confirm(question, abort=True, err=True)
 
 
 def _names(node: Node) -> dict[str, str]:

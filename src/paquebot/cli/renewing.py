@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from paquebot.cli import output
 from paquebot.cli.main import Setting
+from paquebot.errors import Misused
 from paquebot.protocol.encoding import short
 
 FOLLOWS = """This home goes on as another node, with everything it has. Your peers learn it at the next sync and need
@@ -37,13 +36,16 @@ def renew_command(setting: Setting, yes: bool, wants_json: bool) -> None:
     \b
     Examples:
       paquebot node renew
-      paquebot node renew --yes --json
+      paquebot node renew --yes --json     without a terminal, --yes is needed
     """
     from paquebot import trusting
 
+    with setting.look() as node:
+        asked = node.view.local().node
+    output.confirm(f"{FOLLOWS}\nGive node {short(asked)} new keys?", yes=yes)
     with setting.node() as node:
-        if not yes and sys.stdin.isatty():
-            click.confirm(f"{FOLLOWS}\nGive this node new keys?", abort=True, err=True)
+        if node.view.local().node != asked:
+            raise Misused("this home has gone on as another node meanwhile; nothing is done")
         old, by_user = trusting.renew_node(node)
         new = node.view.local().node
     if wants_json:

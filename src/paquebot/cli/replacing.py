@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from paquebot.cli import output
@@ -40,18 +38,17 @@ def replace_command(
     \b
     Examples:
       paquebot node replace 06e81517e5
-      paquebot node replace laptop --since 2026-11-12
+      paquebot node replace laptop --since 2026-11-12 --yes     without a terminal, --yes is needed
     """
     from paquebot import trusting
 
     if after is not None and since is not None:
         raise Misused("give one of --after and --since")
     moment = _date(since) if since else None
-    with setting.node() as node:
+    with setting.look() as node:
         found = trusting.find_node(node, which)
-        if not yes and sys.stdin.isatty():
-            question = f"{FOLLOWS}\nReplace node {short(found.node)} {printable(found.name)} by this one?"
-            click.confirm(question, abort=True, err=True)
+    output.confirm(f"{FOLLOWS}\nReplace node {short(found.node)} {printable(found.name)} by this one?", yes=yes)
+    with setting.node() as node:
         trusting.replace_node(node, found.node, after=after, since=moment)
         local = node.view.local()
     if wants_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -186,16 +185,15 @@ def revoke_command(setting: Setting, ids: tuple[str, ...], yes: bool, wants_json
     \b
     Examples:
       paquebot revoke 3fa29c81b2
-      paquebot revoke --yes sdmp://1Zy3…/5w4I…
+      paquebot revoke --yes sdmp://1Zy3…/5w4I…     without a terminal, --yes is needed
     """
     from paquebot import trusting
 
-    with setting.node() as node:
+    with setting.look() as node:
         found = [node.find(each) for each in ids]
-        if not yes and sys.stdin.isatty():
-            for each in found:
-                click.echo(f"{short(each.id)}  {printable(each.title or each.filename or each.kind)}", err=True)
-            click.confirm(f"{FOLLOWS}\nRevoke?", abort=True, err=True)
+    things = "".join(f"{short(each.id)}  {printable(each.title or each.filename or each.kind)}\n" for each in found)
+    output.confirm(f"{things}{FOLLOWS}\nRevoke?", yes=yes)
+    with setting.node() as node:
         gone = trusting.revoke(node, [each.id for each in found])
     if wants_json:
         output.as_json([{"id": name, "short": short(name)} for name in gone])
@@ -301,17 +299,17 @@ def revoke_node(
     Examples:
       paquebot node revoke laptop
       paquebot node revoke 06e81517e5 --since 2026-11-12
-      paquebot node revoke 06e81517e5 --after 214
+      paquebot node revoke 06e81517e5 --after 214 --yes     without a terminal, --yes is needed
     """
     from paquebot import trusting
 
     if (after is not None) + as_known + (since is not None) > 1:
         raise Misused("give one of --after, --now and --since")
     moment = _date(since) if since else None
-    with setting.node() as node:
+    with setting.look() as node:
         found = trusting.find_node(node, which)
-        if not yes and sys.stdin.isatty():
-            click.confirm(f"{THIEF}\nRevoke node {short(found.node)} {printable(found.name)}?", abort=True, err=True)
+    output.confirm(f"{THIEF}\nRevoke node {short(found.node)} {printable(found.name)}?", yes=yes)
+    with setting.node() as node:
         ending = trusting.revoke_node(node, found.node, after=after, since=moment)
     if wants_json:
         output.as_json(
