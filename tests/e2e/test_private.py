@@ -112,7 +112,7 @@ def test_it_says_for_whom_it_is(three, stick):
 @pytest.mark.parametrize(
     ("names", "code", "why"),
     [
-        (["Bod"], 1, "no peer is called 'Bod'; known are: Bob, Carol, Dave"),
+        (["Bod"], 1, "no peer is called 'Bod'; did you mean 'Bob'?"),
         ([""], 1, "no peer is called ''"),
         (["Bob", "Nobody"], 1, "no peer is called 'Nobody'"),
         (["Dave"], 2, "Dave may not read what you publish"),
