@@ -302,3 +302,23 @@ def test_a_command_that_is_nearly_right_is_recognised(alice):
     assert "there is no command 'pubish'; did you mean 'publish'?" in alice.err("pubish", "x", code=2)
     assert "there is no command 'frobnicate'" in alice.err("frobnicate", code=2)
     assert "--home DIR init" in alice.err("init", "--name", "Again", code=2)
+
+
+def test_an_export_is_recognised_and_says_what_needs_no_passphrase(alice, tmp_path, passphrase):
+    locked, plain = tmp_path / "locked.export", tmp_path / "plain.export"
+    alice.run("export", locked, "--export-passphrase-fd", passphrase())
+    alice.run("export", plain, "--no-secrets")
+    said = alice.out("inspect", locked, code=1)  # not all of it was looked at
+    assert "locked.export: export" in said
+    assert "encrypted: by a passphrase" in said
+    assert "Alice" not in said
+    facts = alice.out("inspect", plain, code=1)
+    assert "name: Alice" in facts
+    assert "secrets: none" in facts
+    assert "paquebot import" in facts
+    data = bytearray(plain.read_bytes())
+    data[200] ^= 1
+    plain.write_bytes(data)
+    assert "FAILED" in alice.out("inspect", plain, code=1)
+    plain.write_bytes(b"paquebot export 1\n[]\n")
+    assert "the head of the export is damaged" in alice.out("inspect", plain, code=1)

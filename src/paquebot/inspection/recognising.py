@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from paquebot import registry
+from paquebot.backup import HEAD
 from paquebot.display import printable
 from paquebot.errors import PaquebotError
 from paquebot.inspection.cards import judge_card
@@ -13,6 +14,7 @@ from paquebot.inspection.carried import is_bundle, judge_bundle, judge_described
 from paquebot.inspection.collecting import collect
 from paquebot.inspection.containers import judge_json
 from paquebot.inspection.envelopes import is_openpgp, judge_armoured, judge_envelope
+from paquebot.inspection.exports import judge_export
 from paquebot.inspection.journals import judge_journal
 from paquebot.inspection.keys import is_key, judge_private_pem, judge_public_key, judge_public_pem
 from paquebot.inspection.pages import TROUBLE, Check, Inspection, Known, Page
@@ -61,6 +63,8 @@ def _recognise(page: Page, data: bytes) -> str:
     start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     if data.startswith(CARD_HEAD.encode()):
         return judge_card(page, data)
+    if data.startswith(HEAD):
+        return judge_export(page, data)
     if start.startswith(b"{"):
         return judge_json(page, data)
     if start.startswith(b"-----BEGIN PGP "):
