@@ -95,7 +95,11 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
     yield from keep(view, resource, sender=sender, now=now)
     yield Tell("applied", signed.id)
     buried = revocation.buried(before, view.authority(resource.user), signed.id) if before else []
-    return [signed.id, *_introduces(resource), *buried]
+    names = [signed.id, *_introduces(resource), *buried]
+    for name in buried:  # what waits for its time need not wait for it
+        if held := view.held(name):
+            names += yield from _again(view, held, now)
+    return names
 
 
 def _too_many(view: View, resource: Resource) -> bool:

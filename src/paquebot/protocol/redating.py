@@ -32,7 +32,8 @@ def ahead(view: View, now: Millis) -> Sequence[ResourceId]:
 
 
 def _said(view: View, name: ResourceId) -> bool:
-    return (view.origin(name) or ("", ""))[1] not in UNSAID
+    """Whether it can be said anew. Of what was forgotten here only its name is left."""
+    return (view.origin(name) or ("", ""))[1] not in UNSAID and view.resource(name) is not None
 
 
 def until(view: View, names: Sequence[ResourceId]) -> Millis:

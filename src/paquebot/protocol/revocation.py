@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from paquebot.protocol import endings, standing
 from paquebot.protocol.authority import Authority, Claim
-from paquebot.protocol.effects import Effects, Hide, Hold, Readmit, Release, SavePeer, Tell, Unwant, Want
+from paquebot.protocol.effects import Effects, Hide, Hold, Readmit, SavePeer, Tell, Unwant, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.resource import PROOFS, Resource
@@ -37,7 +37,7 @@ def learned(view: View, before: Authority, resource: Resource, now: Millis) -> E
         yield from standing.refresh(view, None)
         yield from endings.reviewed(view, after.user, now)
     elif revocation := after.revocations.get(resource.id):  # it bears on its target alone
-        yield from _aim(view, after, revocation.target, resource.id)
+        yield from _aim(view, after, revocation.target)
         origin = view.origin(revocation.target)
         if origin is not None and origin[1] == "ending":
             yield from endings.reviewed(view, after.user, now)
@@ -50,7 +50,7 @@ def changed(view: View, before: Authority, name: str, now: Millis) -> Effects:
     was = {(each, each in before.unconditional) for each in before.revocations}
     known = {**before.revocations, **after.revocations}
     for target in sorted({known[each].target for each, _ in effective ^ was}):
-        yield from _aim(view, after, target, name)
+        yield from _aim(view, after, target)
     for signer in sorted(_touched(before, after)):
         yield from reconsider(view, after.user, signer)
     if was - effective:
@@ -77,14 +77,10 @@ def _touched(before: Authority, after: Authority) -> set[Fingerprint]:
     return found | {after.user} if before.against(after.user) != after.against(after.user) else found
 
 
-def _aim(view: View, authority: Authority, target: ResourceId, name: str) -> Effects:
-    """A revocation of *target* gained or lost its effect. What is held waits for *name*, to be judged again at once."""
+def _aim(view: View, authority: Authority, target: ResourceId) -> Effects:
+    """A revocation of *target* gained or lost its effect."""
     if view.has(target):
         yield from _judge(view, target)
-        return
-    if held := view.held(target):
-        yield Release(target)
-        yield Hold(replace(held, missing=(name,)))
         return
     by = authority.buries(target)
     found = view.origin(target)

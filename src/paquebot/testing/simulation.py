@@ -193,7 +193,7 @@ class Simulation:
             if self.profile.disk == "forgets":
                 with suppress(Misused):  # a peer lacks it
                     house.store.commit(house.engine.let_go([name]))
-            elif all(other.view.complete(name) for other in others):
+            elif any(other.view.complete(name) for other in others):
                 numbers = [*house.view.chunks_of(name)]
                 chunk = house.view.chunk(self.dice.choice(numbers)) if numbers else None
                 lost = ([], [chunk]) if chunk and house.view.has_blob(chunk) else ([name], [])

@@ -435,9 +435,11 @@ class House:
         """Do what has to be done between taking in and handing out: nothing here."""
 
     def befriend(self, other: House) -> None:
-        """Add *other*'s card."""
+        """Add *other*'s card, under a name that nobody has here."""
+        taken = {peer.name for peer in self.view.peers() if peer.node != other.node}
+        name = other.name if other.name not in taken else f"{other.name} {other.node[:8]}"
         card = publishing.read_card(publishing.write_card(other.view), self.engine.now(self.wall()))
-        self.store.commit(self.engine.add_peer(card, other.name, self.wall()))
+        self.store.commit(self.engine.add_peer(card, name, self.wall()))
 
     def publish(self, draft: Draft, chunks: Sequence[bytes] = ()) -> None:
         """Publish *draft*, a file that consists of *chunks* or something else."""
