@@ -89,8 +89,7 @@ def restore(
 def _renew(made: Path, export: Export, wall: Millis, entropy: Entropy, passphrase: bytes | None) -> None:
     """Check that keys and store belong together, and give the node new keys that peers can seal to."""
     chain = Keychain(made / homes.KEYS, Passphrases(made))
-    store = snapshot.adopt(made)
-    try:
+    with Store.translated(), closing(snapshot.adopt(made)) as store:
         view = store.view
         local, node = view.local(), chain.private_key(NODE_KEY)
         announced, secrets = view.announcement(local.node), chain.envelope_keys()
@@ -109,8 +108,7 @@ def _renew(made: Path, export: Export, wall: Millis, entropy: Entropy, passphras
         store.commit(engine.publish([Draft(schemas=("envelope_keys",), fields=fields)], wall))
         now = engine.now(wall)
         store.commit(_woken(view, export.manifest.created, now))
-    finally:
-        store.close()
+        store.fold()  # for only that file is moved
 
 
 def _woken(view: SqliteView, then: Millis, now: Millis) -> Effects:

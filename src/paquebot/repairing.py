@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from paquebot import home as homes
-from paquebot.keychain import LOCK, NAMES, USER_KEY
+from paquebot.errors import WrongKey
+from paquebot.keychain import LOCK, NAMES, NODE_KEY, USER_KEY, Keychain
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.forgetting import FRAME
+from paquebot.protocol.state import Local
 from paquebot.store import Store
 from paquebot.store.blobs import Blobs
 from paquebot.store.checking import Fault, Finding
+from paquebot.vault import keystore
 
 FOLDER = "damaged"
 
 MENDED = {
     Fault.INDEX: "build the indexes anew",
     Fault.RESOURCE: "take it for lost and ask peers for it",
+    Fault.LISTING: "list it by what it says",
     Fault.CHUNK: "take it for lost and ask peers for it",
     Fault.COUNT: "count anew",
     Fault.ORPHAN: "delete it",
@@ -31,10 +35,10 @@ MENDED = {
 """What `mend` does about each fault."""
 
 HOPELESS = {
-    Fault.KEY: "bring it back from an export: paquebot import FILE",
     Fault.DATABASE: "make a new home from a backup: paquebot import",
     Fault.CHAIN: "a peer's journal: remove the peer and add its card again; ours: make a new home from a backup",
     Fault.SET_ASIDE: "only the record of it is left; delete it: paquebot quarantine purge",
+    Fault.KEY: "bring it back from an export: paquebot import FILE",
     Fault.RESOURCE: "others are judged by it: make a new home from a backup: paquebot import",
 }
 """What a person can do where `mend` can do nothing."""
@@ -50,7 +54,25 @@ def check(home: Path, store: Store, *, read_data: float, progress: Callable[[int
             yield Finding(Fault.KEY, f"{each.what}: there is no {each.path}")
         elif each.locked.startswith("unreadable: "):
             yield Finding(Fault.KEY, f"{each.what}: {each.locked.partition(': ')[2]}")
-    yield from store.check(read_data=read_data, progress=progress)
+    whole = True
+    for finding in store.check(read_data=read_data, progress=progress):
+        whole &= finding.fault is not Fault.DATABASE
+        yield finding
+    if whole:
+        local, chain = store.view.local(), homes.keys(home)
+        for each in secrets:
+            if each.locked == "nothing" and not _sound(chain, each.path.name, local):
+                yield Finding(Fault.KEY, f"{each.what}: {each.path} is damaged, or another home's")
+
+
+def _sound(chain: Keychain, name: str, local: Local) -> bool:
+    """Whether a key that no passphrase locks is what was written; one that is locked shows it when it is opened."""
+    try:
+        if name in (USER_KEY, NODE_KEY):
+            return chain.private_key(name).fingerprint == (local.user if name == USER_KEY else local.node)
+        return keystore.sound(chain.read(name))
+    except WrongKey:
+        return False
 
 
 def mendable(finding: Finding) -> bool:
@@ -73,6 +95,8 @@ def mend(home: Path, store: Store, engine: Engine, findings: Sequence[Finding]) 
     resources = [each.resource for each in chosen if each.fault is Fault.RESOURCE and each.resource]
     chunks = [each.blob for each in chosen if each.fault is Fault.CHUNK]
     store.commit(engine.lose(resources, chunks))
+    if Fault.LISTING in faults:
+        store.relist([each.resource for each in chosen if each.fault is Fault.LISTING and each.resource])
     if Fault.COUNT in faults:
         store.recount()
     if isinstance(store.blobs, Blobs):

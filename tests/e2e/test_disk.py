@@ -181,6 +181,43 @@ def test_wrong_counts_are_counted_anew(pair, stick):
     assert alice.run("check").returncode == 0
 
 
+def test_what_is_listed_wrongly_is_found_and_listed_by_what_it_says(pair):
+    alice, _ = pair
+    alice.say("precious", "--title", "true")
+    change(alice, "UPDATE resource SET title = 'false', stamp_at = 7, size = 3 WHERE kind = 'message'")
+    assert alice.run("check").returncode == 0, "this is looked at with --read-data only"
+    assert faults(alice, "--read-data", code=15) == ["listing"]
+    alice.run("repair", "--read-data", "--yes")
+    assert alice.run("check", "--read-data").returncode == 0
+    assert [(each["title"], each["size"]) for each in alice.json("list")] == [("true", 8)]
+
+
+def test_a_wrong_signature_is_found(pair):
+    alice, _ = pair
+    alice.say("precious")
+    change(alice, "UPDATE resource SET signature = zeroblob(64) WHERE kind = 'message'")
+    assert faults(alice, "--read-data", code=15) == ["resource"]
+
+
+def test_a_damaged_key_is_found(pair):
+    alice, _ = pair
+    path = alice.path / "keys" / "envelope.json"
+    value = json.loads(path.read_text())
+    value["subkeys"][3]["secret"] = "ab" * 32
+    path.write_text(json.dumps(value))
+    (found,) = alice.json("check", code=15)
+    assert (found["fault"], found["mendable"]) == ("key", False)
+    assert "paquebot import" in found["remedy"]
+    path.write_text(path.read_text()[:-9])
+    assert faults(alice, code=15) == ["key"]
+
+
+def test_text_that_is_none_is_damage(pair):
+    alice, _ = pair
+    change(alice, "UPDATE event SET detail = CAST(x'ff' AS TEXT)")
+    assert faults(alice, "--read-data", code=15) == ["database"]
+
+
 @pytest.mark.parametrize("share", ["5", "x%", "101%", "nan%"])
 def test_a_share_is_a_percentage(pair, share):
     alice, _ = pair

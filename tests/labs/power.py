@@ -1,6 +1,6 @@
 """The power fails during a command, anywhere: what may be left of the home is opened by the product, and judged.
 
-A `Leg` is what some commands of one home did to its disk, call by call. Whatever the home had stored when anything left
+A `Leg` is what one story of `legs` did to the disk, call by call. Whatever the home had stored when anything left
 it (a byte on a stick, the end of a command) is promised: after the power cut it is there, all of it, and beside it at
 most whole transactions that came later.
 """
@@ -13,24 +13,27 @@ import shutil
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
-from tests.e2e.conftest import Home
 from tests.labs.disk import Disk, Tree, choose, everything, held_by, lay_out
+from tests.labs.legs import STORIES, Voyage
 from tests.labs.tap import CHANGES, Call, Listener, tapped
 
+from paquebot import repairing
 from paquebot.errors import NotInitialised, PaquebotError
 from paquebot.keychain import NODE_KEY
 from paquebot.node import Node
+from paquebot.store import Store
 
 LEFT = Call("left", "")
 """Stands in a log where something leaves the home: whatever is stored by then is promised."""
 
 HOME, STICK, OUT = "alice", "stick", "out"
+"""What lies below a voyage's root."""
 
 
 @dataclass(slots=True)
@@ -61,14 +64,23 @@ class _Recorder(Listener):
             self._leg.calls.append(call)
 
 
-@contextmanager
-def recorded(name: str, root: Path, *others: Home) -> Iterator[Leg]:
-    """Write down what happens below *root*, which holds the home, a stick and what is written beside them."""
-    root = Path(os.path.realpath(root))
-    leg = Leg(name, root, held_by(root), {each.name: held_by(each.path) for each in others})
+def record(name: str, folder: Path) -> Leg:
+    """Let the story of that *name* happen in the empty *folder*; return every call that changed a disk."""
+    voyage, story = Voyage(folder), STORIES[name]
+    story.prepare(voyage)
+    root = Path(os.path.realpath(voyage.root))
+    leg = Leg(name, root, held_by(root), {voyage.bob.name: held_by(voyage.bob.path)})
+    voyage.left = leg.left
     with tapped(_Recorder(leg), root):
-        yield leg
+        story.run(voyage)
     leg.left()
+    return leg
+
+
+def whole(home: Path, store: Store) -> list[str]:
+    """Return what `paquebot check` finds wrong, but for what merely takes space."""
+    findings = repairing.check(home, store, read_data=1, progress=lambda _: None)
+    return [finding.what for finding in findings if not finding.harmless]
 
 
 # -- what was stored when ----------------------------------------------------------------
@@ -164,9 +176,8 @@ class Judge:
         try:
             with Node(home) as node:
                 if not node.keys.locked(NODE_KEY):
-                    assert node._secrets()
                     assert node._node_key
-                found += [f"check: {each.what}" for each in node.upkeep.check(read_data=1) if not each.harmless]
+                found += [f"check: {each}" for each in whole(home, node._store)]
                 said = dump(node._store._db)
                 if said not in allowed:
                     known = said in self._store.values

@@ -21,7 +21,7 @@ Said = Callable[..., None]
 OK, BUSY, IOERR, FULL, CANTOPEN = 0, 5, 10, 13, 14
 _READ, _WRITE, _TRUNCATE, _SYNC, _LOCK = 2, 3, 4, 5, 7  # places in sqlite3_io_methods
 _IOERR = {_READ: 1, _WRITE: 3, _TRUNCATE: 6, _SYNC: 4}  # which I/O error, in the second byte of the code
-_IOERR_DELETE = IOERR | 10 << 8
+_IOERR_DELETE, _IOERR_LOCK = IOERR | 10 << 8, IOERR | 15 << 8
 _OPEN_CREATE = 0x4
 
 _Table = ctypes.c_void_p * 19  # sqlite3_io_methods: a version, then functions
@@ -36,6 +36,9 @@ _TYPES: dict[int, Any] = {
 }
 _OPEN = ctypes.CFUNCTYPE(_int, _pointer, _pointer, _pointer, _int, _pointer)
 _DELETE = ctypes.CFUNCTYPE(_int, _pointer, _pointer, _int)
+
+
+_LAYERS: list[_Layer] = []
 
 
 class _Vfs(ctypes.Structure):
@@ -66,10 +69,11 @@ def library() -> ctypes.CDLL | None:
 
 @contextmanager
 def tapped(said: Said) -> Iterator[None]:
-    """Tell *said* of every file call of SQLite in this process. Let no connection outlive this."""
+    """Tell *said* of every file call of SQLite in this process."""
     sqlite = library()
     assert sqlite is not None, "ask `library` first"
     layer = _Layer(sqlite.sqlite3_vfs_find(None), said)
+    _LAYERS.append(layer)  # a connection that outlives this goes on through it
     sqlite.sqlite3_vfs_register(ctypes.byref(layer.vfs), 1)
     try:
         yield
@@ -155,7 +159,7 @@ class _Layer:
             return code
 
         def lock(file: int, kind: int) -> int:
-            return self._told("lock", self._paths[file], lambda: lower(file, kind), BUSY)
+            return self._told("lock", self._paths[file], lambda: lower(file, kind), _IOERR_LOCK)
 
         return {_READ: read, _WRITE: write, _TRUNCATE: truncate, _SYNC: sync, _LOCK: lock}[place]
 
@@ -164,6 +168,8 @@ class _Layer:
     ) -> int:
         try:
             self._said(verb, path, offset, data, made=False)
+        except BlockingIOError:
+            return BUSY
         except OSError as error:
             return FULL if error.errno == errno.ENOSPC and verb == "write" else failed
         code = lower()

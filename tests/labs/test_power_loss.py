@@ -15,8 +15,8 @@ from tests.e2e.test_secrets import WORDS, fd_of
 from tests.labs import sqlite_tap
 from tests.labs.conftest import LONGER
 from tests.labs.disk import Disk, everything, held_by, lay_out
-from tests.labs.legs import LEGS, Voyage
-from tests.labs.power import HOME, LEFT, STICK, Leg, search
+from tests.labs.legs import STORIES
+from tests.labs.power import HOME, LEFT, STICK, Leg, record, search
 from tests.labs.tap import Call
 
 from paquebot import home as homes
@@ -29,10 +29,10 @@ GO_ON = 40  # of so many homes, one goes on
 
 
 @pytest.mark.timeout(300 * LONGER)
-@pytest.mark.parametrize("name", LEGS)
+@pytest.mark.parametrize("name", STORIES)
 def test_a_power_cut_loses_nothing_that_was_promised(name, ground, tally):
     with tally("power cuts survived", 90 * LONGER) as counts:
-        leg = LEGS[name](Voyage(ground))
+        leg = record(name, ground)
         count, losses = search(leg, STATES, ground, then=goes_on)
         counts.append(count)
     assert not losses, f"{len(losses)} of {count}, such as {losses[0]}"
@@ -46,7 +46,7 @@ def goes_on(leg: Leg, number: int, root: Path) -> list[str]:
     alice, bob = Home(root / HOME, "Alice"), Home(root / "bob", "Bob")
     if not homes.holds_node(alice.path) or not (alice.path / homes.KEYS).exists():
         again = ("import", leg.root.parent / "export", "--export-passphrase-fd", fd_of(WORDS))
-        alice.run(*(again if leg.name == "import" else ("init", "--name", "Alice")))
+        alice.run(*(again if leg.name == "bring back" else ("init", "--name", "Alice")))
     if any(b"locked secret" in path.read_bytes() for path in (alice.path / homes.KEYS).iterdir()):
         return []
     alice.say("after the power cut")
@@ -65,10 +65,10 @@ def goes_on(leg: Leg, number: int, root: Path) -> list[str]:
     return complaints
 
 
-@pytest.mark.parametrize("name", LEGS)
+@pytest.mark.parametrize("name", STORIES)
 def test_every_call_is_seen(name, ground):
     """What the log says of the disk is what lies there; else a power cut is judged by half the truth."""
-    leg = LEGS[name](Voyage(ground))
+    leg = record(name, ground)
     disk = Disk(leg.root, leg.held)
     for call in leg.calls:
         if call != LEFT:
@@ -98,7 +98,7 @@ def test_a_database_that_is_less_careful_is_found_out(way, ground, monkeypatch):
     connect = sqlite3.connect
     monkeypatch.setattr(Hasty, "way", way)
     with patch.object(sqlite3, "connect", lambda *words, **options: connect(*words, factory=Hasty, **options)):
-        leg = LEGS["one_run"](Voyage(ground))
+        leg = record("one run", ground)
     _, losses = search(leg, 150, ground)
     assert losses
 
@@ -106,8 +106,8 @@ def test_a_database_that_is_less_careful_is_found_out(way, ground, monkeypatch):
 FORGETFUL = {
     "the bytes of a blob": ("publish", lambda call: "/blobs/" in call.path and call.path.endswith(".part")),
     "the name of a blob": ("publish", lambda call: "/blobs/" in f"{call.path}/" and not call.path.endswith(".part")),
-    "the name of a blob's folder": ("one_run", lambda call: call.path.endswith("/blobs")),
-    "the name of the blobs": ("one_run", lambda call: call.path.endswith(f"/{HOME}")),
+    "the name of a blob's folder": ("one run", lambda call: call.path.endswith("/blobs")),
+    "the name of the blobs": ("one run", lambda call: call.path.endswith(f"/{HOME}")),
     "the name of the home": ("init", lambda call: call.path.endswith("/root")),
     "the bytes of a key": ("keys", lambda call: call.path.endswith(".new")),
     "the name of a key": ("keys", lambda call: "/keys" in call.path and "." not in call.path.rpartition("/")[2]),
@@ -119,7 +119,7 @@ FORGETFUL = {
 @pytest.mark.parametrize("what", FORGETFUL)
 def test_whoever_forgets_to_sync_is_found_out(what, ground):
     name, forgets = FORGETFUL[what]
-    whole = LEGS[name](Voyage(ground))
+    whole = record(name, ground)
     leg = weakened(whole, forgets)
     assert leg.calls != whole.calls
     for seed in range(3):

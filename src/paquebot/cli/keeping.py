@@ -114,12 +114,12 @@ def _row(listed: Listed) -> tuple[str, ...]:
     metavar="SHARE",
     is_flag=False,
     flag_value="100%",
-    help="Also read and hash the bytes of large files: all of them, or a share such as 5%.",
+    help="Also verify signatures and the bytes of large files: all of them, or a share such as 5%.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def check_command(setting: Setting, read_data: str | None, wants_json: bool) -> int:
-    """Check that this home is whole: its database, every hash and chain in it, every file it counts on.
+    """Check that this home is whole: its database, every hash and chain in it, its keys, every file it counts on.
 
     Changes nothing. Exits with 0 if all is well, 3 if something merely takes space, 15 if something is damaged.
 

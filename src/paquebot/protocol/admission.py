@@ -35,7 +35,7 @@ from paquebot.protocol.limits import AHEAD_MAX_MS, HELD_BYTES_MAX, HELD_MAX, LOO
 from paquebot.protocol.published import URIS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import PROOFS, FileManifest, Resource, SignedObject
-from paquebot.protocol.stamp import Millis, Stamp
+from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Held, Kept, Peer, View
 from paquebot.protocol.trust import (
     CREATE_TRUST,
@@ -294,19 +294,7 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
     line = _own_line(view, resource)
     manifest = resource.manifest
     about = resource.about
-    kept = Kept(
-        signed=resource.signed,
-        user=resource.user,
-        kind=resource.kind,
-        stamp=about.stamp if about else Stamp(Millis(0)),
-        title=about.title if about else "",
-        filename=about.filename if about else "",
-        tags=about.tags if about else (),
-        size=manifest.size if manifest else len(resource.record or (resource.text or "").encode()),
-        received=now,
-        sender=None if _is_own(view, resource) else sender,
-        expires=about.ends if about else Millis(0),
-    )
+    kept = Kept.of(resource, now, None if _is_own(view, resource) else sender)
     yield Keep(kept, line, *(_chunks(manifest) if manifest else ()))
     if about and about.relations:
         yield Relate(resource.id, about.relations)

@@ -19,7 +19,7 @@ from paquebot.protocol.limits import BUNDLE_BYTES_AIM, DAY_MS, SILENCE_FACTOR
 from paquebot.protocol.past import PastView
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.readership import ReadershipView
-from paquebot.protocol.resource import SignedObject
+from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Clock, Millis, Stamp
 from paquebot.protocol.strangers import Invite, Join, Pending, Verified
 from paquebot.protocol.trust import Identity, Trust
@@ -254,6 +254,24 @@ class Kept:
     """The peer it came from; None if it was published here."""
     expires: Millis = Millis(0)
     """When it stops being of use, as its author says; 0 for never."""
+
+    @classmethod
+    def of(cls, resource: Resource, received: Millis, sender: Fingerprint | None = None) -> Kept:
+        """Return *resource* with what it says of itself. Raise `Malformed`."""
+        about, manifest = resource.about, resource.manifest
+        return cls(
+            signed=resource.signed,
+            user=resource.user,
+            kind=resource.kind,
+            stamp=about.stamp if about else Stamp(Millis(0)),
+            title=about.title if about else "",
+            filename=about.filename if about else "",
+            tags=about.tags if about else (),
+            size=manifest.size if manifest else len(resource.record or (resource.text or "").encode()),
+            received=received,
+            sender=sender,
+            expires=about.ends if about else Millis(0),
+        )
 
 
 @dataclass(frozen=True, slots=True)

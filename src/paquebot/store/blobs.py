@@ -9,7 +9,7 @@ from errno import EDQUOT, ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
-from paquebot.errors import DiskFull
+from paquebot.errors import DiskFull, StoreError
 
 
 class Blobs:
@@ -20,17 +20,16 @@ class Blobs:
         self._settled: set[Path] = set()
 
     def put(self, data: bytes) -> bytes:
-        """Store *data* durably and return its name. Storing it again costs a look. Raise `DiskFull`."""
+        """Store *data* durably and return its name. Storing it again costs a look. Raise `StoreError`."""
         name = sha256(data).digest()
         path = self._path(name)
-        if path.exists():
-            return name
         try:
-            self._write(path, data)
+            if not path.exists():
+                self._write(path, data)
         except OSError as error:
             if error.errno in (ENOSPC, EDQUOT):
                 raise DiskFull("no space is left for a file's bytes") from error
-            raise
+            raise StoreError(f"a file's bytes cannot be stored: {error.strerror}") from error
         return name
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -60,11 +59,13 @@ class Blobs:
             self._settled.add(folder)
 
     def get(self, name: bytes) -> bytes | None:
-        """Return the bytes called *name*, checked against it; None if they are not here or not whole."""
+        """Return the bytes called *name*; None if they are not here, or are not those. Raise `StoreError`."""
         try:
             data = self._path(name).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StoreError(f"a file's bytes cannot be read: {error.strerror}") from error
         return data if sha256(data).digest() == name else None
 
     def size(self, name: bytes) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -38,7 +39,28 @@ def look(path: Path, version: int) -> sqlite3.Connection:
 
 def faults(db: sqlite3.Connection) -> list[str]:
     """Return what SQLite finds wrong with the file of *db*, in its words. Raise `sqlite3.DatabaseError`."""
-    found = (" ".join(row[0].split()) for row in db.execute("PRAGMA integrity_check"))
+    found = [" ".join(row[0].split()) for row in db.execute("PRAGMA integrity_check")]
+    for text in found:
+        if (code := re.search(r"unable to get the page\. error code=(\d+)", text)) and _failed(int(code[1])):
+            raise sqlite3.OperationalError("disk I/O error")  # which says nothing of the file
     # SQLite 3.40 takes a column for NULL that stands before the key of a table without rowid, and outside of it. None
     # of our columns can be NULL.
     return [text for text in found if text != "ok" and not text.startswith("NULL value in ")]
+
+
+def read_all(db: sqlite3.Connection) -> None:
+    """Read every row. Raise `sqlite3.DatabaseError` if one cannot be read, or holds text that is none."""
+    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall():
+        for _ in db.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 our own names, or what is to be found wrong
+            pass
+
+
+def of_the_disk(error: sqlite3.Error) -> bool:
+    """Return whether a disk failed, was full or was locked, rather than that the file on it is wrong."""
+    return _failed(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)) or str(error) == "disk I/O error"
+
+
+def _failed(code: int) -> bool:
+    """Whether *code*, of which the low byte is the kind, is about the disk: https://sqlite.org/rescode.html."""
+    kinds = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN)
+    return code & 0xFF in kinds and code != sqlite3.SQLITE_IOERR_SHORT_READ

@@ -55,17 +55,19 @@ def take(folder: Path, target: Path, *, secrets: bool) -> None:
 def adopt(folder: Path) -> Store:
     """Return the store in *folder*, which came from elsewhere, once it is known to be one of ours and unharmed.
 
-    An older one is brought up to date. Raise `Malformed` if it is damaged or holds anything that acts by itself, and
-    `StoreTooNew`.
+    An older one is brought up to date. Raise `Malformed` if it is damaged or holds anything that acts by itself,
+    `StoreTooNew`, and `StoreError` or `DiskFull` if the disk it lies on now fails.
     """
     path = folder / NAME
-    _check(path, None)
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")  # which a copy is not; or who looks would stop who writes
+    with Store.translated():
+        _check(path, None)
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = WAL")  # which a copy is not; or who looks would stop who writes
     store = Store(folder)
     try:
-        _check(path, _shape())
-        assert store.view
+        with Store.translated():
+            _check(path, _shape())
+            assert store.view
     except NotInitialised:
         store.close()
         raise Malformed("the store in the file holds no node") from None
@@ -89,7 +91,9 @@ def _check(path: Path, shape: set[tuple[str, ...]] | None) -> None:
                 raise Malformed("the store in the file is damaged")
         finally:
             db.close()
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if reading.of_the_disk(error):
+            raise
         raise Malformed("the store in the file is damaged") from None
 
 

@@ -101,6 +101,12 @@ class Store:
         """Close the store."""
         self._db.close()
 
+    def fold(self) -> None:
+        """Bring everything into the one file of the database, which may then be moved. Raise `StoreError`."""
+        with _translated():
+            if self._write().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise StoreError("the store is in use")
+
     @staticmethod
     def translated() -> AbstractContextManager[None]:
         """Raise `StoreCorrupt` and its like for what SQLite raises when the view is used."""
@@ -277,6 +283,11 @@ class Store:
         with _translated(), self._transaction():
             checking.recount(self._db, self.view)
 
+    def relist(self, names: Iterable[ResourceId]) -> None:
+        """List resources by what they say."""
+        with _translated(), self._transaction():
+            checking.relist(self._db, self.view, names)
+
     def stored(self, resource: ResourceId) -> bytes:
         """Return the bytes that lie in a resource's row, whatever they are."""
         sql = "SELECT payload FROM resource WHERE node = ? AND id = ?"
@@ -323,10 +334,12 @@ def _translated() -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode in _FULL:
             raise DiskFull("no space is left for the store") from error
+        if str(error).startswith("Could not decode to UTF-8"):
+            raise StoreCorrupt("the store is damaged: it holds text that is none") from error
         raise StoreError(f"the store cannot be used: {error}") from error
     except sqlite3.IntegrityError as error:
         raise Unstorable(f"the store refuses it: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter over SQLite's own words
         raise StoreCorrupt(f"the store is damaged: {error}") from error
 
 

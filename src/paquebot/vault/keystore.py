@@ -194,7 +194,23 @@ def encode(secrets: Secrets) -> bytes:
             for s in secrets.subkeys
         ],
     }
-    return json.dumps(value, indent=1).encode() + b"\n"
+    return json.dumps({**value, "sum": _sum(value)}, indent=1).encode() + b"\n"
+
+
+def _sum(value: dict[str, Any]) -> str:
+    """Return a hash of all that a key file says, by which damage shows."""
+    said = {name: each for name, each in value.items() if name != "sum"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def sound(content: bytes) -> bool:
+    """Return whether a key file's *content* is what was written. Older ones do not say. Raise `WrongKey`.
+
+    Damaged ones can still be used: what is left of them opens what others cannot.
+    """
+    decode(content)
+    value = json.loads(content)
+    return "sum" not in value or value["sum"] == _sum(value)
 
 
 def decode(content: bytes) -> Secrets:
