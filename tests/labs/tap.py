@@ -72,7 +72,8 @@ class _Tap:
         self._folders = folders
 
     def _ours(self, path: str) -> bool:
-        return f"{path}{os.sep}".startswith(self._folders)
+        # What no name leads to any more is nobody's: the kernel says so behind its name.
+        return f"{path}{os.sep}".startswith(self._folders) and not path.endswith(" (deleted)")
 
     def _path(self, path: Any, dir_fd: int | None = None) -> str:
         text = os.fsdecode(path)
