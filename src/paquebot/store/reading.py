@@ -1,13 +1,15 @@
-"""Opening a store only to look: beside a writer at work, and without leaving a trace."""
+"""Opening a store only to look, beside a writer at work and without leaving a trace; and what SQLite says of it."""
 
 from __future__ import annotations
 
 import os
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from paquebot.errors import StoreOld, StoreTooNew
+from paquebot.errors import DiskFull, StoreCorrupt, StoreError, StoreOld, StoreTooNew, Unstorable
 
 
 def look(path: Path, version: int) -> sqlite3.Connection:
@@ -64,3 +66,20 @@ def _failed(code: int) -> bool:
     """Whether *code*, of which the low byte is the kind, is about the disk: https://sqlite.org/rescode.html."""
     kinds = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN)
     return code & 0xFF in kinds and code != sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say in our words what SQLite says in its own: raise `StoreError`, or one of its kinds."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode in _FULL:
+            raise DiskFull("no space is left for the store") from error
+        if str(error).startswith("Could not decode to UTF-8"):
+            raise StoreCorrupt("the store is damaged: it holds text that is none") from error
+        raise StoreError(f"the store cannot be used: {error}") from error
+    except sqlite3.IntegrityError as error:
+        raise Unstorable(f"the store refuses it: {error}") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter over SQLite's own words
+        raise StoreCorrupt(f"the store is damaged: {error}") from error

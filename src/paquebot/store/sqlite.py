@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from paquebot.errors import DiskFull, NotInitialised, StoreCorrupt, StoreError, Unstorable
+from paquebot.errors import NotInitialised, StoreError
 from paquebot.protocol import effects as ask
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
@@ -33,7 +33,7 @@ from paquebot.store import (
 from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
 from paquebot.store.checking import Finding, Progress
 from paquebot.store.migrating import migrate, scripts
-from paquebot.store.reading import look
+from paquebot.store.reading import look, translated
 from paquebot.store.rows import runs
 from paquebot.store.view import SqliteView
 
@@ -61,7 +61,7 @@ class Store:
         self._path = folder / "store.db" if folder else None
         self._open: SqliteView | None = None
         self._looking = looking
-        with _translated():
+        with translated():
             self._db, self._writable = self._connect()
 
     def _connect(self) -> tuple[sqlite3.Connection, bool]:
@@ -103,26 +103,26 @@ class Store:
 
     def fold(self) -> None:
         """Bring everything into the one file of the database, which may then be moved. Raise `StoreError`."""
-        with _translated():
+        with translated():
             if self._write().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 raise StoreError("the store is in use")
 
     @staticmethod
     def translated() -> AbstractContextManager[None]:
         """Raise `StoreCorrupt` and its like for what SQLite raises when the view is used."""
-        return _translated()
+        return translated()
 
     def copy(self) -> Store:
         """Return a store in memory that holds the same. Chunks are read from here, and written nowhere."""
         copy = Store(None)
-        with _translated():
+        with translated():
             self._db.backup(copy._db)
         copy.blobs = CopiedBlobs(self.blobs)
         return copy
 
     def found(self, local: Local, effects: Callable[[], Iterable[Effect]]) -> None:
         """Add a local node with its first lines, in one transaction."""
-        with _translated(), self._transaction():
+        with translated(), self._transaction():
             user, node = self._party(local.user), self._party(local.node)
             self._db.execute(
                 "INSERT INTO local (node, user, trust, name, clock_floor, clock_wall, stamp_at, stamp_count, chunks)"
@@ -137,7 +137,7 @@ class Store:
         """Let *local* take over from the local node, in one transaction; of the old journal *last* lines stay."""
         old = self.view.node
         try:
-            with _translated(), self._transaction():
+            with translated(), self._transaction():
                 past.succeed(self._db, old, self._party(local.node), raw(local.trust), last)
                 self._open = SqliteView(self._db, self.blobs, self._party(local.node))
                 writer = _Writer(self._db, self.blobs, self._open)
@@ -150,7 +150,7 @@ class Store:
     def remove_peer(self, node: Fingerprint) -> None:
         """Forget a peer and what is on its way to it; what was learned from it stays."""
         view = self.view
-        with _translated(), self._transaction():
+        with translated(), self._transaction():
             for table in (
                 "peer",
                 "told",
@@ -178,7 +178,7 @@ class Store:
     def view(self) -> SqliteView:
         """What the home's node knows. Raise `NotInitialised` if there is none."""
         if self._open is None:
-            with _translated():
+            with translated():
                 row = self._db.execute("SELECT node FROM local ORDER BY node LIMIT 1").fetchone()
                 if row is None:
                     raise NotInitialised("this home holds no node")
@@ -193,7 +193,7 @@ class Store:
         view = self.view
         done: list[Effect] = []
         source = iter(effects)
-        with _translated():
+        with translated():
             first = next(source, None)
             if first is None:
                 return done
@@ -218,7 +218,7 @@ class Store:
         view = self.view
         if view.carried(transport, key) == value:
             return
-        with _translated(), self._transaction():
+        with translated(), self._transaction():
             self._db.execute(
                 "DELETE FROM carrier WHERE node = ? AND transport = ? AND key = ?", (view.node, transport, key)
             )
@@ -231,7 +231,7 @@ class Store:
     def release(self, data: bytes) -> None:
         """Forget that *data* was set aside: it was accepted after all."""
         owner = (self.view.node, len(data))
-        with _translated():
+        with translated():
             found = self._db.execute("SELECT digest FROM quarantine WHERE node = ? AND bytes = ?", owner).fetchall()
             digest = sha256(data).digest() if found else b""
             if (digest,) in found:
@@ -241,14 +241,14 @@ class Store:
 
     def purge(self, pieces: Iterable[int]) -> None:
         """Delete the bytes of pieces that were set aside, by number. That they were refused stays known."""
-        with _translated():
+        with translated():
             with self._transaction():
                 digests = aside.purge(self._db, self.view.node, pieces)
             self._drop(digests)
 
     def judged(self, piece: int, code: str, reason: str) -> None:
         """Note why a piece that was set aside is refused now."""
-        with _translated(), self._transaction():
+        with translated(), self._transaction():
             self._db.execute("UPDATE quarantine SET code = ?, reason = ? WHERE id = ?", (code, reason, piece))
 
     def _drop(self, digests: Iterable[bytes]) -> None:
@@ -270,22 +270,22 @@ class Store:
     def check(self, *, read_data: float = 0, progress: Progress = lambda _: None) -> Iterator[Finding]:
         """Yield what is wrong with this store; *read_data* is the share of the chunks that is read. See `checking`."""
         blobs = self.blobs if isinstance(self.blobs, Blobs) else None
-        with _translated():
+        with translated():
             yield from checking.check(self._db, self.view, blobs, read_data=read_data, progress=progress)
 
     def reindex(self) -> None:
         """Build all indexes of the database anew."""
-        with _translated():
+        with translated():
             self._write().execute("REINDEX")
 
     def recount(self) -> None:
         """Count anew how many chunks each file lacks."""
-        with _translated(), self._transaction():
+        with translated(), self._transaction():
             checking.recount(self._db, self.view)
 
     def relist(self, names: Iterable[ResourceId]) -> None:
         """List resources by what they say."""
-        with _translated(), self._transaction():
+        with translated(), self._transaction():
             checking.relist(self._db, self.view, names)
 
     def stored(self, resource: ResourceId) -> bytes:
@@ -298,7 +298,7 @@ class Store:
         """Note that a person has seen *resource*."""
         view = self.view
         if (listed := view.listing(resource)) and not listed.shown:
-            with _translated(), self._transaction():
+            with translated(), self._transaction():
                 self._db.execute("UPDATE resource SET shown = 1 WHERE node = ? AND id = ?", (view.node, raw(resource)))
 
     @contextmanager
@@ -324,23 +324,6 @@ def _closed_on_error(db: sqlite3.Connection) -> Iterator[None]:
     except BaseException:
         db.close()
         raise
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Say in our words what SQLite says in its own."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode in _FULL:
-            raise DiskFull("no space is left for the store") from error
-        if str(error).startswith("Could not decode to UTF-8"):
-            raise StoreCorrupt("the store is damaged: it holds text that is none") from error
-        raise StoreError(f"the store cannot be used: {error}") from error
-    except sqlite3.IntegrityError as error:
-        raise Unstorable(f"the store refuses it: {error}") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter over SQLite's own words
-        raise StoreCorrupt(f"the store is damaged: {error}") from error
 
 
 class _Writer:
