@@ -11,6 +11,9 @@ from pathlib import Path
 
 from paquebot.errors import DiskFull, StoreCorrupt, StoreError, StoreOld, StoreTooNew, Unstorable
 
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""What SQLite says when there is no room: for data, or for the file through which its connections speak."""
+
 
 def look(path: Path, version: int) -> sqlite3.Connection:
     """Return a connection to the store in the file *path* that sees one moment of it and changes nothing.
@@ -59,7 +62,12 @@ def read_all(db: sqlite3.Connection) -> None:
 
 def of_the_disk(error: sqlite3.Error) -> bool:
     """Return whether a disk failed, was full or was locked, rather than that the file on it is wrong."""
-    return _failed(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)) or str(error) == "disk I/O error"
+    return _failed(_code(error)) or str(error) == "disk I/O error"
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The code that SQLite gave; what Python found by itself has none."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK))
 
 
 def _failed(code: int) -> bool:
@@ -74,7 +82,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode in _FULL:
+        if _code(error) in _FULL:
             raise DiskFull("no space is left for the store") from error
         if str(error).startswith("Could not decode to UTF-8"):
             raise StoreCorrupt("the store is damaged: it holds text that is none") from error

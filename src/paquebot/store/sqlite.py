@@ -40,10 +40,6 @@ from paquebot.store.view import SqliteView
 SQLITE_MIN = (3, 37)  # STRICT tables
 
 
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
-"""What SQLite says when there is no room: for data, or for the file through which its connections speak."""
-
-
 class Store:
     """A home's store, open for one local node. `view` is for looking, `commit` is the only way to write.
 
