@@ -48,6 +48,7 @@ soak: $(READY)   ## long searches: make soak SEEDS=2000
 	$(BIN)/python -m paquebot.testing.simulation --seeds $(or $(SEEDS),2000)
 	$(BIN)/python -m paquebot.testing.simulation --council --seeds $(or $(SEEDS),2000)
 	$(BIN)/python -m paquebot.testing.restored --seeds $(or $(SEEDS),2000)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_EACH),60)
 	SOAK=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/properties/test_journal_attacks.py tests/unit/test_key_rotation.py tests/labs
 
 clean:           ## remove what was built

@@ -78,6 +78,12 @@ def test_the_receiver_learns_which_class_of_key_it_came_to(kind: KeyClass) -> No
     assert PgpySealer(BOB).open(envelope, PINS, now=NOW).key_kind is kind
 
 
+def test_nobody_is_named_on_an_envelope() -> None:
+    envelope = sealed_by_alice("bob", "carol")
+    assert [each.key_id for each in packets.outer(envelope).recipients] == [packets.HIDDEN] * 2
+    assert not [who for who in ("bob", "carol") if subkey_id(key_of(who)) in envelope]
+
+
 def test_a_named_recipient_opens_it_too() -> None:
     named = subkey_id(key_of("bob"))
     envelope = sealed_by_alice()

@@ -1,0 +1,181 @@
+"""What is fuzzed: each target takes any bytes whatever, and raises only if a promise is broken.
+
+A parser may refuse, by `Refused` or its own error and nothing else; what it takes, it must have understood: written
+again, it is the same. Both ways to open an envelope must come to the same verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from fixtures import openpgp_by_hand as by_hand
+
+from paquebot.errors import Malformed, Refused, TooLarge, WrongKey
+from paquebot.protocol import bundle, cbor, codes, publishing
+from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.resource import SignedObject
+from paquebot.vault import keystore, locking, packets
+from paquebot.vault.native import Native
+from paquebot.vault.opening import Decryption, open_envelope
+from paquebot.vault.packing import unpack
+from paquebot.vault.pgpy_sealer import PgpySealer
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+CORPUS = FIXTURES / "corpus"
+UNPACKED_MAX = 1 << 20
+
+
+@cache
+def _decryptions() -> tuple[Decryption, Decryption]:
+    return PgpySealer(by_hand.BOB)._decryption, Native()
+
+
+def _verdict(decryption: Decryption, data: bytes) -> object:
+    try:
+        return open_envelope(
+            decryption, by_hand.BOB, data, by_hand.PINS, now=by_hand.OPENED, doubtful=False, introduced=None
+        )
+    except Refused as refusal:
+        return refusal.code, str(refusal)
+
+
+def envelope(data: bytes) -> None:
+    """Both decryptions agree, and nothing opens that Alice did not seal."""
+    slow, native = (_verdict(each, data) for each in _decryptions())
+    assert slow == native, (slow, native)
+
+
+def inside(data: bytes) -> None:
+    """The same for what a peer has encrypted to us, whatever that is."""
+    envelope(by_hand.envelope(data))
+
+
+def signed(data: bytes) -> None:
+    """The same for what a peer has packed, signed and encrypted to us."""
+    envelope(by_hand.packed(data))
+
+
+def packing(data: bytes) -> None:
+    """Unpacking costs what was declared and no more."""
+    try:
+        assert len(unpack(data, limit=UNPACKED_MAX)) <= UNPACKED_MAX
+    except Refused:
+        return
+
+
+def armor(data: bytes) -> None:
+    """Armour that is taken is armour that can be written."""
+    try:
+        plain = packets.dearmor(data)
+    except Refused:
+        return
+    assert packets.dearmor(packets.armor(plain)) == plain
+
+
+def describe(data: bytes) -> None:
+    """Whatever can be split can be described."""
+    try:
+        packets.describe(data)
+    except Refused:
+        return
+
+
+def canonical(data: bytes) -> None:
+    """CBOR has one form."""
+    try:
+        value = cbor.decode(data)
+    except Refused:
+        return
+    assert cbor.encode(value) == data
+
+
+def bundles(data: bytes) -> None:
+    """A bundle of which every part is known is written the same way."""
+    try:
+        found = bundle.decode(data)
+    except Refused:
+        return
+    if not any(isinstance(part, bundle.Unknown) for part in found.parts):
+        assert bundle.decode(bundle.encode(found)) == found
+
+
+def objects(data: bytes) -> None:
+    """A signature object keeps its name."""
+    try:
+        found = SignedObject.parse(data)
+    except Refused:
+        return
+    assert SignedObject.parse(found.encode()).id == found.id
+
+
+def cards(data: bytes) -> None:
+    """A card in a file."""
+    try:
+        publishing.read_card(data.decode("utf-8", "replace"), by_hand.NOW)
+    except Refused:
+        return
+
+
+def lines(data: bytes) -> None:
+    """A card or an invitation in one line."""
+    try:
+        codes.read(data.decode("utf-8", "replace"))
+    except Refused:
+        return
+
+
+def key_files(data: bytes) -> None:
+    """A key file, locked or not."""
+    for read in (keystore.decode, lambda content: locking.parse(content, "envelope keys")):
+        try:
+            read(data)
+        except (WrongKey, Malformed, TooLarge):
+            continue
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    each.__name__.replace("_", "-"): each
+    for each in (
+        envelope, inside, signed, packing, armor, describe, canonical, bundles, objects, cards, lines, key_files
+    )
+}  # fmt: skip
+
+
+@cache
+def _card() -> tuple[SignedObject, ...]:
+    """What is on Alice's card."""
+    user, node = (PrivateKey.create("ed25519", by_hand.dice(who)) for who in ("user", "node"))
+    keys = by_hand.ALICE.announcement(node.fingerprint)
+    return publishing.found("Alice", user, node, keys, by_hand.NOW).resources
+
+
+def seeds(name: str) -> Iterator[bytes]:
+    """Yield what a target begins with: its kept corpus, and the vectors that are there anyway."""
+    for path in sorted((CORPUS / name).glob("*")):
+        yield path.read_bytes()
+    match name:
+        case "envelope" | "describe":
+            yield from (path.read_bytes() for path in sorted((FIXTURES / "hostile" / "envelope").glob("*.pgp")))
+        case "inside":
+            yield bytes(by_hand.Signed(by_hand.PACKED))
+        case "signed" | "packing":
+            yield by_hand.PACKED
+        case "armor":
+            yield packets.armor(by_hand.envelope())
+        case "canonical" | "bundles":
+            folders = FIXTURES / "bundle", FIXTURES / "hostile" / "bundle"
+            yield from (path.read_bytes() for each in folders for path in sorted(each.glob("*.cbor")))
+        case "cards":
+            for end in (b"\n", b"\r\n"):
+                yield end.join((f"{publishing.CARD_HEAD} of Alice".encode(), *(each.encode() for each in _card())))
+        case "lines":
+            yield codes.write(codes.Code(codes.CARD, _card())).encode()
+            invite = codes.Code(codes.INVITE, _card(), bytes(16), by_hand.NOW, by_hand.OPENED)
+            yield codes.write(invite).encode()
+        case "objects":
+            yield from (each.encode() for each in _card())
+        case "key-files":
+            yield keystore.encode(by_hand.BOB)
+            yield locking.seal(b"secret", bytes(32), "envelope keys", by_hand.dice("lock")).encode()
