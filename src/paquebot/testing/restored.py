@@ -197,10 +197,10 @@ class RestoredVillage(Simulation):
                     self._do(house, other)
 
     def hopes(self, plan: Plan) -> bool:
-        """Return whether *plan* only asks for what nobody has: its author was put back, and had told its name alone."""
+        """Return whether *plan* only asks for what nobody gives: its author was put back, and had told but its name."""
         if plan.lines or plan.chunks:
             return False
-        views = [house.view for house in self.houses]
+        views = [house.view for house in self.houses if not house.lies]
         found = any(view.has(name) for name in plan.requests for view in views)
         return not found and not any(view.complete(file) for file, _ in plan.wants for view in views)
 
@@ -219,8 +219,10 @@ class RestoredVillage(Simulation):
                 return f"{house.name} has not gone on yet"
             if house.view.lapses():
                 return f"{house.name} has forgotten lines that others know"
-            everything |= {each.id for each in house.view.listed()}
-            whole |= {each.id for each in house.view.listed() if house.view.complete(each.id)}
+            # Of others' things, what only a liar is left with nobody gets.
+            held = [each for each in house.view.listed() if not house.lies or each.user == house.user]
+            everything |= {each.id for each in held}
+            whole |= {each.id for each in held if house.view.complete(each.id)}
         for house in self.houses:
             missing = everything - {each.id for each in house.view.listed()}
             if missing:
