@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from fixtures import openpgp_by_hand as by_hand
 from fixtures.openpgp_by_hand import dice
+from tests.fuzz import targets
 
 from paquebot.errors import Expired, Malformed, Misused, NotForUs, PaquebotError, TooLarge
 from paquebot.protocol.keys import EncryptionKey, KeyClass
@@ -86,6 +88,13 @@ def test_an_expired_key_and_an_old_one_are_as_good_as_new(alice: SequoiaSealer) 
     dated = key(kind=KeyClass.DATED)
     envelope = alice.seal(BUNDLE, [dated], at=NOW)
     assert SequoiaSealer(BOB).open(envelope, PINS, now=Millis(NOW + 400 * DAY_MS)).bundle == BUNDLE
+
+
+@pytest.mark.parametrize("fill", ["0505050505", "0101010101", "0909090202", "0000000000", "0404040405", "0606060606"])
+def test_both_take_the_same_session_keys(fill: str) -> None:
+    """What fills a wrapped key up says nothing, but one of them must not open what the other refuses."""
+    envelope = by_hand.envelope(None, by_hand.packet(1, by_hand.recipient(fill=bytes.fromhex(fill))))
+    targets.envelope(envelope)
 
 
 def test_it_is_not_for_others(alice: SequoiaSealer) -> None:

@@ -339,6 +339,19 @@ def test_a_home_put_back_from_a_copy_tells_its_peers_what_it_still_has(pair):
     assert alice.node.store.view.announcement(bob.node.node).keys == bob.announced()
 
 
+def test_what_was_lost_with_the_home_is_not_offered_any_more_though_nothing_new_is_made(pair):
+    alice, bob = pair
+    old = bob.keys.secrets()
+    meet(alice, bob, day(6))
+    (bob.folder / ENVELOPE_KEYS).write_bytes(encode(old))
+    bob = Keeper(bob.node, bob.folder)
+    bob.turn(day(6), STICK)
+    assert bob.announcements() == 3
+    assert set(bob.announced()) <= {each.key for each in bob.keys.secrets().subkeys}
+    bob.turn(day(6), STICK)
+    assert bob.announcements() == 3
+
+
 # -- eight hundred days ----------------------------------------------------------------------------
 
 

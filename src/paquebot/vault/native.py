@@ -56,9 +56,10 @@ class Native:
 
 
 def _session(padded: bytes) -> bytes | None:
-    """Return the key in: cipher, 32 bytes, their sum, and filling to a multiple of eight."""
-    cipher, session, check, fill = padded[0], padded[1:33], padded[33:35], padded[35:]
-    if len(padded) != 40 or fill != b"\x05" * 5 or int.from_bytes(check, "big") != sum(session) & 0xFFFF:
+    """Return the key in: cipher, 32 bytes, their sum, and what fills it up to a multiple of eight (PKCS #7)."""
+    cipher, session, check, fill = padded[0], padded[1:33], padded[33:35], padded[-1]
+    filled = 0 < fill <= len(padded) - 35 and padded.endswith(bytes([fill]) * fill)
+    if not filled or int.from_bytes(check, "big") != sum(session) & 0xFFFF:
         return None
     if cipher in _OTHERS:
         raise other_cipher()
