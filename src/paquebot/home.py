@@ -130,7 +130,7 @@ def _clear(home: Path) -> None:
     """Remove what a creation left that was cut off before it had made a node."""
     if (home / _DRAFT).exists():
         shutil.rmtree(home / _DRAFT)
-        for leftover in (STORE, f"{STORE}-wal", f"{STORE}-shm"):
+        for leftover in (STORE, f"{STORE}-wal", f"{STORE}-shm", f"{STORE}-journal"):
             (home / leftover).unlink(missing_ok=True)
     elif (home / STORE).exists():
         raise Misused(f"{home} holds a store without keys; choose another home, or bring its keys back")

@@ -96,6 +96,17 @@ def dump(db: sqlite3.Connection) -> bytes:
     return said.digest()
 
 
+Rows = dict[str, list[dict[str, object]]]
+
+
+def rows(path: Path) -> Rows:
+    """Return all that a database says."""
+    with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        return {table: [dict(row) for row in db.execute(f'SELECT * FROM "{table}"')] for table in tables}
+
+
 def _stored(tree: Tree, work: Path) -> bytes:
     """Return the `dump` of the home's database in *tree*."""
     shutil.rmtree(work, ignore_errors=True)

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
+from contextlib import closing
+from functools import partial
+from unittest.mock import patch
 
 import pytest
 from tests.labs import sqlite_tap
 from tests.labs.conftest import LONGER
 from tests.labs.legs import Voyage
+from tests.labs.power import rows
 from tests.labs.tap import CHANGES, Call, Listener, tapped
 from tests.labs.trials import Stopped, Trials, Tried
 
@@ -85,3 +90,21 @@ def test_whatever_call_fails_nothing_is_lost(name, part, ground, tally):
             if found:
                 wrong.append((number, failing.hit.verb, failing.hit.path, code, found))
     assert not wrong, f"{len(wrong)} of {len(counts)}, such as {wrong[:3]}"
+
+
+@pytest.mark.parametrize("name", ["publish", "sync", "let go"])
+def test_a_database_that_somebody_else_holds_is_left_alone(name, ground):
+    """Another program has the store open and does not let go; ours waits for a while, says so, and changes nothing."""
+    trials = Trials(name, ground)
+    voyage = trials.fresh()
+    before = rows(voyage.alice.path / "store.db")
+    impatient = partial(sqlite3.connect, timeout=0.05)
+    with closing(sqlite3.connect(voyage.alice.path / "store.db")) as other, patch.object(sqlite3, "connect", impatient):
+        other.execute("BEGIN IMMEDIATE")
+        code, published = attempt(voyage, trials, Listener())
+        said = voyage.alice.done[-1].stderr.decode()
+    assert (code, published) == (15, [])
+    assert "locked" in said
+    assert rows(voyage.alice.path / "store.db") == before
+    assert not trials.complaints(voyage)
+    assert not trials.goes_on(voyage)

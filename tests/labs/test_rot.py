@@ -7,12 +7,11 @@ merely noted about it (when and where something was handed over, what happened) 
 from __future__ import annotations
 
 import random
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.labs.conftest import LONGER
+from tests.labs.power import Rows, rows
 from tests.labs.trials import Trials
 
 from paquebot.keychain import ENVELOPE_KEYS, NODE_KEY, USER_KEY, read_private_key
@@ -28,16 +27,6 @@ NOTED = {
 }  # fmt: skip
 """Tables of what was noted; of the others, the columns in `NOTED_OF`."""
 NOTED_OF = {"resource": {"received", "sender", "asked", "shown", "number", "expires"}}
-
-Rows = dict[str, list[dict[str, object]]]
-
-
-def rows(path: Path) -> Rows:
-    """Return all that a database says."""
-    with closing(sqlite3.connect(path)) as db:
-        db.row_factory = sqlite3.Row
-        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        return {table: [dict(row) for row in db.execute(f'SELECT * FROM "{table}"')] for table in tables}
 
 
 def changed(before: Rows, after: Rows) -> set[str]:

@@ -25,7 +25,7 @@ def look(path: Path, version: int) -> sqlite3.Connection:
     Raise `StoreOld` if the file is older than *version*, `StoreTooNew` if it is newer.
     """
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-    mode = "mode=rw" if writable else "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    mode = "mode=rw" if writable else "mode=ro" if unfinished(path) else "immutable=1"
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
     try:
         db.execute("PRAGMA query_only = 1")
@@ -40,6 +40,11 @@ def look(path: Path, version: int) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def unfinished(path: Path) -> bool:
+    """Return whether the file *path* is not all: beside it lies a log, or a journal to roll it back by."""
+    return any(path.with_name(f"{path.name}{end}").exists() for end in ("-wal", "-journal"))
 
 
 def faults(db: sqlite3.Connection) -> list[str]:

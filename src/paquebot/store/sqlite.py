@@ -33,7 +33,7 @@ from paquebot.store import (
 from paquebot.store.blobs import Blobs, CopiedBlobs, MemoryBlobs
 from paquebot.store.checking import Finding, Progress
 from paquebot.store.migrating import migrate, scripts
-from paquebot.store.reading import look, translated
+from paquebot.store.reading import look, translated, unfinished
 from paquebot.store.rows import runs
 from paquebot.store.view import SqliteView
 
@@ -64,7 +64,7 @@ class Store:
         """Open the file so that merely looking leaves no trace on the disk; no other process writes anyway."""
         if self._looking and self._path:
             return look(self._path, len(scripts())), False
-        if self._path and self._path.exists() and not self._path.with_name("store.db-wal").exists():
+        if self._path and self._path.exists() and not unfinished(self._path):
             db = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
             with _closed_on_error(db):
                 if db.execute("PRAGMA user_version").fetchone()[0] == len(scripts()):
