@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paquebot.errors import Misused
@@ -48,15 +49,17 @@ def look(node: Node) -> ClockState:
     )
 
 
+def early(node: Node) -> Sequence[ResourceId]:
+    """Return what `set_right` would say anew. Raise `Misused` for a clock that cannot be right."""
+    return redating.ahead(node.view, max(_possible(node), node.view.founded()))
+
+
 def set_right(node: Node) -> list[ResourceId]:
     """A person says that the clock is right: go by it, and say anew what is dated ahead of it.
 
     Return what was said anew, under its early names. Raise `Misused` for a clock that cannot be right.
     """
-    wall = node.clock()
-    if not RELEASED_MS <= wall <= LATEST_MS:
-        raise Misused("this machine's clock cannot be right: it shows a time before this release, or long after it")
-    view = node.view
+    wall, view = _possible(node), node.view
     node.commit([SetClock(view.clock().vouched(wall))])
     now = node.now()
     names = redating.ahead(view, now)
@@ -68,3 +71,11 @@ def set_right(node: Node) -> list[ResourceId]:
         node.commit(noting.noted(view, effects(), now))
         node.tend_private(Report())
     return [name for name in names if name not in redating.ahead(view, now)]
+
+
+def _possible(node: Node) -> Millis:
+    """Return what this machine's clock shows. Raise `Misused` if that cannot be."""
+    wall = node.clock()
+    if not RELEASED_MS <= wall <= LATEST_MS:
+        raise Misused("this machine's clock cannot be right: it shows a time before this release, or long after it")
+    return wall

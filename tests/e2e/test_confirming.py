@@ -1,11 +1,15 @@
 """What cannot be taken back is asked first, of somebody; and who is asked keeps nobody else out of the home."""
 
+import time
+
 import pytest
 from tests.e2e.conftest import Home
 from tests.e2e.test_secrets import Terminal
 
 from paquebot.node import Node
 from paquebot.protocol.encoding import short
+from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.stamp import Millis, format_time
 
 
 def terminal(home: Home, *words: str) -> Terminal:
@@ -95,3 +99,28 @@ def test_words_for_a_node_that_is_another_by_now_verify_nobody(pair):
     assert asked.end() == 2
     assert "begin again" in asked.shown
     assert alice.json("peer", "list")[0]["verified"] is None
+
+
+def test_a_clock_that_fell_back_takes_nothing_back_before_somebody_says_that_it_is_right(pair):
+    alice, _ = pair
+    now = time.time_ns() // 1_000_000
+    assert "nothing speaks against it" in alice.out("clock", "--right"), (
+        "where nothing is dated ahead, nothing is asked"
+    )
+    alice.clock = now + 30 * DAY_MS
+    alice.say("one")
+    alice.clock = None
+    before = state(alice)
+
+    assert "nobody is there to be asked: say --yes" in alice.err("clock", "--right", code=2)
+    for answer, code in (("n", 130), ("y", 0)):
+        asked = terminal(alice, "clock", "--right")
+        asked.expect("early date? [y/N]")
+        assert f"clock shows {format_time(Millis(now))[:8]}" in asked.shown
+        assert "1 thing dated ahead" in asked.shown
+        assert state(alice) == before
+        alice.run("list")
+        asked.type(answer)
+        assert asked.end() == code, asked.shown
+        assert (state(alice) == before) == (answer == "n")
+    assert alice.json("clock")["ahead"] == []

@@ -119,7 +119,7 @@ WAYS = {
     "invite revoke": [["{s}"]],
     "join": [["{s}"], ["{file}", "{s}"]],
     "forget": [["{s}"], ["{message}", "--dry-run"], ["--from", "{s}", "--dry-run"], ["--tag", "{s}", "--dry-run"]],
-    "clock": [[], ["--right"]],
+    "clock": [[], ["--right", "--yes"]],
     "check": [[], ["--read-data", "{s}"]],
     "repair": [[], ["--yes"]],
     "inspect": [["{file}"], ["{card}", "--key", "{file}"], ["{file}", "--at", "{s}"], ["nowhere{s}"]],

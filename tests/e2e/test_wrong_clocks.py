@@ -120,7 +120,7 @@ def test_what_a_clock_two_years_ahead_dated_arrives_once_it_is_right(long_after,
     assert "2 things of ours dated ahead" in alice.out("status")
     assert "dated ahead" in alice.out("status", "--check", code=1)
 
-    assert len(alice.json("clock", "--right")["anew"]) == 2
+    assert len(alice.json("clock", "--right", "--yes")["anew"]) == 2
     assert sorted(alice.texts()) == ["early", "for Bob"], "Alice reads it at once"
     assert alice.json("clock")["ahead"] == []
     for home in (alice, bob, alice):

@@ -8,7 +8,8 @@ import click
 
 from paquebot.cli import output
 from paquebot.cli.main import Setting
-from paquebot.protocol.encoding import short
+from paquebot.errors import Misused
+from paquebot.protocol.encoding import ResourceId, short
 
 if TYPE_CHECKING:
     from paquebot.clocks import ClockState
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 @click.command("clock")
 @click.option("--right", is_flag=True, help="Say that this machine's clock is right now.")
+@click.option("--yes", is_flag=True, help="With --right: do not ask.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def clock_command(setting: Setting, right: bool, wants_json: bool) -> None:
+def clock_command(setting: Setting, right: bool, yes: bool, wants_json: bool) -> None:
     """Say what this node takes for the time, and why.
 
     A clock that stands before what has certainly passed, or more than five years beyond all that is known here, is
@@ -26,17 +28,23 @@ def clock_command(setting: Setting, right: bool, wants_json: bool) -> None:
     all the same. When you know that the clock is right, say so with --right.
 
     What a clock dated more than a day ahead, nobody takes before its time. Set the clock right, then say so with
-    --right: that publishes it anew with today's date, and takes it back under the early one. Nobody gets it twice.
+    --right: that publishes it anew with today's date, and takes it back under the early one, so that nobody gets it
+    twice; keys, trusts and other proofs are only published anew. A clock that fell back makes all that was dated
+    rightly look early: so you are asked before anything is published anew.
 
     \b
     Examples:
       paquebot clock
       paquebot clock --right
+      paquebot clock --right --yes     without a terminal, --yes is needed where something is dated ahead
     """
     from paquebot import clocks
 
     if right:
+        asked = None if yes else _asked(setting)
         with setting.node() as node:
+            if asked is not None and not asked.issuperset(clocks.early(node)):
+                raise Misused("the clock was set, or more was dated ahead, meanwhile; nothing is done: begin again")
             anew, state = clocks.set_right(node), clocks.look(node)
     else:
         anew = []
@@ -57,6 +65,20 @@ def clock_command(setting: Setting, right: bool, wants_json: bool) -> None:
     if anew:
         things = output.count(len(anew), "thing")
         click.echo(f"{things} said anew, dated today. The next sync brings that to your peers.")
+
+
+def _asked(setting: Setting) -> set[ResourceId]:
+    """Ask before anything is said anew; return what was asked about. Raise `Misused`."""
+    from paquebot import clocks
+
+    with setting.look() as node:
+        early, shown = clocks.early(node), output.moment(node.clock())
+    if early:
+        things = output.count(len(early), "thing")
+        click.echo(f"This machine's clock shows {shown}. If that is wrong, set it first.", err=True)
+        question = f"Publish {things} dated ahead of that anew, and take back what bears the early date?"
+        output.confirm(question, yes=False)
+    return set(early)
 
 
 def _say(state: ClockState) -> None:
