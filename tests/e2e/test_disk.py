@@ -184,7 +184,7 @@ def test_wrong_counts_are_counted_anew(pair, stick):
 def test_what_is_listed_wrongly_is_found_and_listed_by_what_it_says(pair):
     alice, _ = pair
     alice.say("precious", "--title", "true")
-    change(alice, "UPDATE resource SET title = 'false', stamp_at = 7, size = 3 WHERE kind = 'message'")
+    change(alice, "UPDATE resource SET title = 'false', stamp_at = 7, size = 3, expires = 9 WHERE kind = 'message'")
     assert alice.run("check").returncode == 0, "this is looked at with --read-data only"
     assert faults(alice, "--read-data", code=15) == ["listing"]
     alice.run("repair", "--read-data", "--yes")

@@ -176,7 +176,7 @@ def _misread(view: SqliteView, name: ResourceId) -> Fault | None:
     return None if same else Fault.LISTING
 
 
-_LISTED = ("user", "kind", "stamp", "title", "filename", "tags", "size")
+_LISTED = ("user", "kind", "stamp", "title", "filename", "tags", "size", "expires")
 
 
 def relist(db: sqlite3.Connection, view: SqliteView, names: Iterable[ResourceId]) -> None:
@@ -187,10 +187,11 @@ def relist(db: sqlite3.Connection, view: SqliteView, names: Iterable[ResourceId]
         said = Kept.of(Resource.read(signed, view.schema), Millis(0))
         db.execute(
             "UPDATE resource SET author = ?, kind = ?, stamp_at = ?, stamp_count = ?, title = ?, filename = ?,"
-            " tags = ?, size = ?, payload_bytes = ? WHERE node = ? AND id = ?",
+            " tags = ?, size = ?, expires = ?, payload_bytes = ? WHERE node = ? AND id = ?",
             (
                 *(view.party(said.user, create=True), said.kind, said.stamp.at, said.stamp.count, said.title),
-                *(said.filename, json.dumps(said.tags), said.size, len(signed.payload), view.node, raw(name)),
+                *(said.filename, json.dumps(said.tags), said.size, said.expires, len(signed.payload)),
+                *(view.node, raw(name)),
             ),
         )
 
