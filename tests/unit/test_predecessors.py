@@ -4,6 +4,7 @@ from tests.unit.nodes import carry, codes, friends, settle
 from tests.unit.test_incarnation import go_on
 from tests.unit.test_recovery import copied
 
+from paquebot.protocol.bundle import Introduction
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.stamp import Millis
 
@@ -48,3 +49,27 @@ def test_two_homes_that_go_on_at_once_find_each_other_again():
 
     assert one.texts() == other.texts()
     assert carry(one, other, now=Millis(now + 4 * DAY_MS)) == []
+
+
+def test_who_was_put_back_to_before_it_met_the_new_node_is_introduced_to_it_again():
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob)
+    backup = copied(bob)
+    new = go_on(alice, now)
+    bob.store.commit(bob.engine.add_peer(new.card(now), "alice again", now))
+    new.say("of the new node", now=now)
+    now = settle(new, bob, now=now)
+    assert "of the new node" in bob.texts()
+    backup.say("to the old node", now=now)
+    ((_, lost), *_) = backup.poll(now=now)
+
+    new.receive(lost, backup, now=now)
+    ((_, found), *_) = new.poll(now=now)
+
+    assert any(isinstance(part, Introduction) for part in found.parts)
+    backup.store.commit(backup.engine.add_peer(new.card(now), "alice again", now))
+    backup.receive(found, new, now=now)
+    now = settle(new, backup, now=now)
+    assert new.texts() == backup.texts() == {"of the new node", "to the old node"}
+    ((_, later), *_) = new.poll(now=Millis(now + 90 * DAY_MS))
+    assert not any(isinstance(part, Introduction) for part in later.parts)

@@ -145,12 +145,14 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
 
 
 def overhear(hearing: Hearing, bundle: Bundle) -> Effects:
-    """Take what an envelope brings for the node that this home was before; what it says of that node is past."""
+    """Take what comes for the node that this home was before; whoever wrote may not know the new one (any more)."""
     if hearing.view.seen(bundle.id):
         yield Tell("duplicate", bundle.id.hex(), "envelope")
         return
     meter = quota.Meter(hearing.view, hearing.sender, hearing.grant, hearing.size, hearing.now, bundle.parts)
     yield Seen(bundle.id, hearing.sender, 0, hearing.now)
+    yield from patience.heard(hearing.view, hearing.peer, hearing.link.medium, hearing.now)
+    yield SavePeer(replace(hearing.peer, received=Ranges(), floor=1, ask_at=hearing.now))
     yield from _parts(hearing, bundle, meter, content=True)
 
 
@@ -495,5 +497,4 @@ def _response(hearing: Hearing, response: Response, signed: SignedObject) -> Eff
 
 
 def _receipt(hearing: Hearing, resource: ResourceId) -> Effects:
-    view, peer = hearing.view, hearing.peer
-    yield SavePeer(replace(peer, applied=peer.applied | view.own_numbers(resource)))
+    yield SavePeer(replace(hearing.peer, applied=hearing.peer.applied | hearing.view.own_numbers(resource)))

@@ -32,7 +32,7 @@ def _vouchers(view: View) -> list[ResourceId]:
 
 
 def introduction(view: View, peer: Peer, plan: Plan) -> Iterator[Introduction]:
-    """Yield our introduction if *peer* may not know us yet: it never acknowledged anything, nor said a word.
+    """Yield our introduction if *peer* may not know us yet: it never wrote to the node that we are now.
 
     If it invited us, and has not said a word since, the introduction shows that.
 
@@ -40,7 +40,7 @@ def introduction(view: View, peer: Peer, plan: Plan) -> Iterator[Introduction]:
     """
     join = view.joined(peer.node)
     shows = join is not None and join.at > peer.seen_at
-    if (shows or not (peer.acked or peer.seen_at)) and not plan.chunks:
+    if (shows or not peer.received) and not plan.chunks:
         yield Introduction(own_card(view), inviting.proof(join, view.local().node) if join else b"")
 
 
