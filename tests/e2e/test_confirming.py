@@ -124,3 +124,18 @@ def test_a_clock_that_fell_back_takes_nothing_back_before_somebody_says_that_it_
         assert asked.end() == code, asked.shown
         assert (state(alice) == before) == (answer == "n")
     assert alice.json("clock")["ahead"] == []
+
+
+def test_who_is_asked_for_the_date_keeps_nobody_out_and_destroys_nothing_by_a_no(pair):
+    alice, _ = pair
+    keys = alice.path / "keys" / "envelope.json"
+    before = keys.read_bytes()
+    for answer, code in (("n", 130), ("y", 0)):
+        asked = terminal(alice, "key", "destroy")
+        asked.expect("? [y/N]")
+        alice.say("said while somebody looks at the calendar")
+        asked.type(answer)
+        assert asked.end() == code, asked.shown
+        assert "Is it 20" in asked.shown
+    assert "No envelope key is past its time" in asked.shown
+    assert keys.read_bytes() == before

@@ -72,7 +72,7 @@ def test_a_person_may_destroy_what_is_past_its_time(pair, stick):
     to_and_fro(alice, bob, stick)
     assert "No envelope key is past its time" in bob.out("key", "destroy", "--yes")
     bob.clock = time.time_ns() // 1_000_000 + 100 * DAY
-    assert "add --yes" in bob.err("key", "destroy", code=2)
+    assert "say --yes" in bob.err("key", "destroy", code=2)
     assert bob.json("key", "destroy", "--yes") == {"destroyed": 3}
     assert classes(bob)["dated"]["live"] == 21
     bob.clock = 1

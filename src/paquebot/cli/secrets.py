@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +19,9 @@ from paquebot.keychain import ENVELOPE_KEYS, USER_KEY, Secret
 from paquebot.passphrase import Passphrases, read_line
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import choosing, locking
+
+if TYPE_CHECKING:
+    from paquebot.node import Node
 
 PROTECTION = {
     "passphrase": "the passphrase",
@@ -139,23 +141,26 @@ def destroy_keys(setting: Setting, yes: bool, wants_json: bool) -> None:
     \b
     Examples:
       paquebot key destroy
-      paquebot key destroy --yes
+      paquebot key destroy --yes     without a terminal, --yes is needed
     """
+    with setting.look() as node:
+        asked = _trusted_now(node)
+    output.confirm(f"Destroy what is past its time? Is it {output.moment(asked)[:10]}?", yes=yes)
     with setting.node() as node:
-        if node.clock_doubtful():
-            raise Misused("this machine's clock is wrong: set it first")
-        today = output.moment(node.now())[:10]
-        if not yes:
-            if not sys.stdin.isatty():
-                raise Misused(f"nobody is here to say that it is {today}; if it is, add --yes")
-            click.confirm(f"Is it {today}?", abort=True, err=True)
-        count = node.envelope_keys.destroy(node.now())
+        count = node.envelope_keys.destroy(min(asked, _trusted_now(node)))  # whoever answered knows of no later date
     if wants_json:
         output.as_json({"destroyed": count})
     else:
         click.echo(
             f"{output.count(count, 'envelope key')} destroyed." if count else "No envelope key is past its time."
         )
+
+
+def _trusted_now(node: Node) -> Millis:
+    """Return what this machine's clock shows. Raise `Misused` if the node does not go by it."""
+    if node.clock_doubtful():
+        raise Misused("this machine's clock is wrong: set it first")
+    return node.now()
 
 
 @key_command.command("passphrase")
