@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from paquebot.errors import Misused
 from paquebot.keychain import NODE_KEY
 from paquebot.node import Node
-from paquebot.protocol import noting, redating
+from paquebot.protocol import noting, redating, witness
 from paquebot.protocol.effects import Effects, SetClock
 from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.limits import AHEAD_MAX_MS, LATEST_MS, RELEASED_MS
@@ -57,10 +57,11 @@ def early(node: Node) -> Sequence[ResourceId]:
 def set_right(node: Node) -> list[ResourceId]:
     """A person says that the clock is right: go by it, and say anew what is dated ahead of it.
 
+    What peers signed later than that counts as proof of the time no more: their clocks were wrong.
     Return what was said anew, under its early names. Raise `Misused` for a clock that cannot be right.
     """
     wall, view = _possible(node), node.view
-    node.commit([SetClock(view.clock().vouched(wall))])
+    node.commit([SetClock(view.clock().vouched(wall)), *witness.forget_beyond(view, wall)])
     now = node.now()
     names = redating.ahead(view, now)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from paquebot.node import Node
+from paquebot.protocol import witness
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, RELEASED_MS
 from paquebot.protocol.stamp import format_time
 
@@ -130,6 +131,24 @@ def test_what_a_clock_two_years_ahead_dated_arrives_once_it_is_right(long_after,
     assert sorted(bob.texts()) == ["early", "for Bob"]
     assert alice.peer("Bob")["applied"] == 2
     assert "ahead" not in alice.out("status") + bob.out("status")
+
+
+def test_a_peer_far_ahead_heard_by_a_machine_with_no_clock_is_no_witness_once_the_clock_is_right(long_after, stick):
+    alice, bob = long_after
+    today = alice.clock
+    bob.clock += 500 * DAY_MS
+    alice.clock = 10_000
+    for _ in range(3):
+        bob.say("hello")
+        bob.sync(stick)
+        alice.sync(stick)
+        bob.clock += DAY_MS
+    with Node(alice.path) as node:
+        assert witness.latest(node.view, bob.clock) >= today + 500 * DAY_MS, "there was nothing better to go by"
+    alice.clock = today
+    alice.out("clock", "--right")
+    with Node(alice.path) as node:
+        assert witness.latest(node.view, bob.clock) <= today + 2 * DAY_MS
 
 
 def test_no_clock_before_the_release_can_be_right(long_after):

@@ -19,9 +19,9 @@ from paquebot.keychain import ENVELOPE_KEYS, Keychain
 from paquebot.passphrase import Passphrases
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import witness
-from paquebot.protocol.effects import SavePeer
+from paquebot.protocol.effects import SavePeer, SetClock
 from paquebot.protocol.keys import EncryptionKey, KeyClass
-from paquebot.protocol.limits import DAY_MS, HOUR_MS
+from paquebot.protocol.limits import DAY_MS, HOUR_MS, SKEW_MS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link
@@ -81,7 +81,8 @@ class Keeper:
         return {kind: sum(s.key.kind is kind for s in self.keys.secrets().subkeys) for kind in KeyClass}
 
     def hears(self, user: str, sealed: int) -> None:
-        self.node.store.commit(witness.heard(self.node.store.view, user, Millis(sealed)))  # type: ignore[arg-type]
+        at = Millis(sealed)
+        self.node.store.commit(witness.heard(self.node.store.view, user, at, now=at))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -233,6 +234,28 @@ def test_a_node_without_a_clock_believes_two_users_and_not_one(tmp_path):
     )
     bob.store.commit([SavePeer(replace(bob.peer(carol), suspect=NOW))])
     assert witness.certain(bob.store.view, Millis(5)) == 0, "who is set apart bears no witness"
+
+
+def test_what_a_peer_says_while_our_clock_is_in_doubt_bears_witness_to_no_later_than_what_we_go_by(pair):
+    alice, bob = pair
+    bundle = replace(alice.node.bundle(bob.node), created=day(9 * YEAR))
+    before = bob.node.engine.now(Millis(5))
+    bob.node.store.commit(bob.node.engine.receive(bundle, alice.node.node, STICK, "test", Millis(5), day(9 * YEAR)))
+    assert bob.node.engine.now(Millis(5)) == day(9 * YEAR), "there is nothing better to go by"
+    assert witness.latest(bob.node.store.view, day(9 * YEAR)) == before + SKEW_MS
+
+
+def test_once_the_clock_is_right_what_was_witnessed_beyond_it_counts_for_nothing(tmp_path):
+    alice, bob, carol = friends("Alice", "Bob", "Carol")
+    keeper = Keeper(bob, tmp_path / "bob")
+    keeper.hears(alice.user, day(9 * YEAR))
+    keeper.hears(carol.user, day(9))
+    view = bob.store.view
+    bob.store.commit([SetClock(view.clock().vouched(day(10))), *witness.forget_beyond(view, day(10))])
+    assert witness.latest(view, day(9 * YEAR)) == day(9)
+    keeper.turn(day(10 + 4 * YEAR))
+    assert witness.certain(view, day(10 + 4 * YEAR)) == day(9), "our clock alone destroys nothing"
+    assert keeper.kinds()["dated"] >= 24
 
 
 def test_a_clock_set_back_does_not_make_keys_for_ever(pair):

@@ -148,12 +148,13 @@ class Engine:
         to = self.addressed(bundle, sender)
         sealed = _sealed(bundle, sealed)
         peer = self._peer(sender)
-        found = hearing.Hearing(self._view, sender, link, where, self.now(wall), self.grant, size)
+        now = self.now(wall)
+        found = hearing.Hearing(self._view, sender, link, where, now, self.grant, size)
         if to.node == node_tag(self._view.local().node):
             heard = hearing.hear(found, bundle, to, wall, sealed)
         else:
             heard = hearing.overhear(found, bundle)
-        yield from witness.heard(self._view, peer.user, sealed)
+        yield from witness.heard(self._view, peer.user, sealed, now=now)
         yield from self._noted(evidence.learned(self._view, heard, Occasion(self.now(wall), where)), wall)
 
     def _peer(self, sender: Fingerprint) -> Peer:
