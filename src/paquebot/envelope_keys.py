@@ -82,6 +82,7 @@ class EnvelopeKeys:
         stale = view.stamped(view.announced(view.local().node) or ResourceId("")) > moment
         if at and not (stale or view.past().branch or recovery.holds_back(view, link, now)):
             with suppress(Refused):  # whose word counts no more has no keys to announce; the old ones go all the same
+                engine.check_publishing(moment)  # before a secret is made, or each sync would leave more of them
                 self._issue(engine, link, at, moment)
         certain = witness.certain(view, wall)
         self.destroy(certain if _acknowledged(view) else Millis(certain - UNACKNOWLEDGED_MS))

@@ -146,7 +146,7 @@ def test_a_peer_far_ahead_heard_by_a_machine_with_no_clock_is_no_witness_once_th
     with Node(alice.path) as node:
         assert witness.latest(node.view, bob.clock) >= today + 500 * DAY_MS, "there was nothing better to go by"
     alice.clock = today
-    alice.out("clock", "--right")
+    alice.out("clock", "--right", "--yes")
     with Node(alice.path) as node:
         assert witness.latest(node.view, bob.clock) <= today + 2 * DAY_MS
 

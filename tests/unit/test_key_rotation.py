@@ -18,7 +18,7 @@ from paquebot.errors import NotForUs, NotYet, Refused
 from paquebot.keychain import ENVELOPE_KEYS, Keychain
 from paquebot.passphrase import Passphrases
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import witness
+from paquebot.protocol import publishing, trusting, witness
 from paquebot.protocol.effects import SavePeer, SetClock
 from paquebot.protocol.keys import EncryptionKey, KeyClass
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, SKEW_MS
@@ -304,6 +304,21 @@ def test_it_is_known_without_reading_a_secret_how_old_keys_are(pair):
     assert [(each.kind, each.count) for each in ages(view, day(1))] == [("fast", 1), ("dated", 24), ("recovery", 1)]
     assert [each.count for each in ages(view, day(100))] == [0, 21, 1]
     assert next_destruction(view) == day(14)
+
+
+def test_a_node_that_is_trusted_no_more_makes_no_keys_and_the_old_ones_go_all_the_same(pair):
+    alice, bob = pair
+    node = bob.node
+    drafts = [trusting.revocation(node.store.view, node.store.view.local().trust, node.user, by_user=True)]
+    node.store.commit(publishing.publish(node.store.view, node.user_key, drafts, NOW))
+    held = bob.keys.secrets().subkeys
+    bob.hears(alice.node.user, day(6))
+    for count in range(5):
+        bob.turn(day(6) + count * HOUR_MS)
+    assert bob.keys.secrets().subkeys == held
+    bob.hears(alice.node.user, day(60))
+    bob.turn(day(60))
+    assert set(bob.keys.secrets().subkeys) < set(held)
 
 
 # -- cut off, and restored ---------------------------------------------------------------------

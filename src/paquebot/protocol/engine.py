@@ -87,6 +87,10 @@ class Engine:
         """Yield *effects*, and with them the events that they are."""
         yield from noting.noted(self._view, effects, self.now(wall))
 
+    def check_publishing(self, wall: Millis) -> None:
+        """Raise `Expired` or `Revoked` if what we publish would count with nobody."""
+        publishing.check(self._view, self._key.fingerprint, self.now(wall))
+
     def publish(self, drafts: Sequence[Draft], wall: Millis, seal: Seal | None = None) -> Effects:
         """Publish *drafts*, in order; *seal* locks those that are private. Raise `Misused`."""
         yield from self._noted(publishing.publish(self._view, self._key, drafts, self.now(wall), seal), wall)

@@ -116,6 +116,20 @@ def take_root(view: View, founding: Founding, now: Millis) -> Effects:
         yield from admission.keep(view, Resource.read(signed, view.schema), sender=None, now=now)
 
 
+def check(view: View, signer: Fingerprint, now: Millis) -> None:
+    """Check that what *signer*, our node or our user, publishes at *now* counts with others.
+
+    Raise `Expired` if our own identity has, or `Revoked` if the node is trusted no more.
+    """
+    local = view.local()
+    for name in (local.user, signer):
+        identity = view.identity(name)
+        assert identity is not None, "our own identities are the first lines of our journal"
+        identity.check_time(now)
+    if signer != local.user and view.authority(local.user).dismissed(local.node, now) and local.trust:
+        raise Revoked("this node's user trusts it no more: nothing that it publishes counts with anybody")
+
+
 def publish(
     view: View, key: PrivateKey, drafts: Sequence[Draft], now: Millis, seal: privacy.Seal | None = None
 ) -> Effects:
@@ -125,14 +139,9 @@ def publish(
     """
     if any(len(str(draft.fields.get("message", "")).encode()) > MESSAGE_BYTES_MAX for draft in drafts):
         raise Misused("a message is longer than 1 MiB; publish it as a file")
+    check(view, key.fingerprint, now)
     local = view.local()
-    for name in (local.user, key.fingerprint):
-        identity = view.identity(name)
-        assert identity is not None, "our own identities are the first lines of our journal"
-        identity.check_time(now)
     trust = None if key.fingerprint == local.user else local.trust
-    if view.authority(local.user).dismissed(local.node, now) and trust:
-        raise Revoked("this node's user trusts it no more: nothing that it publishes counts with anybody")
     names: list[ResourceId] = []
     for draft in drafts:
         stamp = view.stamp().credible(now).after(now)
