@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from paquebot.protocol import admission, container
 from paquebot.protocol.effects import SavePeer
 from paquebot.protocol.encoding import raw, unb64
 from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.published import URIS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import About, Resource, SignedObject, compose
@@ -290,6 +292,29 @@ def test_our_own_further_node_gets_keys_to_what_we_wrote(three, stick):
     assert wraps(bob) == wraps(alice), "it is carried like all else"
     alice.sync(stick), alice.sync(stick)
     assert len(wraps(alice)) == 1
+
+
+def test_keys_that_a_clock_dated_ahead_are_said_anew_once_it_is_right(three, stick):
+    """Only the keys: what they open was dated rightly."""
+    alice, bob, _ = three
+    alice.say("plaintextword", "--to", "Bob")
+    second = Second(alice, "alice's telephone")
+    alice.clock = time.time_ns() // 1_000_000 + 400 * DAY_MS
+    alice.sync(stick)
+    alice.clock -= 400 * DAY_MS
+    for home in (alice, bob, alice):
+        home.run("sync", "--via", stick, code=None)
+    assert wraps(bob) == [], "they wait for their time"
+    assert "1 thing of ours dated ahead" in alice.out("status")
+
+    assert len(alice.json("clock", "--right", "--yes")["anew"]) == 1
+    assert alice.json("clock")["ahead"] == []
+    for home in (alice, bob, alice, bob):
+        home.clock = (home.clock or time.time_ns() // 1_000_000) + DAY_MS
+        home.run("sync", "--via", stick, code=None)
+    (wrap,) = wraps(bob)
+    assert opens(wrap, second.secrets)
+    assert wraps(alice) == [wrap], "nothing is written twice"
 
 
 def test_who_is_no_longer_a_peer_gets_no_keys(three, stick, tmp_path, monkeypatch):

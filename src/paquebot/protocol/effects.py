@@ -449,6 +449,14 @@ class NoteReaders:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteWrap:
+    """A ``wrap`` of ours was said anew: from now on the nodes have their keys by the new one."""
+
+    resource: ResourceId
+    by: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
 class Reached:
     """Note when, and where, it was learned how far lines of ours had got towards a peer; see `protocol.evidence`."""
 
@@ -562,6 +570,7 @@ Effect: TypeAlias = (
     | NoteOpened
     | NoteClosed
     | NoteReaders
+    | NoteWrap
     | Reached
     | SavePending
     | DropPending

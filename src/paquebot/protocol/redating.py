@@ -6,14 +6,15 @@ taken back under its early date. So nobody has to wait, nobody gets it twice, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from paquebot.protocol import publishing, trusting
-from paquebot.protocol.effects import Effects, SetStamp
+from paquebot.protocol.effects import Effects, NoteWrap, SetStamp
 from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import AHEAD_MAX_MS
+from paquebot.protocol.privacy import WRAP, read_wrap
 from paquebot.protocol.published import URIS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.reading import CLOSURE
@@ -21,19 +22,30 @@ from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import View
 
-UNSAID = ("identity", "wrap")
-"""Kinds that are not said anew: a card brings the first, and the second is written again for what is sealed anew."""
-
 
 def ahead(view: View, now: Millis) -> Sequence[ResourceId]:
     """Return what this node published and nobody takes before its time, and was not said anew, in order."""
     found = view.dated_after(view.local().node, Millis(now + AHEAD_MAX_MS))
-    return [name for name in found if _said(view, name) and not view.relating(name, "supersedes")]
+    early = set(found)
+    return [name for name in found if _said(view, name, early) and not view.relating(name, "supersedes")]
 
 
-def _said(view: View, name: ResourceId) -> bool:
-    """Whether it can be said anew. Of what was forgotten here only its name is left."""
-    return (view.origin(name) or ("", ""))[1] not in UNSAID and view.resource(name) is not None
+def _said(view: View, name: ResourceId, early: Set[ResourceId]) -> bool:
+    """Whether it is to be said anew, and can be. A card brings an identity; of the forgotten only names are left.
+
+    Keys to one of *early*, which are all dated ahead, are written again for what is said anew in its place.
+    """
+    kind, signed = _kind(view, name), view.resource(name)
+    if signed is None or kind == "identity":
+        return False
+    if kind != WRAP:
+        return True
+    target, _, _ = read_wrap(Resource.read(signed, view.schema))
+    return target not in early and view.resource(target) is not None and not view.hidden(target)
+
+
+def _kind(view: View, name: ResourceId) -> str:
+    return (view.origin(name) or ("", ""))[1]
 
 
 def until(view: View, names: Sequence[ResourceId]) -> Millis:
@@ -54,7 +66,9 @@ def anew(view: View, key: PrivateKey, now: Millis) -> Effects:
         number, _ = view.tip()
         (line,) = view.own_lines(number, number)
         renamed[name] = line.entry.resource
-    early = [name for name in renamed if (view.origin(name) or ("", ""))[1] not in CLOSURE]
+        if _kind(view, name) == WRAP:
+            yield NoteWrap(name, renamed[name])
+    early = [name for name in renamed if _kind(view, name) not in CLOSURE]
     yield from publishing.publish(view, key, trusting.revoke(view, early, by_user=False), now)
 
 

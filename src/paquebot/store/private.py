@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from paquebot.protocol.effects import NoteClosed, NoteOpened, NoteReaders
+from paquebot.protocol.effects import NoteClosed, NoteOpened, NoteReaders, NoteWrap
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.limits import WRAPS_TRIED_MAX
 from paquebot.protocol.ranges import Ranges
@@ -93,7 +93,7 @@ def _has_key(key: bytes | None, wrap: int | None, applied: Ranges) -> bool:
     return key == b"" or (key is not None and wrap is not None and wrap in applied)
 
 
-def note(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened | NoteClosed | NoteReaders) -> None:
+def note(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened | NoteClosed | NoteReaders | NoteWrap) -> None:
     """Carry out an effect that is about private resources."""
     name = raw(effect.resource)
     match effect:
@@ -105,6 +105,8 @@ def note(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened | NoteClo
         case NoteReaders(_, users, nodes, by):
             _note_readers(db, view, name, users)
             _note_keys(db, view, name, nodes, raw(by) if by else b"")
+        case NoteWrap(_, anew):
+            db.execute("UPDATE readable SET wrap = ? WHERE node = ? AND wrap = ?", (raw(anew), view.node, name))
 
 
 def _note_opened(db: sqlite3.Connection, view: PrivateView, effect: NoteOpened) -> None:

@@ -399,7 +399,7 @@ class _Writer:
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
             case ask.Noting():
                 noting.apply(self._db, self._view, effect)
-            case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
+            case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders() | ask.NoteWrap():
                 private.note(self._db, self._view, effect)
             case ask.Reached():
                 evidence.note(self._db, self._view, effect)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
-from paquebot.protocol.effects import Effect, Keep, KnowAnnouncement, NoteClosed, NoteOpened, NoteReaders
+from paquebot.protocol.effects import Effect, Keep, KnowAnnouncement, NoteClosed, NoteOpened, NoteReaders, NoteWrap
 from paquebot.protocol.ranges import Ranges
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, Cut, cut, resource
 
@@ -98,6 +98,11 @@ class PrivatePromises:
         store.commit([NoteReaders(one, (), (PEER,), by=wrap)])
         assert store.view.closed_to(PEER, both) == Ranges.numbers([numbers[two]])
         assert store.view.closed_to(PEER, both | Ranges.numbers([numbers[wrap]])) == Ranges()
+        anew = resource("x").id
+        store.commit([self.keep_closed(store, "x", "wrap"), NoteWrap(wrap, anew)])
+        number = next(n for _, n in store.view.naming(anew))
+        assert store.view.closed_to(PEER, both | Ranges.numbers([numbers[wrap]])) == Ranges.numbers([numbers[two]])
+        assert store.view.closed_to(PEER, both | Ranges.numbers([number])) == Ranges()
         assert store.view.closed_to(OTHER, both) == both
 
     def test_the_nodes_that_announced_keys_for_a_user(self, tmp_path: Path) -> None:

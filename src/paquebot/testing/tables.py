@@ -23,7 +23,7 @@ from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 from paquebot.protocol.strangers import Invite, Pending
 from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Quarantined
-from paquebot.testing import memory_strangers
+from paquebot.testing import memory_private, memory_strangers
 
 Table = dict[Any, Any]
 
@@ -257,8 +257,8 @@ class Writer:
                 t.put(t.outcomes, who, tuple({each[0]: each for each in outcomes}.values()))
             case ask.Noting():
                 self._happened(effect)
-            case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders():
-                self._private(effect)
+            case ask.NoteOpened() | ask.NoteClosed() | ask.NoteReaders() | ask.NoteWrap():
+                memory_private.apply(t, effect)
             case ask.Meeting():
                 memory_strangers.apply(t, effect)
             case _:
@@ -283,23 +283,6 @@ class Writer:
                 t.put(t.forks, fork.journal, t.forks.get(fork.journal, fork))
             case _:
                 raise AssertionError(effect)
-
-    def _private(self, effect: ask.NoteOpened | ask.NoteClosed | ask.NoteReaders) -> None:
-        t, name = self._tables, effect.resource
-        match effect:
-            case ask.NoteOpened():
-                row = t.rows[name]
-                t.put(t.opened, name, effect.readers)
-                t.drop(t.closed, name)
-                shown = {key: getattr(effect, key) for key in ("kind", "title", "filename", "tags", "size", "expires")}
-                t.put(t.rows, name, replace(row, kept=replace(row.kept, **shown)))
-            case ask.NoteClosed(_, of):
-                t.put(t.closed, name, t.closed.get(name, of))
-            case ask.NoteReaders(_, users, nodes, by):
-                for user in users:
-                    t.put(t.audience, (user, name), True)
-                for node in nodes:
-                    t.put(t.readable, (node, name), t.readable.get((node, name), by))
 
     def _happened(self, effect: ask.Noting) -> None:
         t = self._tables
