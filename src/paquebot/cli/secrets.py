@@ -81,9 +81,10 @@ def list_keys(setting: Setting, wants_json: bool) -> None:
     """List which secrets lie where, what protects each, and since when. Shows none of them, and asks for nothing.
 
     Then what peers seal to. There are three classes of envelope keys, so that whoever gets hold of this home cannot
-    read all that ever came to it: the secret of a fast key is gone four days after its ten, of a dated one a month
-    after its month, and a recovery key, which lasts, seals keys and requests only. New ones are made and announced by
-    `sync`. An old one is destroyed when two clocks agree that its time is over: this machine's and a peer's.
+    read all that ever came to it: a fast key lives ten days, and its secret four more; a dated one a month, and its
+    secret one more; a recovery key lasts, and seals keys and requests only. New ones are made and announced by `sync`.
+    An old secret is destroyed when two clocks agree that its time is over: those of two other users, or of one and
+    this machine; and 30 days later, while a peer who was ever heard and may read has not acknowledged the newest keys.
 
     \b
     Examples:
