@@ -160,8 +160,8 @@ SABOTAGES = (
     _of(
         "protocol/revocation.py",
         "what was applied stays when it is revoked",
-        "        yield from _aim(view, after, target, name)",
-        "        pass",
+        "        yield from _aim(view, after, target)\n    for signer",
+        "        pass\n    for signer",
         "council",
     ),
     _of(
