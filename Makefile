@@ -29,8 +29,8 @@ test-e2e: $(READY)  ## one end-to-end story: make test-e2e WHAT=drop
 test-all: test   ## the tests on every Python from 3.11 that this machine has
 	$(MAKE) test-others
 
-test-others:     ## the tests on the other Pythons; TESTS=… chooses some
-	@for python in $$(.ci/interpreters); do \
+test-others:     ## the tests on the other Pythons; TESTS=… and PYTHONS=… choose some
+	@for python in $(or $(PYTHONS),$$(.ci/interpreters)); do \
 	  venv=build/venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ; \
 	  echo "== $$python" && $(MAKE) $$venv/ready PYTHON=$$python VENV=$$venv \
 	  && $$venv/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(TESTS) || exit 1; done

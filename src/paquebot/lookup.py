@@ -72,5 +72,5 @@ def _spans(name: str) -> Iterator[tuple[bytes, bytes]]:
     lowered = name.lower()
     if len(name) >= 4 and all(char in "0123456789abcdef" for char in lowered):
         yield bytes.fromhex(lowered.ljust(128, "0")[:128]), bytes.fromhex(lowered.ljust(128, "f")[:128])
-    if len(name) >= 6 and all(char.isascii() and (char.isalnum() or char in "-_") for char in name):
-        yield unb64(name[:86].ljust(86, "A")), unb64(name[:85].ljust(85, "_") + (name[85:] or "w"))
+    if 6 <= len(name) <= 86 and all(char.isascii() and (char.isalnum() or char in "-_") for char in name):
+        yield unb64(name.ljust(86, "A")), unb64(name[:85].ljust(85, "_") + (name[85:] or "w"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from paquebot.store.view import Listed
 
 
-@click.command("forget")
+@click.command("forget", cls=output.NamesResources)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--older-than", metavar="AGE", help="What was received longer ago than 90d, 2w, 1y …")
 @click.option("--from", "peer", metavar="NAME", help="Only what this peer published.")

@@ -13,11 +13,28 @@ from contextlib import contextmanager
 import click
 
 from paquebot.display import printable, printable_json
-from paquebot.errors import Misused
+from paquebot.errors import Malformed, Misused
+from paquebot.protocol.encoding import raw
 from paquebot.protocol.stamp import Millis, format_time
 
 DASHES = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 """Settings of a command whose argument may be a fingerprint: one in 64 begins with a dash. It has no short options."""
+
+
+class NamesResources(click.Command):
+    """A command whose arguments are ids of resources: one in 64 of the long ones begins with a dash."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take what is exactly such an id for one, and for no option."""
+        return super().parse_args(ctx, [_plain(each) for each in args])
+
+
+def _plain(argument: str) -> str:
+    """Write an id that begins with a dash in hexadecimal digits; leave anything else as it is."""
+    try:
+        return raw(argument).hex() if argument.startswith("-") else argument
+    except Malformed:
+        return argument
 
 
 def as_json(value: object, indent: int | None = 2) -> None:

@@ -160,7 +160,7 @@ def _as_json(listed: Listed, node: Node, names: dict[str, str]) -> dict[str, obj
     }
 
 
-@click.command("show")
+@click.command("show", cls=output.NamesResources)
 @click.argument("id_", metavar="ID")
 @click.option("--thread", is_flag=True, help="Show the whole conversation, each after that to which it replies.")
 @click.option("--all", "everything", is_flag=True, help="Also what is known of something that was revoked.")
@@ -263,7 +263,7 @@ def _show_thread(node: Node, listed: Listed, *, wants_json: bool) -> None:
             click.echo(f"{indent}  {printable(line)}")
 
 
-@click.command("save")
+@click.command("save", cls=output.NamesResources)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path, allow_dash=True), help="The file to write.")
 @click.option("--all-to", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")

@@ -80,7 +80,7 @@ def list_schemas(setting: Setting, everything: bool, wants_json: bool) -> None:
         click.echo("No schemas here yet.", err=True)
 
 
-@schema_command.command("show")
+@schema_command.command("show", cls=output.NamesResources)
 @click.argument("name", metavar="SCHEMA")
 @click.pass_obj
 def show(setting: Setting, name: str) -> None:

@@ -23,7 +23,7 @@ from paquebot.ticks import Tick, ticks
 from paquebot.waiting import Waiting
 
 
-@click.command("status")
+@click.command("status", cls=output.NamesResources)
 @click.argument("words", nargs=-1, metavar="[ID]... or [CONDITION]...")
 @click.option("--check", is_flag=True, help="For monitoring: one line, and whether the CONDITIONs hold.")
 @click.option("--peer", "names", multiple=True, metavar="NAME", help="Look at this peer only; may be given again.")

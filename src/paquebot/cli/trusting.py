@@ -171,7 +171,7 @@ def _and(said: Sequence[str], word: str = "and") -> str:
     return f" {word} ".join(filter(None, (", ".join(said[:-1]), said[-1])))
 
 
-@click.command("revoke")
+@click.command("revoke", cls=output.NamesResources)
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
