@@ -76,12 +76,13 @@ class PrivateView(Owner):
         rows = self._all(
             "SELECT thing.number, readable.wrap, wrap.number FROM"
             " (SELECT resource.node, id, number, author FROM opened CROSS JOIN resource"
-            " ON resource.node = opened.node AND id = opened.resource WHERE opened.node = ?1"
+            " ON resource.node = opened.node AND id = opened.resource WHERE opened.node = ?"
             " UNION ALL SELECT node, id, number, author FROM resource"
-            " WHERE node = ?1 AND kind IN ('sealed', 'encrypted')"
-            ") AS thing LEFT JOIN readable ON readable.node = ?1 AND readable.reader = ?2"
+            " WHERE node = ? AND kind IN ('sealed', 'encrypted')"
+            ") AS thing LEFT JOIN readable ON readable.node = thing.node AND readable.reader = ?"
             " AND readable.resource = thing.id"
-            " LEFT JOIN resource AS wrap ON wrap.node = ?1 AND wrap.id = readable.wrap WHERE thing.author = ?3",
+            " LEFT JOIN resource AS wrap ON wrap.node = thing.node AND wrap.id = readable.wrap WHERE thing.author = ?",
+            self.node,
             self.party(node),
             self.user,
         )
