@@ -70,10 +70,9 @@ def forget_command(
     if sum((bool(ids), any((older_than, peer, tag, kind)), rules)) != 1:
         raise Misused("say what to forget: IDs, or --older-than, --from, --tag, --kind, or --rules")
     age = amounts.duration(older_than) if older_than else 0
-    rule = KeepRule(peer, tag, kind, -(-age // DAY_MS))
+    rule = None if rules else KeepRule(peer, tag, kind, -(-age // DAY_MS))
     with setting.node() as node:
-        found = _named(node, ids) if ids else _due(node) if rules else _matching(node, rule)
-    found = [each for each in found if not each.gone]
+        found = [each for each in _meant(node, ids, rule) if not each.gone]
     total = sum(each.size for each in found)
     if not dry_run and found:
         output.confirm(f"Forget {output.count(len(found), 'thing')} ({output.size(total)}) for good?", yes=yes)
@@ -89,15 +88,12 @@ def forget_command(
     click.echo(f"{output.count(len(found), 'thing')} {verb} ({output.size(total)}).")
 
 
-def _named(node: Node, ids: tuple[str, ...]) -> list[Listed]:
-    return [node.find(each) for each in ids]
-
-
-def _due(node: Node) -> list[Listed]:
-    return [due.listed for due in node.upkeep.due()]
-
-
-def _matching(node: Node, rule: KeepRule) -> list[Listed]:
+def _meant(node: Node, ids: tuple[str, ...], rule: KeepRule | None) -> list[Listed]:
+    """What was named, or what *rule* names; without one, what the rules of config.toml let go."""
+    if ids:
+        return [node.find(each) for each in ids]
+    if rule is None:
+        return [due.listed for due in node.upkeep.due()]
     if rule.peer is not None:
         node.peer(rule.peer)
     return list(node.upkeep.matching(rule))
