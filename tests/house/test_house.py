@@ -83,6 +83,7 @@ def test_every_transport_we_ship_passes_the_contract():
 
 def test_help_is_quick_and_imports_nothing_heavy():
     heavy = {"cryptography", "pgpy", "sqlite3", "asyncio", "jsonschema_rs", "zstandard", "paquebot.node"}
+    heavy |= {"aioimaplib", "aiosmtplib", "email", "ssl"}
     code = (
         "import sys; from paquebot.cli.main import group\n"
         "try: group.main(['--help'], standalone_mode=False)\n"
