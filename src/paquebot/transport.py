@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from paquebot.errors import ParcelTooLarge, Permanent, Transient, TransportError
 
 __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "Context", "Described", "Finding", "Handover",
     "Outgoing", "ParcelTooLarge", "Permanent", "Recipient", "Stage", "TokenShown", "Transient", "Transport",
-    "TransportError", "Verdict", "token_hash",
+    "TransportError", "Verdict", "Waits", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -244,3 +244,16 @@ class Transport(Protocol):
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Settle arrivals for good. Twice is the same as once; one leaves the others."""
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """What a transport may be able to do besides: notice by itself that something may have come."""
+
+    async def wait(self, timeout_ms: int) -> bool:
+        """Return True as soon as a visit may be worth while, and False when *timeout_ms* have passed without that.
+
+        Awaited whether the transport is open or not: a stick that is not there is waited for. What has come since it
+        was last opened, or could not be opened, counts. False proves nothing: a visit now and then is still due. May
+        be cancelled. Raise `TransportError` if waiting is not possible now.
+        """
