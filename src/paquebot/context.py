@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
@@ -122,7 +122,11 @@ class HouseContext:
 
     def put(self, key: str, value: bytes | None) -> None:
         """Set or remove a value, durably."""
-        self._store.carry(self._kind, key, value)
+        self.update({key: value})
+
+    def update(self, changes: Mapping[str, bytes | None]) -> None:
+        """Set and remove values, durably, in one transaction."""
+        self._store.carry(self._kind, changes)
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether *tag* was made for this node by one of its peers."""

@@ -451,7 +451,7 @@ class Node:
         key = f"medium/{printable(carrier, 4_096)}"
         if self.view.carried("", key) not in (None, medium.encode()):
             report.notes.append(f"{carrier}: this is another medium than the one written to last time")
-        self._store.carry("", key, medium.encode())
+        self._store.carry("", {key: medium.encode()})
 
     async def exchange(
         self, transport: Transport, tags: Tags, report: Report, progress: Callable[[int], None] = lambda _: None

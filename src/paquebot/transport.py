@@ -12,7 +12,7 @@ Every promise is a test in `paquebot.testing.TransportContract`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
@@ -198,6 +198,9 @@ class Context(Protocol):
 
         Durable before anything yielded or returned afterwards is acted on. Writing what is there already is free.
         """
+
+    def update(self, changes: Mapping[str, bytes | None]) -> None:
+        """Set and remove several values at once: after a power cut either all of it is true or none."""
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether *tag*, made with *salt*, was made for this node by one of its peers."""

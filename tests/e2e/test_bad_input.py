@@ -560,7 +560,7 @@ def test_a_home_in_an_open_folder_is_closed_to_others(tmp_path):
 
     alice.run("publish", large)
     with Node(path) as node:
-        node._store.carry("test", "key", b"value")  # the log exists while the store is open for writing
+        node._store.carry("test", {"key": b"value"})  # the log exists while the store is open for writing
         modes = {each.relative_to(path).as_posix(): each.stat().st_mode & 0o077 for each in path.rglob("*")}
 
     assert {"store.db", "store.db-wal", "store.db-shm", "lock", "blobs", "keys"} <= modes.keys()

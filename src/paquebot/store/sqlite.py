@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -209,20 +209,20 @@ class Store:
                 raise
         return done
 
-    def carry(self, transport: str, key: str, value: bytes | None) -> None:
-        """Set, or with None remove, a value of a transport's own state. What is there already is not written again."""
+    def carry(self, transport: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set, or with None remove, values of a transport's own state, all or none of them.
+
+        What is there already is not written again.
+        """
         view = self.view
-        if view.carried(transport, key) == value:
+        news = [(key, value) for key, value in changes.items() if view.carried(transport, key) != value]
+        if not news:
             return
+        gone = [(view.node, transport, key) for key, _ in news]
+        set_ = [(view.user, view.node, transport, key, value) for key, value in news if value is not None]
         with translated(), self._transaction():
-            self._db.execute(
-                "DELETE FROM carrier WHERE node = ? AND transport = ? AND key = ?", (view.node, transport, key)
-            )
-            if value is not None:
-                self._db.execute(
-                    "INSERT INTO carrier (user, node, transport, key, value) VALUES (?, ?, ?, ?, ?)",
-                    (view.user, view.node, transport, key, value),
-                )
+            self._db.executemany("DELETE FROM carrier WHERE node = ? AND transport = ? AND key = ?", gone)
+            self._db.executemany("INSERT INTO carrier (user, node, transport, key, value) VALUES (?, ?, ?, ?, ?)", set_)
 
     def release(self, data: bytes) -> None:
         """Forget that *data* was set aside: it was accepted after all."""

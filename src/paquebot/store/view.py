@@ -705,9 +705,9 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
     def carrier(self, transport: str, prefix: str) -> Sequence[tuple[str, bytes]]:
         """Return a transport's durable state below *prefix*, in order of keys."""
         rows = self._all(
-            "SELECT key, value FROM carrier WHERE node = ? AND transport = ? AND substr(key, 1, ?) = ? ORDER BY key",
+            "SELECT key, value FROM carrier WHERE node = ? AND transport = ? AND key >= ? AND key < ? ORDER BY key",
             transport,
-            len(prefix),
             prefix,
+            prefix + "\U0010ffff",
         )
         return [(key, value) for key, value in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from random import Random
@@ -46,7 +46,7 @@ class AnyStore(Protocol):
     def commit(self, effects: Iterable[Effect]) -> list[Effect]:
         """Carry out all effects, or none."""
 
-    def carry(self, transport: str, key: str, value: bytes | None) -> None:
+    def carry(self, transport: str, changes: Mapping[str, bytes | None]) -> None:
         """Set a transport's state."""
 
     def release(self, data: bytes) -> None:

@@ -131,12 +131,13 @@ class MemoryStore:
             self.blobs.drop(name)
         return done
 
-    def carry(self, transport: str, key: str, value: bytes | None) -> None:
-        """Set, or with None remove, a value of a transport's own state."""
-        if value is None:
-            self._tables.drop(self._tables.carrier, (transport, key))
-        else:
-            self._tables.put(self._tables.carrier, (transport, key), value)
+    def carry(self, transport: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set, or with None remove, values of a transport's own state."""
+        for key, value in changes.items():
+            if value is None:
+                self._tables.drop(self._tables.carrier, (transport, key))
+            else:
+                self._tables.put(self._tables.carrier, (transport, key), value)
         self._tables.mark()
 
     def release(self, data: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -73,13 +73,19 @@ class MemoryContext:
 
     def put(self, key: str, value: bytes | None) -> None:
         """Set or remove a value of the state."""
-        if self.state.get(key) == value:
+        self.update({key: value})
+
+    def update(self, changes: Mapping[str, bytes | None]) -> None:
+        """Set and remove values of the state, which has then changed once."""
+        news = {key: value for key, value in changes.items() if self.state.get(key) != value}
+        if not news:
             return
         self.changes += 1
-        if value is None:
-            del self.state[key]
-        else:
-            self.state[key] = bytes(value)
+        for key, value in news.items():
+            if value is None:
+                del self.state[key]
+            else:
+                self.state[key] = bytes(value)
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether one of `keys` made *tag*."""

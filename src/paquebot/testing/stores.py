@@ -208,7 +208,7 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, ChunkPromi
     def test_what_was_committed_is_there_after_reopening(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
         store.commit(self.some(store))
-        store.carry("drop", "a", b"1")
+        store.carry("drop", {"a": b"1"})
         before = self.everything(store)
         assert self.everything(self.reopen(store, tmp_path)) == before
 
@@ -491,7 +491,10 @@ class StoreContract(AskingPromises, AsidePromises, AuthorityPromises, ChunkPromi
     def test_a_transport_keeps_its_own_state(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
         for key, value in (("b", b"2"), ("a", b"1"), ("a", b"3"), ("c", b""), ("b", None), ("b", None)):
-            store.carry("drop", key, value)
-        assert store.view.carrier("drop", "") == [("a", b"3"), ("c", b"")]
+            store.carry("drop", {key: value})
+        store.carry("drop", {"d": b"4", "ä/1": b"5", "c": None, "z": None})
+        everything = [("a", b"3"), ("d", b"4"), ("ä/1", b"5")]
+        assert store.view.carrier("drop", "") == everything
         assert store.view.carrier("drop", "a") == [("a", b"3")]
+        assert store.view.carrier("drop", "ä/") == everything[2:]
         assert store.view.carrier("mail", "") == []
