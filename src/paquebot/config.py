@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 
 from paquebot import amounts
 from paquebot.errors import ConfigError, Misused
+from paquebot.protocol import routes
 from paquebot.protocol.account import Grant
 from paquebot.protocol.events import Kind
 from paquebot.protocol.limits import (
@@ -45,6 +46,14 @@ class Carrier:
     name: str
     uses: str
     table: Mapping[str, Any]
+    told: bool = True
+    """Peers are told the address by which it reaches us, if it has one: ``announce = true``."""
+
+    @property
+    def route(self) -> str | None:
+        """The route by which peers reach us with such a carrier. Raise `Misused` if its address can be none."""
+        address = self.table.get("address")
+        return routes.route(self.uses, address) if self.told and isinstance(address, str) and address else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,11 @@ class Config:
     welcome: bool = False
     """Whoever introduces itself becomes a peer: ``accept = "first"``."""
     limits: Limits = Limits()
+
+    @property
+    def routes(self) -> list[str]:
+        """Where this node can be reached, as its peers are told."""
+        return [found for each in self.carriers if (found := each.route)]
 
 
 def read(path: Path) -> Config:
@@ -307,7 +321,15 @@ def _carrier(path: Path, name: str, table: object) -> Carrier:
     uses = table.get("uses")
     if not isinstance(uses, str):
         raise ConfigError(f'{where} does not say which transport it uses; for a stick: uses = "drop"')
-    return Carrier(name, uses, {key: value for key, value in table.items() if key != "uses"})
+    told = table.get("announce", True)
+    if not isinstance(told, bool):
+        raise ConfigError(f"{where}: announce is true or false")
+    found = Carrier(name, uses, {key: table[key] for key in table if key not in ("uses", "announce")}, told)
+    try:
+        _ = found.route
+    except Misused as error:
+        raise ConfigError(f"{where}: address: {error}") from None
+    return found
 
 
 def _keep(path: Path, table: object) -> Keep:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from paquebot.errors import BadCard, Misused, NotFound, Refused
-from paquebot.protocol import codes, introducing, inviting, meeting, publishing, verifying
+from paquebot.protocol import codes, introducing, inviting, meeting, publishing, routes, verifying
 from paquebot.protocol.codes import Code
 from paquebot.protocol.effects import SaveInvite, SaveVerified
 from paquebot.protocol.encoding import short
@@ -60,9 +60,16 @@ class Meetings:
         assert found is not None
         return found
 
+    def route(self, peer: Peer, kind: str, address: str | None) -> None:
+        """Write to *peer* at *address* by carriers of *kind*; with "" never, with None where it says. Raise `Misused`.
+
+        What is on its way there is planned anew: it may never arrive.
+        """
+        self._store.commit(routes.put_by_hand(self._store.view, peer.node, kind, address))
+
     def remove(self, peer: Peer) -> None:
         """Forget *peer*: nothing more is sent to it or taken from it."""
-        self._store.commit(self._engine.forget(peer, self._clock()))
+        self._store.commit([*routes.forgotten(peer), *self._engine.forget(peer, self._clock())])
         self._store.remove_peer(peer.node)
 
     # -- strangers ----------------------------------------------------------------------

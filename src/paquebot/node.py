@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from paquebot import aside, config, content, copies, lookup, records, registry, succession
+from paquebot import aside, config, content, copies, lookup, reach, records, registry, succession
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
 from paquebot.display import printable
@@ -35,7 +35,7 @@ from paquebot.meetings import Meetings
 from paquebot.outbox import Outbox
 from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
-from paquebot.protocol import noting, privacy, publishing
+from paquebot.protocol import noting, privacy, publishing, routes
 from paquebot.protocol.effects import Effect, Effects, Keep
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.engine import Engine
@@ -44,7 +44,7 @@ from paquebot.protocol.privacy import Private
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Clock, Millis
-from paquebot.protocol.state import Link, Peer
+from paquebot.protocol.state import Peer
 from paquebot.report import Problem, Report
 from paquebot.staging import stage
 from paquebot.store import Store
@@ -158,6 +158,12 @@ class Node:
         return EnvelopeKeys(self._store, self.keys, self._entropy)
 
     # -- people -----------------------------------------------------------------------
+
+    def tell_routes(self) -> None:
+        """Publish where this node is, if peers were told something else than config.toml says. Raise `ConfigError`."""
+        if drafts := reach.untold(self.view, config.read(self.home / config.FILE_NAME)):
+            with suppress(Refused):  # whose word counts no more
+                self.publish(drafts)
 
     def card(self) -> str:
         """Return this node's card."""
@@ -440,8 +446,9 @@ class Node:
         )
         async with kind.open(settings, context) as transport:
             before = report.sent
-            await self.exchange(transport, tags, report, progress)
-            if not transport.capability.writable and self._engine.waits(link(transport), self.clock()):
+            await self.exchange(transport, tags, report, progress, kind=carrier.uses)
+            way = reach.link(transport, routes.addresses(self.view, carrier.uses))
+            if not transport.capability.writable and self._engine.waits(way, self.clock()):
                 report.problems.append(Problem(carrier.name, "it cannot be written to, and something waits for it", 13))
             if report.sent > before:
                 self._notice_medium(carrier.name, transport.capability.medium, report)
@@ -454,28 +461,31 @@ class Node:
         self._store.carry("", {key: medium.encode()})
 
     async def exchange(
-        self, transport: Transport, tags: Tags, report: Report, progress: Callable[[int], None] = lambda _: None
+        self,
+        transport: Transport,
+        tags: Tags,
+        report: Report,
+        progress: Callable[[int], None] = lambda _: None,
+        *,
+        kind: str = "",
     ) -> None:
-        """Take in, then hand out, over one open transport."""
+        """Take in, then hand out, over one open transport of that *kind*."""
         inbox = Inbox(self._store, self._engine, self.envelope_keys.sealer, self.clock, report, welcome=self._welcome)
-        await inbox.drain(transport, link(transport))
+        await inbox.drain(transport, reach.link(transport))
         if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
             self.go_on()
             tags.renew()
             report.notes.append(copies.went_on(self.view))
         if self.view.peers():
-            self.envelope_keys.turn(self._engine, link(transport), self.clock())
+            self.envelope_keys.turn(self._engine, reach.link(transport), self.clock())
         self.tend_private(report)
+        self.tell_routes()
         if transport.capability.writable:
-            outbox = Outbox(self._store, self._engine, self.envelope_keys.sealer, tags, self.clock, report, progress)
-            await outbox.flush(transport, lambda: link(transport))
+            found = routes.addresses(self.view, kind) if transport.capability.address else {}
+            sealer = self.envelope_keys.sealer
+            outbox = Outbox(self._store, self._engine, sealer, tags, self.clock, report, progress, found)
+            await outbox.flush(transport, lambda: reach.link(transport, found))
 
 
 def _late(also: Callable[[], Iterable[Effect]]) -> Effects:
     yield from also()
-
-
-def link(transport: Transport) -> Link:
-    """Return what the engine needs to know of an open transport."""
-    can = transport.capability
-    return Link(can.medium, can.latency_ms, can.bytes_max, can.bytes_cheap, can.shows_tokens)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from paquebot.context import Tags
 from paquebot.errors import Malformed, Permanent, TransportError
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol.effects import Effects, Post
+from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import EncryptionKey, KeyClass
 from paquebot.protocol.stamp import Millis
@@ -44,6 +45,7 @@ class Outbox:
         clock: Callable[[], Millis],
         report: Report,
         progress: Callable[[int], None],
+        addresses: Mapping[Fingerprint, str] | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -52,6 +54,7 @@ class Outbox:
         self._clock = clock
         self._report = report
         self._progress = progress
+        self._addresses = addresses or {}
 
     async def flush(self, transport: Transport, link: Callable[[], Link]) -> None:
         """Hand over everything that is due. Raise `TransportError` or `StoreError`."""
@@ -105,7 +108,7 @@ class Outbox:
             id=letter.id,
             size_max=self._engine.size_max(letter),
             body=partial(self._seal, letter, key, name),
-            recipients=(Recipient(tag, token_hash(letter.token)),),
+            recipients=(Recipient(tag, token_hash(letter.token), self._addresses.get(letter.peer, "")),),
             expires_ms=letter.expires,
             priority=2 if letter.plan.chunks else 1,
         )

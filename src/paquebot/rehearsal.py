@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paquebot import config, registry
+from paquebot import config, reach, registry
 from paquebot.context import HouseContext, Tags
 from paquebot.errors import ConfigError, Misused, PluginError, TransportError
-from paquebot.node import Node, link
+from paquebot.node import Node
 from paquebot.outbox import ROUNDS_MAX
 from paquebot.outgoing import Batch, batches
+from paquebot.protocol import routes
 from paquebot.protocol.effects import Post
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
@@ -70,7 +71,8 @@ async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrie
         async with kind.open(settings, context) as transport:
             if not transport.capability.writable:
                 raise TransportError("it cannot be written to")
-            return _letters(node, store, engine, link(transport), carrier.name)
+            way = reach.link(transport, routes.addresses(store.view, carrier.uses))
+            return _letters(node, store, engine, way, carrier.name)
 
 
 def _letters(node: Node, store: Store, engine: Engine, way: Link, name: str) -> list[Letter]:

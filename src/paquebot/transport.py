@@ -57,6 +57,12 @@ class Capability:
     """Recipients' tokens come back by this carrier, so that no envelope need be sent just to acknowledge."""
     writable: bool = True
     """False for read-only media: collect only."""
+    address: str = ""
+    """Where we can be reached by this carrier. If it is set, parcels go to addresses: nothing is planned for a peer
+    whose address is not known. Carriers of one kind share what they call an address; the house tells it to peers if
+    the settings have it in a field of that name."""
+    mime: bool = False
+    """What is sealed should be a MIME entity, so that programs for mail can show it to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Recipient:
     """Maps a salt that is different for each parcel to 8 bytes which only this recipient can recognise."""
     token_hash: bytes
     """16 bytes: `token_hash` of the token that this recipient will show when it has the parcel safe."""
+    address: str = ""
+    """Where this kind of carrier finds it, if it needs an address: safe to be put into headers and commands."""
 
 
 @dataclass(frozen=True, slots=True)

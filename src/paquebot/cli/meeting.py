@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from paquebot.cli import output
+from paquebot.cli import addresses, output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.errors import Misused, NotFound
@@ -217,6 +217,7 @@ def invite_command(
     for path in filter(None, (target, svg, png)):
         refuse_taken(path, force=force)  # before it is made
     with setting.node() as node:
+        node.tell_routes()
         made = node.meetings.invite(days=days, label=label)
         code = node.meetings.invite_code(made)
     draw(code, qr=qr, svg=svg, png=png, force=force)
@@ -308,13 +309,15 @@ def join_command(setting: Setting, invite: str, name: str | None, wants_json: bo
     with setting.node() as node:
         peer = node.meetings.join(text, peer_name(name) if name is not None else None)
         found = node.view.verified(peer.node)
+        reachable = addresses.reached_by(node, peer)
     if wants_json:
         output.as_json({"name": peer.name, "user": peer.user, "node": peer.node, **verified_json(found)})
         return
     state = "verified by the invitation" if found else "unverified: the invitation was open for long"
     click.echo(f"{printable(peer.name)} is pinned: user {short(peer.user)}, node {short(peer.node)}; {state}.")
     if sys.stdout.isatty():
-        click.echo("Next: `paquebot sync --via DIR`: your first envelope shows the invitation, and makes you known.")
+        how = "" if reachable else " --via DIR"
+        click.echo(f"Next: `paquebot sync{how}`: your first envelope shows the invitation, and makes you known.")
 
 
 def _invitation(text: str) -> str:

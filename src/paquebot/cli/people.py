@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +11,7 @@ import click
 
 from paquebot import copies
 from paquebot import home as homes
-from paquebot.cli import meeting, output
+from paquebot.cli import addresses, meeting, output
 from paquebot.cli.backups import EXPORT_FD
 from paquebot.cli.main import Setting
 from paquebot.cli.recovering import WORDS_FILE, recovered
@@ -126,6 +127,7 @@ def card_command(
     from paquebot.folders import write_to
     from paquebot.meetings import card_code, node_code
 
+    addresses.tell(setting)
     with setting.look() as node:
         text, local = card_code(node.view) + "\n" if code else node.card(), node.view.local()
         meeting.draw(card_code(node.view), svg=svg, png=png, force=force)
@@ -143,10 +145,10 @@ def card_command(
 
 @click.group("peer")
 def peer_command() -> None:
-    """Add, meet, verify, list, show, retry or remove peers: the nodes whose keys are pinned here."""
+    """Add, meet, verify, list, show, reach, retry or remove peers: the nodes whose keys are pinned here."""
 
 
-for each in (meeting.pending, meeting.accept, meeting.decline, meeting.verify):
+for each in (addresses.route, meeting.pending, meeting.accept, meeting.decline, meeting.verify):
     peer_command.add_command(each)
 
 
@@ -239,9 +241,10 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     with setting.look() as node:
         peer = node.peer(name)
         keys, verified = node.view.announcement(peer.node), node.view.verified(peer.node)
-        restored = list(copies.of_peer(node.view, peer))
+        restored, found = list(copies.of_peer(node.view, peer)), addresses.of(node.view, peer)
     if wants_json:
-        output.as_json(_as_json(peer) | meeting.verified_json(verified) | {"restored": restored})
+        routes = {"routes": [asdict(each) for each in found]}
+        output.as_json(_as_json(peer) | meeting.verified_json(verified) | routes | {"restored": restored})
         return
     click.echo(f"name       {printable(peer.name)}")
     click.echo(f"user       {peer.user}")
@@ -254,6 +257,8 @@ def show_peer(setting: Setting, name: str, wants_json: bool) -> None:
     if keys:
         last = max(key.expires for key in keys.keys)
         click.echo(f"keys       {len(keys.keys)} envelope keys, the last valid until {output.moment(last)}")
+    for each in found:
+        click.echo(f"route      {printable(str(each))}")
     for sentence in restored:
         click.echo(f"note       {printable(sentence)}")
 

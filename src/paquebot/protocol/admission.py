@@ -19,6 +19,7 @@ from paquebot.protocol.effects import (
     KeepBlob,
     KnowAnnouncement,
     KnowIdentity,
+    KnowNode,
     Loose,
     Quarantine,
     Relate,
@@ -77,7 +78,7 @@ def _admit(view: View, signed: SignedObject, sender: Fingerprint, now: Millis, *
         yield Tell("duplicate", signed.id)
         return []
     resource = Resource.read(signed, view.schema)
-    if not (pinning or accepts(view, resource.user) or _leaned_on(view, resource) or _is_peers_keys(view, resource)):
+    if not (pinning or accepts(view, resource.user) or _leaned_on(view, resource) or _says_where(view, resource)):
         yield Unwant(signed.id)
         yield Tell("declined", signed.id, "its author's resources are not accepted here")
         return []
@@ -120,10 +121,10 @@ def _leaned_on(view: View, resource: Resource) -> bool:
     return closure and bool(view.waiting_for(resource.id))
 
 
-def _is_peers_keys(view: View, resource: Resource) -> bool:
-    """Whether a peer announces its envelope keys: they are needed to write to it, whatever else of it is accepted."""
+def _says_where(view: View, resource: Resource) -> bool:
+    """Whether a peer says how it can be written to, its envelope keys or where it is: that is needed in any case."""
     peer = view.peer(resource.signed.signer)
-    return peer is not None and resource.user == peer.user and resource.kind == "envelope_keys"
+    return peer is not None and resource.user == peer.user and resource.kind in ("envelope_keys", "node")
 
 
 def _check_schemas(view: View, resource: Resource) -> None:
@@ -303,7 +304,9 @@ def keep(view: View, resource: Resource, *, sender: Fingerprint | None, now: Mil
     if resource.container.keeps("identity"):
         yield from _introduce(view, resource)
     if resource.container.keeps(URIS["envelope_keys"]):
-        yield from _announce(view, resource)
+        yield from _newest(view, resource, view.announced(resource.signed.signer), KnowAnnouncement)
+    if resource.kind == "node":
+        yield from _newest(view, resource, view.described(resource.signed.signer), KnowNode)
     yield from endings.ended(view, resource, now)
     if manifest and manifest.depth == 2:
         yield from _open_blocks(view, resource.id, manifest)
@@ -361,14 +364,16 @@ def _introduce(view: View, resource: Resource) -> Effects:
         yield KnowIdentity(identity.fingerprint, resource.id)
 
 
-def _announce(view: View, resource: Resource) -> Effects:
-    before = view.announced(resource.signed.signer)
+def _newest(
+    view: View, resource: Resource, before: ResourceId | None, know: type[KnowAnnouncement] | type[KnowNode]
+) -> Effects:
+    """Of what a node says of itself its newest word counts, in whatever order it comes."""
     old = view.resource(before) if before else None
     if old is not None:
         earlier = Resource.read(old, view.schema).about
         if earlier and resource.about and earlier.stamp >= resource.about.stamp:
             return
-    yield KnowAnnouncement(resource.signed.signer, resource.id)
+    yield know(resource.signed.signer, resource.id)
 
 
 def _now_held(view: View, name: ResourceId) -> Effects:

@@ -108,6 +108,14 @@ class KnowAnnouncement:
 
 
 @dataclass(frozen=True, slots=True)
+class KnowNode:
+    """Make a held resource the latest word of a node about itself."""
+
+    node: Fingerprint
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
 class AddLines:
     """Append lines to our copy of another node's journal."""
 
@@ -530,6 +538,7 @@ Effect: TypeAlias = (
     | AddChunks
     | KnowIdentity
     | KnowAnnouncement
+    | KnowNode
     | AddLines
     | SaveProof
     | Rejoin

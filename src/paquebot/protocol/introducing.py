@@ -16,6 +16,7 @@ def own_card(view: View) -> tuple[SignedObject, ...]:
     """Return what is on this node's card: resources that prove each other."""
     names = [line.entry.resource for line in view.own_lines(1, 6)]
     names[3] = view.announced(view.local().node) or names[3]
+    names[5] = view.described(view.local().node) or names[5]
     names[1:1] = _vouchers(view)
     return tuple(signed for name in names if (signed := view.resource(name)))
 
@@ -45,10 +46,14 @@ def introduction(view: View, peer: Peer, plan: Plan) -> Iterator[Introduction]:
 
 
 def new_keys(view: View, peer: Peer, plan: Plan) -> Iterator[SignedObject]:
-    """Yield our latest envelope keys for a *peer* who may not read our journal, where others find them."""
-    name, first = view.announced(view.local().node), [line.entry.resource for line in view.own_lines(4, 4)]
-    if not peer.reads and not plan.chunks and name and [name] != first and (signed := view.resource(name)):
-        yield signed
+    """Yield our latest envelope keys, and where we are, for a *peer* who may not read our journal.
+
+    Others find them there.
+    """
+    me, first = view.local().node, [line.entry.resource for line in view.own_lines(4, 6)]
+    for name in (view.announced(me), view.described(me)):
+        if not peer.reads and not plan.chunks and name and name not in first and (signed := view.resource(name)):
+            yield signed
 
 
 def introduction_size(view: View, peer: Peer, plan: Plan) -> int:

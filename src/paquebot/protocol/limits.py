@@ -74,6 +74,7 @@ RESERVED_BYTES_MAX = 8 * KIB  # none of them is larger
 INTRODUCED_MAX = 16  # resources on a card that introduces; ours has six
 INTRODUCTION_BYTES_MAX = 24 * KIB  # of their payloads; ours has 3 kB, one with RSA keys 6
 PENDING_MAX = 64  # strangers who wait for a person's word; the next waits with the carrier
+ROUTES_MAX = 8  # that one node names: carriers of different kinds, and a spare one
 NODES_MAX = 16  # of one user who are pinned unasked; each costs us letters
 STRANGERS_WINDOW_MS = DAY_MS  # however often anybody looks
 STRANGERS_READ_MAX = 1_024  # introductions read in one window: each costs some ms; the next are read in the next

@@ -73,7 +73,8 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter, 
     for peer in view.peers():
         if not (peer.suspect or peer.revoked):
             yield from _overdue(view, peer, link, now, jitter)
-            writable = not endings.is_quiet(peer) and patience.may_write(view, peer, link, now)
+            there = link.reachable is None or peer.node in link.reachable
+            writable = there and not endings.is_quiet(peer) and patience.may_write(view, peer, link, now)
             reachable += [peer.node] if writable else []
     askable = {node for node in reachable if asking.can_answer(view, node, now)}
     for node in reachable:

@@ -136,6 +136,7 @@ CORE: dict[str, dict[str, Any]] = {
                 type={"const": "node"},
                 name={"type": "string", "maxLength": NAME_MAX},
                 ips=_listed({"type": "string", "maxLength": 300}, maxItems=64),
+                routes=_listed({"type": "string", "maxLength": 300}, maxItems=64),
             )
             for key in ("node", "information")
         },

@@ -315,6 +315,8 @@ class Link:
     """The largest parcel it takes."""
     bytes_cheap: bool = False
     shows_tokens: bool = False
+    reachable: frozenset[Fingerprint] | None = None
+    """Those who can be written to by it; None for whoever comes by."""
 
     @property
     def silence_ms(self) -> int:
@@ -399,6 +401,9 @@ class View(PastView, AuthorityView, ChunkView, ReadershipView, Protocol):
 
     def announcement(self, node: Fingerprint) -> Announcement | None:
         """Return the latest envelope keys that a node announced."""
+
+    def described(self, node: Fingerprint) -> ResourceId | None:
+        """Return the resource in which a node last said what it is called and where it can be reached."""
 
     def schema(self, uri: str) -> str | None:
         """Return the text of the JSON Schema published under *uri*."""

@@ -114,23 +114,24 @@ def _chains(db: sqlite3.Connection, view: SqliteView) -> Iterator[Finding]:
 
 
 def _introduced(db: sqlite3.Connection, view: SqliteView) -> Iterator[Finding]:
-    """Yield whose identity or keys are looked for in a resource that says nothing of them, or is not known."""
+    """Yield whose identity, keys or routes are looked for in a resource that says nothing of them, or is not known."""
     rows = db.execute(
-        "SELECT party.name, kind = 'identity', EXISTS (SELECT 1 FROM resource WHERE resource.node = introduced.node"
+        "SELECT party.name, kind, EXISTS (SELECT 1 FROM resource WHERE resource.node = introduced.node"
         " AND resource.id = introduced.resource) FROM introduced LEFT JOIN party ON party.id = introduced.name"
         " WHERE node = ? ORDER BY introduced.name, kind",
         (view.node,),
     )
-    for name, as_identity, known in rows.fetchall():
+    called = {"identity": "identity", "keys": "envelope keys", "node": "routes"}
+    for name, kind, known in rows.fetchall():
         who, same = Fingerprint(b64(name or b"")), bool(name and known)
         with suppress(StoreError, Refused):  # its resource is damaged, which is said there
-            found = view.identity(who) if as_identity else view.announcement(who)
+            found = view.identity(who) if kind == "identity" else view.announcement(who) if kind == "keys" else None
             if isinstance(found, Identity):
                 same &= found.fingerprint == who
             elif found is not None:
                 same &= found.node == who
         if not same:
-            yield Finding(Fault.DATABASE, f"the {'identity' if as_identity else 'envelope keys'} of {who[:12]}…")
+            yield Finding(Fault.DATABASE, f"the {called[kind]} of {who[:12]}…")
 
 
 def _resources(

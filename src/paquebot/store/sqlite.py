@@ -367,6 +367,8 @@ class _Writer:
                 self._introduce("identity", name, resource)
             case ask.KnowAnnouncement(name, resource):
                 self._introduce("keys", name, resource)
+            case ask.KnowNode(name, resource):
+                self._introduce("node", name, resource)
             case ask.Hold():
                 self._hold(effect)
             case ask.Release():

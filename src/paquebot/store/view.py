@@ -516,6 +516,10 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
         """Return the resource that holds the latest envelope keys of a node."""
         return self._introduced("keys", node)
 
+    def described(self, node: Fingerprint) -> ResourceId | None:
+        """Return the resource in which a node last said what it is called and where it can be reached."""
+        return self._introduced("node", node)
+
     def announcement(self, node: Fingerprint) -> Announcement | None:
         """Return the latest envelope keys that a node announced."""
         name = self.announced(node)

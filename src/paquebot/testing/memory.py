@@ -334,6 +334,9 @@ class MemoryView(AskingView, AuthorityView, ChunkView, EventsInMemory, PastView,
     def announced(self, node: Fingerprint) -> ResourceId | None:
         return self._tables.introduced.get(("keys", node))
 
+    def described(self, node: Fingerprint) -> ResourceId | None:
+        return self._tables.introduced.get(("node", node))
+
     def announcement(self, node: Fingerprint) -> Announcement | None:
         name = self.announced(node)
         found = self._read(name) if name and name not in self._announcements else None

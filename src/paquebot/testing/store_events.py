@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from paquebot.protocol.effects import DropErrand, ForgetEvents, Keep, Note, Relate, Remember, SaveErrand
+from paquebot.protocol.effects import DropErrand, ForgetEvents, Keep, KnowNode, Note, Relate, Remember, SaveErrand
 from paquebot.protocol.events import Errand, Event, Kind
 from paquebot.protocol.limits import EVENT_DETAIL_MAX
 from paquebot.protocol.stamp import Millis
@@ -59,6 +59,13 @@ class EventPromises:
             assert store.view.remembered("a") == value
         store.commit([Remember("a", None)])
         assert store.view.remembered("a") is store.view.remembered("b") is None
+
+    def test_what_a_node_last_said_of_itself_is_remembered(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        assert store.view.described(PEER) is None
+        for name in ("old", "new"):
+            store.commit([self.keep(store, name), KnowNode(PEER, resource(name).id)])
+            assert store.view.described(PEER) == resource(name).id
 
     def test_who_gave_us_something_is_known(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

@@ -213,6 +213,8 @@ class Writer:
                 t.put(t.introduced, ("identity", name), resource)
             case ask.KnowAnnouncement(name, resource):
                 t.put(t.introduced, ("keys", name), resource)
+            case ask.KnowNode(name, resource):
+                t.put(t.introduced, ("node", name), resource)
             case ask.AddLines(who, lines):
                 for line in lines:
                     self._line(who, line)

@@ -17,7 +17,6 @@ from typing import Any, cast
 from paquebot.context import HouseContext, Tags
 from paquebot.errors import BadSignature, Malformed, NotForUs, Stranger, Transient
 from paquebot.inbox import Inbox
-from paquebot.node import link
 from paquebot.outbox import Outbox
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import cbor, publishing, redating
@@ -33,6 +32,7 @@ from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link
+from paquebot.reach import link
 from paquebot.report import Report
 from paquebot.store import Store
 from paquebot.testing.memory import MemoryStore
