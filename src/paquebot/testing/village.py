@@ -40,6 +40,7 @@ from paquebot.testing.post import PostBox, PostOffice, PostSettings, Weather
 from paquebot.testing.witness import WideView, Witness
 from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Outgoing, Stage, TokenShown, Verdict
 from paquebot.vault import keystore
+from paquebot.vault.interior import Cover
 from paquebot.vault.keystore import Secrets
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.policy import check_time
@@ -77,7 +78,7 @@ class PlainSealer:
         self._secrets = secrets
         self._shared = shared
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
         """Return *bundle* with who sealed it, for whom, and a proof of it."""
         body = cbor.encode({0: raw(self._node), 1: [key.point for key in keys], 2: at, 3: bundle})
         return self.MAGIC + self._proof(body) + body
@@ -211,9 +212,9 @@ class WatchedSealer:
         self._inner = inner
         self._house = house
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
         """Seal as the sealer does."""
-        parcel = self._inner.seal(bundle, keys, at=at)
+        parcel = self._inner.seal(bundle, keys, at=at, between=between)
         read, house = bundles.decode(bundle), self._house
         letter = house.view.letter(read.id)
         assert letter is not None, "an envelope is made of a letter that is planned"

@@ -14,6 +14,7 @@ from paquebot.protocol.keys import Announcement, EncryptionKey, Pins
 from paquebot.protocol.limits import ENVELOPE_BYTES_MAX, RECIPIENTS_MAX
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
+from paquebot.vault.interior import uncover
 from paquebot.vault.keystore import Secrets, Subkey
 from paquebot.vault.openpgp import fingerprint, primary_body, subkey_body
 from paquebot.vault.packing import unpack
@@ -62,7 +63,7 @@ def open_envelope(
     issuer, bundle = inside.signature.issuer, None
     pinned = _pinned(pins, issuer)
     if not pinned and introduced is not None:
-        bundle = unpack(inside.data)
+        bundle = unpack(uncover(inside.data))
         pinned = _pinned(introduced(bundle), issuer)
     if not pinned:
         raise Stranger(f"the envelope was sealed by {issuer.hex()[:16]}, who is not one of our peers")
@@ -73,7 +74,7 @@ def open_envelope(
         raise BadSignature("the signature is not by the key that it names") from None
     signers = _in_time(pinned, inside.signature, now, doubtful=doubtful)
     return Opened(
-        bundle=unpack(inside.data) if bundle is None else bundle,
+        bundle=unpack(uncover(inside.data)) if bundle is None else bundle,
         signers=signers,
         created=inside.signature.created,
         key_kind=subkey.key.kind,

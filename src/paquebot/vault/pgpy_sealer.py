@@ -22,6 +22,7 @@ from paquebot.errors import Malformed
 from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
+from paquebot.vault.interior import Cover, cover
 from paquebot.vault.keystore import Secrets, Subkey, signing_point
 from paquebot.vault.opening import check_keys, check_size, damaged, open_envelope, other_cipher, primary
 from paquebot.vault.openpgp import clamped, secret_part, sign, subkey_body
@@ -43,14 +44,14 @@ class PgpySealer:
         self._issuer = primary(signing_point(secrets.signing), secrets.created)
         self._decryption = _Decryption()
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
         """Return *bundle* packed, signed as of *at* and encrypted to *keys*. See `Sealer`."""
         check_keys(keys, at)
         pgp = _pgpy()
         session = pgp.aes256.gen_key()
         parts = [_wrap(pgp, key, session) for key in keys]
         sealed = pgp.Sealed()
-        sealed.encrypt(session, pgp.aes256, self._signed(pack(bundle), at))
+        sealed.encrypt(session, pgp.aes256, self._signed(cover(pack(bundle), between), at))
         parts += (packets.packet_head(packets.Tag.SEALED, 1 + len(sealed.ct)), b"\x01", sealed.ct)
         return check_size(b"".join(parts))
 

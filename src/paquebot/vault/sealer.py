@@ -8,6 +8,7 @@ from typing import Protocol
 
 from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
 from paquebot.protocol.stamp import Millis
+from paquebot.vault.interior import Cover
 
 __all__ = ["Introduced", "Opened", "Sealer"]
 
@@ -31,11 +32,11 @@ class Opened:
 class Sealer(Protocol):
     """Seals bundles as one node, and opens what was sealed to it."""
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
         """Return *bundle* packed, signed as of *at*, and encrypted to each of *keys*, which it does not name.
 
-        Raise `Misused` without keys, `TooLarge` above a limit, `Expired` if a key has expired, `Malformed` if it
-        is none.
+        With *between*, other mail programs can show that there is nothing to see. Raise `Misused` without keys,
+        `TooLarge` above a limit, `Expired` if a key has expired, `Malformed` if it is none.
         """
 
     def open(

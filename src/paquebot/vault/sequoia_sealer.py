@@ -19,6 +19,7 @@ from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.limits import KIB, MINUTE_MS
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
+from paquebot.vault.interior import Cover, cover
 from paquebot.vault.keystore import Secrets
 from paquebot.vault.native import Native
 from paquebot.vault.opening import check_keys, check_size, open_envelope
@@ -46,14 +47,14 @@ class SequoiaSealer:
         self._slow = PgpySealer(secrets)
         self._signer_made: Any = None
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis) -> bytes:
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
         """Return *bundle* packed, signed as of *at* and encrypted to *keys*. See `Sealer`."""
         check_keys(keys, at)
         clock = Millis(time.clock_gettime_ns(time.CLOCK_REALTIME) // 1_000_000)  # as pysequoia reads it
         youngest = max(self._secrets.created, *(key.created for key in keys))
-        data = pack(bundle)
+        data = cover(pack(bundle), between)
         if abs(clock - at) > _DRIFT_MS or youngest > clock or len(data) > _SIZE_MAX:
-            return self._slow.seal(bundle, keys, at=at)
+            return self._slow.seal(bundle, keys, at=at, between=between)
         if not all(points.exchanges(key.point) for key in keys):
             raise Malformed("a recipient's key is no point that can keep a secret")
         try:
@@ -64,7 +65,7 @@ class SequoiaSealer:
             raise
         except BaseException:  # a panic in Rust is no Exception
             self._signer_made = None
-            return self._slow.seal(bundle, keys, at=at)
+            return self._slow.seal(bundle, keys, at=at, between=between)
 
     def open(
         self,
