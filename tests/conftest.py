@@ -1,10 +1,13 @@
-"""What the laboratories of tests/labs did and how long it took is said at the end of every run."""
+"""Mail servers for whoever needs them; and what the laboratories did and how long it took, at the end of every run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 import pytest
+from tests.labs.mail.fixtures import mail_servers, mailbox, postfix, small_mail_servers
+
+__all__ = ["mail_servers", "mailbox", "postfix", "small_mail_servers"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
