@@ -23,8 +23,8 @@ from paquebot.errors import ParcelTooLarge, Permanent, Transient, TransportError
 
 __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "Context", "Described", "Finding", "Handover",
-    "Outgoing", "ParcelTooLarge", "Permanent", "Recipient", "Stage", "TokenShown", "Transient", "Transport",
-    "TransportError", "Verdict", "Waits", "token_hash",
+    "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "Recipient", "Relay", "Stage", "TokenShown", "Transient",
+    "Transport", "TransportError", "Verdict", "Waits", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -38,6 +38,15 @@ def token_hash(token: bytes) -> bytes:
     '22045c68'
     """
     return blake2b(token, digest_size=16, person=b"paquebot token").digest()
+
+
+def parcel_name(parcel: bytes) -> bytes:
+    """Return the 16 bytes by which every carrier knows *parcel*, and which are the salt of its recipients' tags.
+
+    >>> parcel_name(b"").hex()[:8]
+    'cae66941'
+    """
+    return blake2b(parcel, digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +72,10 @@ class Capability:
     the settings have it in a field of that name."""
     mime: bool = False
     """What is sealed should be a MIME entity, so that programs for mail can show it to a person."""
+    relays: bool = False
+    """It serves those who carry for others: arrivals say what is `onward`, and it is a `Relay`."""
+    room: int | None = None
+    """How many bytes are free on the medium; None if nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,7 @@ class Recipient:
     """One of those for whom a parcel is meant, as far as a carrier may know."""
 
     tag: Callable[[bytes], bytes]
-    """Maps a salt that is different for each parcel to 8 bytes which only this recipient can recognise."""
+    """Maps the `parcel_name` to 8 bytes which only this recipient can recognise."""
     token_hash: bytes
     """16 bytes: `token_hash` of the token that this recipient will show when it has the parcel safe."""
     address: str = ""
@@ -82,7 +95,7 @@ class Outgoing:
     """A parcel to be carried. Its bytes are made when asked for, so a batch may be larger than memory."""
 
     id: bytes
-    """16 bytes to speak of it in a `Handover`. Private: it must not appear on the medium."""
+    """16 bytes to speak of it in a `Handover`. Private: a transport must not put it on the medium."""
     size_max: int
     """An upper bound of its size in bytes."""
     body: Callable[[], Awaitable[bytes]]
@@ -92,6 +105,9 @@ class Outgoing:
     """Unix milliseconds after which no carrier need keep it."""
     priority: int = 1
     """0 for keys, revocations and trusts; 1 for the ordinary; 2 for bulk."""
+    hops: int = 0
+    """How many nodes have carried it on; 0 for what we made. A parcel that is carried on and lies on the medium
+    already is not put there again, and counts as handed over."""
 
 
 class Stage(Enum):
@@ -119,6 +135,20 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True)
+class Onward:
+    """What stands on the outside of a parcel, so that also those can carry it on who cannot open it."""
+
+    recipients: tuple[tuple[bytes, bytes], ...]
+    """Each one's tag and token hash."""
+    expires_ms: int
+    priority: int = 1
+    hops: int = 0
+    """How many nodes have carried it on."""
+    lot: str = ""
+    """What was put there at once by one hand belongs to one lot; empty if nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """One collected parcel. It comes back until it is acknowledged."""
 
@@ -129,11 +159,16 @@ class Arrival:
     """For people: where it lay."""
     recognised: bool = True
     """False if nothing on the outside says that it is for this node: worth one try at opening."""
+    onward: Onward | None = None
+    """How to carry it on if it is not for this node; None where the transport does not relay."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenShown:
-    """A recipient has shown this 16-byte token: it holds what we sent. The house checks it against its letters."""
+    """Somebody has shown this 16-byte token: a recipient holds what we sent, or carry for others.
+
+    The house checks it, by its hash. A transport that relays yields, within bounds, every token that it finds.
+    """
 
     token: bytes
 
@@ -255,6 +290,17 @@ class Transport(Protocol):
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Settle arrivals for good. Twice is the same as once; one leaves the others."""
+
+
+@runtime_checkable
+class Relay(Protocol):
+    """What a transport is able to do besides if it relays: bring back tokens of parcels that others sent."""
+
+    async def show(self, tokens: Sequence[bytes]) -> None:
+        """Show *tokens* wherever they belong to a parcel that lies here. Showing again what is shown is free.
+
+        Done at the latest when the transport is closed; what cannot be done now is asked for again another time.
+        """
 
 
 @runtime_checkable

@@ -41,6 +41,10 @@ class TestPostThatShowsTokens(TestPost):
     options = {"shows_tokens": True, "bytes_cheap": True, "bytes_max": 2000}  # noqa: RUF012
 
 
+class TestPostThatRelays(TestPost):
+    options = {"shows_tokens": True, "relays": True}  # noqa: RUF012
+
+
 class TestPostInSlowWeather(TestPost):
     options = {"shows_tokens": True, "weather": Weather(reorder=0.5, delay_ms=(5, 60_000))}  # noqa: RUF012
 

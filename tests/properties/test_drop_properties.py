@@ -5,19 +5,32 @@ from __future__ import annotations
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from paquebot_drop.crate import Entry, digest, pack_header, pack_trailer, read_body, read_contents, salvage
+from paquebot_drop.crate import (
+    HOPS_MAX,
+    PRIORITY_MAX,
+    Entry,
+    digest,
+    pack_header,
+    pack_trailer,
+    read_body,
+    read_contents,
+    salvage,
+)
 from paquebot_drop.tokens import Slip, pack_slip, parse_slip
 
 RECIPIENT = st.tuples(st.binary(min_size=8, max_size=8), st.binary(min_size=16, max_size=16))
 RECORD = st.tuples(
-    st.binary(max_size=300), st.integers(0, 255), st.integers(0, 2**32 - 1), st.lists(RECIPIENT, min_size=1, max_size=4)
+    st.binary(max_size=300),
+    st.tuples(st.integers(0, PRIORITY_MAX), st.integers(0, HOPS_MAX)),
+    st.integers(0, 2**32 - 1),
+    st.lists(RECIPIENT, min_size=1, max_size=4),
 )
 
 
 def build(records):
     data, entries = b"", []
-    for body, priority, expires, recipients in records:
-        entry = Entry(digest(body), priority, expires, tuple(recipients), len(data), len(body))
+    for body, (priority, hops), expires, recipients in records:
+        entry = Entry(digest(body), priority, expires, tuple(recipients), len(data), len(body), hops)
         data += pack_header(entry) + body
         entries.append(entry)
     return data + pack_trailer(entries), tuple(entries)

@@ -89,6 +89,12 @@ def letter(text, *keys, expires=EXPIRES_MS):
     return type(made)(made.id, made.size_max, made.body, made_for, expires, made.priority)
 
 
+def shown(found):
+    """The letters, of those the tests write, whose tokens are all that was found."""
+    known = {TokenShown(token_of(text)): text for text in ("one", "two", "from anna", "from clara")}
+    return sorted(known[each] for each in found)
+
+
 def texts(found):
     return [each.parcel.decode() for each in found if isinstance(each, Arrival) and each.recognised]
 
@@ -133,7 +139,8 @@ def test_a_crate_stays_until_every_recipient_has_shown_its_token(people):
 
     async def clara():
         async with DropTransport(DropSettings(str(people.stick)), people.clara) as drop:
-            (arrival,) = [each async for each in drop.collect()]
+            token, arrival = [each async for each in drop.collect()]
+            assert token == TokenShown(tokens[BORIS])
             await drop.acknowledge([Acknowledgement(arrival.key, Verdict.TAKEN, tokens[CLARA])])
 
     asyncio.run(clara())
@@ -235,7 +242,7 @@ def test_nothing_is_declared_lost_that_was_not_looked_for_everywhere(people, mon
         assert not [each for each in people.visit(people.anna)[1] if isinstance(each, Handover)]
     (people.path / "away.PQB").rename(own)
     assert sorted(texts(people.visit(people.boris)[1])) == ["one", "two"]
-    assert people.visit(people.anna)[1] == [TokenShown(token_of("one"))]
+    assert shown(people.visit(people.anna)[1]) == ["one", "two"]
 
 
 def test_a_loss_is_told_again_if_the_visit_failed(people):
@@ -680,5 +687,5 @@ def test_two_visitors_at_once_do_not_disturb_each_other(people):
 
     asyncio.run(both())
     assert sorted(texts(people.visit(people.boris)[1])) == ["from anna", "from clara"]
-    assert people.visit(people.anna)[1] == [TokenShown(token_of("from anna"))]
+    assert shown(people.visit(people.anna)[1]) == ["from anna", "from clara"]
     assert people.visit(people.clara)[1] == [TokenShown(token_of("from clara"))]

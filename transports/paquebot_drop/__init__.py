@@ -27,6 +27,7 @@ from paquebot.transport import (
     Transient,
     TransportError,
     Verdict,
+    token_hash,
 )
 from paquebot_drop.crate import BODY_MAX, CRATE_MAX, OVERHEAD_MAX, RECIPIENTS_MAX, base32
 from paquebot_drop.folder import Folder
@@ -74,6 +75,7 @@ class DropTransport:
         self._writable = False
         self._visit: Visit | None = None
         self._settled: dict[bytes, Settled] = {}
+        self._given: dict[bytes, bytes] = {}
 
     @property
     def capability(self) -> Capability:
@@ -85,6 +87,8 @@ class DropTransport:
             bytes_cheap=True,
             shows_tokens=self._writable,
             writable=self._writable,
+            relays=True,
+            room=self._folder.free if self._folder else None,
         )
 
     async def __aenter__(self) -> Self:
@@ -142,6 +146,7 @@ class DropTransport:
             crate_max=self._crate_max,
             where=self._label,
             dice=self._context.entropy,
+            lies=self._visit.lies if self._visit else lambda _: False,
         )
         try:
             for outgoing in batch:
@@ -204,9 +209,10 @@ class DropTransport:
             own=own,
             settled=self._settled,
             label=self._label,
+            given=self._given,
         )
-        for token in list(survey.tokens.values()):
-            yield TokenShown(token)
+        for token in visit.tokens():
+            yield token
         for news in self._guarded(visit):
             yield news
         visit.complete = True
@@ -234,6 +240,10 @@ class DropTransport:
             self._context.put(_UNNAMED, self._volume.encode())
         for crate, news in crates.items():
             self._ledger.settle(crate, news)
+
+    async def show(self, tokens: Sequence[bytes]) -> None:
+        """Remember tokens of others' records; those that concern what lies here are written when the visit ends."""
+        self._given.update((token_hash(token), token) for token in tokens)
 
     def _settle(self, given: Acknowledgement) -> Settled:
         match given.verdict:

@@ -22,8 +22,10 @@ RECORDS_MAX = 1 << 16  # so that a slip that speaks of all of them stays small
 RECIPIENTS_MAX = 64
 OVERHEAD_MAX = 4096  # more than the header and the index line of the longest record
 
-_HEAD = Struct("<4sI16sBIB")  # magic, length, id, priority, expires, recipients
-_LINE = Struct("<16sBIBII")  # id, priority, expires, recipients, offset, length
+HOPS_MAX = PRIORITY_MAX = 15  # they share an octet: hops above, priority below
+
+_HEAD = Struct("<4sI16sBIB")  # magic, length, id, hops and priority, expires, recipients
+_LINE = Struct("<16sBIBII")  # id, hops and priority, expires, recipients, offset, length
 _TAIL = Struct("<16sII4s")  # hash of the index, its length, count, end mark
 _CRC = Struct("<I")
 _STEP = 64 << 10
@@ -44,6 +46,8 @@ class Entry:
     """Each one's tag and token hash."""
     offset: int
     length: int
+    hops: int = 0
+    """How many nodes have carried it on."""
 
     @property
     def start(self) -> int:
@@ -94,16 +98,20 @@ def line_size(recipients: int) -> int:
 
 def pack_header(entry: Entry) -> bytes:
     """Return what stands before the body of *entry*."""
-    head = _HEAD.pack(MAGIC, entry.length, entry.id, entry.priority, entry.expires, len(entry.recipients)) + b"".join(
+    head = _HEAD.pack(MAGIC, entry.length, entry.id, _urgency(entry), entry.expires, len(entry.recipients)) + b"".join(
         tag + token for tag, token in entry.recipients
     )
     return head + _CRC.pack(crc32(head))
 
 
+def _urgency(entry: Entry) -> int:
+    return entry.hops << 4 | entry.priority
+
+
 def pack_trailer(entries: Sequence[Entry]) -> bytes:
     """Return the index of *entries* and the end of the crate."""
     index = b"".join(
-        _LINE.pack(entry.id, entry.priority, entry.expires, len(entry.recipients), entry.offset, entry.length)
+        _LINE.pack(entry.id, _urgency(entry), entry.expires, len(entry.recipients), entry.offset, entry.length)
         + b"".join(tag + token for tag, token in entry.recipients)
         for entry in entries
     )
@@ -140,11 +148,11 @@ def _parse_index(index: bytes, count: int, limit: int) -> tuple[Entry, ...] | No
     for _ in range(count):
         if at + _LINE.size > len(index):
             return None
-        name, priority, expires, many, offset, length = _LINE.unpack_from(index, at)
+        name, urgency, expires, many, offset, length = _LINE.unpack_from(index, at)
         at += _LINE.size
         if not 1 <= many <= RECIPIENTS_MAX or length > BODY_MAX or at + 24 * many > len(index):
             return None
-        entry = Entry(name, priority, expires, _pairs(index, at, many), offset, length)
+        entry = Entry(name, urgency & 15, expires, _pairs(index, at, many), offset, length, urgency >> 4)
         at += 24 * many
         # Records that overlapped could make us read the same bytes without end.
         if offset < free or entry.end > limit:
@@ -191,13 +199,13 @@ def _entry_at(read: Read, at: int, size: int) -> Entry | None:
     data = read(at, _HEAD_MAX)
     if len(data) < header_size(1) or data[:4] != MAGIC:
         return None
-    _, length, name, priority, expires, many = _HEAD.unpack_from(data)
+    _, length, name, urgency, expires, many = _HEAD.unpack_from(data)
     end = _HEAD.size + 24 * many
     if not 1 <= many <= RECIPIENTS_MAX or length > BODY_MAX or end + _CRC.size > len(data):
         return None
     if at + end + _CRC.size + length > size or _CRC.unpack_from(data, end)[0] != crc32(data[:end]):
         return None
-    return Entry(name, priority, expires, _pairs(data, _HEAD.size, many), at, length)
+    return Entry(name, urgency & 15, expires, _pairs(data, _HEAD.size, many), at, length, urgency >> 4)
 
 
 def _next_magic(read: Read, at: int, size: int) -> tuple[int | None, int]:

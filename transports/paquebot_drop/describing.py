@@ -52,7 +52,8 @@ def _facts(found: Contents) -> Sequence[tuple[str, str]]:
 
 def _record(number: int, entry: Entry) -> tuple[str, str]:
     many = "1 recipient" if len(entry.recipients) == 1 else f"{len(entry.recipients)} recipients"
-    return f"record {number}", f"{entry.length} bytes, for {many}, expires {_date(entry.expires)}"
+    carried = f", carried on {entry.hops} times" if entry.hops else ""
+    return f"record {number}", f"{entry.length} bytes, for {many}, expires {_date(entry.expires)}{carried}"
 
 
 def _slip(data: bytes) -> Described:

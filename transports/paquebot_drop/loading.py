@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from paquebot.transport import Handover, Outgoing, Stage, Transient, TransportError
 from paquebot_drop import crate
-from paquebot_drop.crate import Entry, base32, digest, header_size, line_size
+from paquebot_drop.crate import HOPS_MAX, PRIORITY_MAX, Entry, base32, digest, header_size, line_size
 from paquebot_drop.folder import ROOT, Folder, Found, forget, sync, write_all
 from paquebot_drop.ledger import Ledger, Record, Wrote, checkmark
 
@@ -81,7 +82,8 @@ class Crate:
 class Loader:
     """Fills crates with a batch and says what became of it.
 
-    *ledger* is asked for before anything is written, so that the medium has its name by then.
+    *ledger* is asked for before anything is written, so that the medium has its name by then. *lies* says whether a
+    record lies there already, whole; what is carried on for others is not written twice.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Loader:
         crate_max: int,
         where: str,
         dice: Callable[[int], bytes],
+        lies: Callable[[bytes], bool],
     ) -> None:
         self._folder, self._ledger, self._crate_max, self._where = folder, ledger, crate_max, where
+        self._lies = lies
         self._dice = dice
         self._crate: Crate | None = None
         self._aboard: list[Record] = []
@@ -103,6 +107,9 @@ class Loader:
     def take(self, outgoing: Outgoing, body: bytes) -> Iterator[Handover]:
         """Put *body* into a crate; yield news of it or of those before it."""
         entry = _entry(outgoing, body)
+        if outgoing.hops and self._lies(entry.id):
+            yield Handover(outgoing.id, Stage.ON_MEDIUM, self._where)
+            return
         if self._crate and (self._grown(entry) > self._crate_max or len(self._aboard) >= crate.RECORDS_MAX):
             yield from self.finish()
         if self._folder.free - self._grown(entry, pending=True) < RESERVE:
@@ -206,8 +213,9 @@ def hours(millis: int) -> int:
 def _entry(outgoing: Outgoing, body: bytes) -> Entry:
     name = digest(body)
     recipients = tuple((recipient.tag(name), recipient.token_hash) for recipient in outgoing.recipients)
-    return Entry(name, min(max(outgoing.priority, 0), 255), hours(outgoing.expires_ms), recipients, 0, len(body))
+    priority, hops = min(max(outgoing.priority, 0), PRIORITY_MAX), min(max(outgoing.hops, 0), HOPS_MAX)
+    return Entry(name, priority, hours(outgoing.expires_ms), recipients, 0, len(body), hops)
 
 
 def _moved(entry: Entry, offset: int) -> Entry:
-    return Entry(entry.id, entry.priority, entry.expires, entry.recipients, offset, entry.length)
+    return replace(entry, offset=offset)

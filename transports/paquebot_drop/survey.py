@@ -14,6 +14,7 @@ from paquebot_drop.folder import ROOT, Folder, Found
 from paquebot_drop.ledger import Wrote
 
 ENTRIES_MAX = 200_000  # per look, so that a crowded stick does not fill our memory
+UNKNOWN_MAX = 20_000  # tokens of records that are not here: somebody else may have carried those
 _NAME = re.compile(r"([A-Z2-7]{26})\.PQB", re.ASCII)
 _OURS = {(ROOT, "README.TXT"), (ROOT, "FORMAT.TXT")}
 _EDGE = 4096
@@ -55,7 +56,7 @@ class Survey:
     shown: set[bytes] = field(default_factory=set)
     """Id and token hash of every record whose recipient has shown a true token."""
     tokens: dict[bytes, bytes] = field(default_factory=dict)
-    """Those of them that belong to our own records, with the token."""
+    """The same with the token, and tokens of records that lay here and are gone, or never did."""
     complete: bool = True
     """Whether that is all there is."""
 
@@ -123,9 +124,10 @@ def _mark(found: Found, read: Read) -> bytes:
 
 
 async def _read_slips(folder: Folder, slips: list[Found], own: Mapping[str, Wrote], survey: Survey) -> None:
-    """Read every slip; keep only true tokens of records that are here or ours."""
+    """Read every slip. Only true tokens of records that are here or ours count as shown; others are news, perhaps."""
     ours = {r.id + each for wrote in own.values() for r in wrote.records for each in r.hashes}
     known = ours | {e.id + each for crate in survey.crates for e in crate.entries for _, each in e.recipients}
+    unknown = UNKNOWN_MAX
     for found in slips:
         await asyncio.sleep(0)
         with folder.reading(found.parts) as read:
@@ -138,5 +140,7 @@ async def _read_slips(folder: Folder, slips: list[Found], own: Mapping[str, Wrot
             shown = name + token_hash(token)
             if shown in known:
                 survey.shown.add(shown)
-            if shown in ours:
+            elif shown not in survey.tokens:
+                unknown -= 1
+            if shown in known or unknown >= 0:
                 survey.tokens[shown] = token

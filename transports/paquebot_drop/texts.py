@@ -19,10 +19,10 @@ paquebot drop 1
 {volume}
 
 C/x/NAME.PQB  a crate, never changed. Records, each: "PQR1", u32 length, id16 (BLAKE2b-128 of the body), u8
-              priority, u32 expires (hours since 1970), u8 recipients, for each: tag8, token hash16; CRC-32 of
-              all that; body. Then the index, for each record: id16, u8 priority, u32 expires, u8 recipients,
-              u32 offset, u32 length, for each recipient: tag8, token hash16; then BLAKE2b-128 of the index,
-              u32 its length, u32 records, "PQX1".
+              priority + 16 * how many nodes have carried it on, u32 expires (hours since 1970), u8 recipients,
+              for each: tag8, token hash16; CRC-32 of all that; body. Then the index, for each record: id16, u8
+              as above, u32 expires, u8 recipients, u32 offset, u32 length, for each recipient: tag8, token
+              hash16; then BLAKE2b-128 of the index, u32 its length, u32 records, "PQX1".
 A/NAME.ACK    a slip: "PQA1", 26 letters of a crate's name, u32 expires, u32 tokens, for each: id16, token16;
               u8 1 if the crate was found damaged; BLAKE2b-128 of all that.
 All numbers are little-endian. A crate may be deleted when every token hash in it has been matched by a token

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 
-from paquebot.transport import Arrival, Context, Finding, Handover, Stage, Verdict, token_hash
+from paquebot.transport import Arrival, Context, Finding, Handover, Onward, Stage, TokenShown, Verdict, token_hash
 from paquebot_drop.crate import Entry, base32, digest, read_body
 from paquebot_drop.folder import ROOT, Folder
 from paquebot_drop.ledger import Ledger, Record, Settled, Wrote, checkmark, epoch_mark
@@ -32,17 +32,38 @@ class Visit:
         own: Mapping[str, Wrote],
         settled: Mapping[bytes, Settled],
         label: str,
+        given: Mapping[bytes, bytes],
     ) -> None:
         self._folder, self._ledger, self._context, self._survey = folder, ledger, context, survey
         self._own = dict(own)
         self._ours = {record.id for wrote in own.values() for record in wrote.records}
         self._settled = settled
+        self._given = given  # tokens by their hashes, which came by other ways
         self._label = label
         self._hour = context.now_ms() // HOUR_MS
+        self._places: dict[bytes, tuple[Crate, Entry]] | None = None
         self._told: set[bytes] = set()
         self._rotten: dict[str, list[tuple[Crate, int, Entry]]] = {}
         self.complete = False
         """Set when everything was yielded."""
+
+    def tokens(self) -> Iterator[TokenShown]:
+        """Yield every token that lies here and that we did not show ourselves."""
+        for shown, token in self._survey.tokens.items():
+            settled = self._settled.get(shown[:16])
+            if settled is None or settled.verdict is not Verdict.TAKEN or settled.detail != token:
+                yield TokenShown(token)
+
+    def lies(self, record: bytes) -> bool:
+        """Return whether a record of that name lies here, and reads back well."""
+        if self._places is None:
+            crates = self._survey.crates
+            self._places = {entry.id: (crate, entry) for crate in crates for entry in crate.entries}
+        if record not in self._places:
+            return False
+        crate, entry = self._places[record]
+        with self._folder.reading(crate.found.parts) as read:
+            return read_body(read, entry) is not None
 
     def losses(self) -> Iterator[Handover]:
         """Yield each record of ours that is known to be lost. It is forgotten when the visit ends well."""
@@ -83,21 +104,28 @@ class Visit:
         return whole if self._folder.errors == errors or self._folder.alive() else None
 
     def arrivals(self) -> Iterator[Arrival]:
-        """Yield what is not settled: what is known to be for us by priority, then some of the rest."""
+        """Yield what is not settled: what is known to be for us by priority, then some of the rest.
+
+        Of the rest, crates with something for us go first, and each has its turn: one that is crowded hides no other.
+        """
         wanted: list[tuple[int, int, int]] = []
-        strangers: list[tuple[int, int, int]] = []
+        strangers: list[tuple[bool, int, int, int]] = []
         for crate_number, crate in enumerate(self._survey.crates):
             if crate.name in self._own:
                 continue
+            rest: list[int] = []
+            alien = True
             for number, entry in enumerate(crate.entries):
-                if entry.id in self._ours or self._is_settled(entry):
-                    continue
                 if self._is_for_us(entry):
-                    wanted.append((entry.priority, crate_number, number))
-                elif len(strangers) < STRANGERS_MAX:
-                    strangers.append((entry.priority, crate_number, number))
+                    alien = False
+                    if entry.id not in self._ours and not self._is_settled(entry):
+                        wanted.append((entry.priority, crate_number, number))
+                elif len(rest) < STRANGERS_MAX and self._may_be_carried(entry):
+                    rest.append(number)
+            strangers += [(alien, turn, crate_number, number) for turn, number in enumerate(rest)]
+        strangers = sorted(strangers)[:STRANGERS_MAX]
         given: set[bytes] = set()
-        for recognised, places in ((True, sorted(wanted)), (False, strangers)):
+        for recognised, places in ((True, sorted(wanted)), (False, [each[1:] for each in strangers])):
             for _, crate_number, number in places:
                 crate = self._survey.crates[crate_number]
                 entry = crate.entries[number]
@@ -111,7 +139,13 @@ class Visit:
                     continue
                 given.add(entry.id)
                 key = f"{crate.name}/{entry.id.hex()}"
-                yield Arrival(body, key, f"{crate.found.where} record {number + 1}", recognised)
+                onward = Onward(entry.recipients, entry.expires * HOUR_MS, entry.priority, entry.hops, crate.name)
+                yield Arrival(body, key, f"{crate.found.where} record {number + 1}", recognised, onward)
+
+    def _may_be_carried(self, entry: Entry) -> bool:
+        """Return whether *entry*, which we do not recognise, is to be looked at: some recipient waits for it."""
+        hashes = tuple(each for _, each in entry.recipients)
+        return not (entry.id in self._ours or self._is_settled(entry) or self._survey.is_shown(entry.id, hashes))
 
     def findings(self) -> Iterator[Finding]:
         """Yield, once each, what is damaged and what is none of ours."""
@@ -200,30 +234,35 @@ class Visit:
         """Write a slip for each crate of which there is news to tell."""
         noted = {paper.crate for paper in self._survey.papers if paper.damaged}
         for crate in self._survey.crates:
-            if crate.name in self._own:
-                continue
+            ours = crate.name in self._own
             tokens = self._due(crate)
-            damaged = (not crate.intact or crate.name in self._rotten) and crate.name not in noted
+            damaged = not ours and (not crate.intact or crate.name in self._rotten) and crate.name not in noted
             if not tokens and not damaged:
                 continue
+            shown = {record + token_hash(token) for record, token in tokens}
+            if ours:
+                self._survey.shown |= shown
+                if self._survey.complete and all(map(self._is_done, self._own[crate.name].records)):
+                    continue  # it goes now, and with it all that speaks of it
             latest = max((entry.expires for entry in crate.entries), default=0)
             expires = max(latest, self._hour + _NOTE_HOURS) if damaged else latest
-            slip = Slip(crate.name, min(expires, 2**32 - 1), tuple(tokens.items()), damaged)
+            slip = Slip(crate.name, min(expires, 2**32 - 1), tuple(tokens), damaged)
             name()
             self._folder.write((ROOT, "A", f"{base32(self._context.entropy(16))}.ACK"), pack_slip(slip))
             # Only now: a crate must not be deleted for a token that could not be written.
-            self._survey.shown.update(record + token_hash(token) for record, token in tokens.items())
+            self._survey.shown |= shown
 
-    def _due(self, crate: Crate) -> dict[bytes, bytes]:
-        """Return the tokens of records in *crate* that are ours to show and are not to be seen."""
-        due: dict[bytes, bytes] = {}
+    def _due(self, crate: Crate) -> list[tuple[bytes, bytes]]:
+        """Return the tokens, with their records in *crate*, that are ours or given us to show, and are not here."""
+        due: list[tuple[bytes, bytes]] = []
         for entry in crate.entries:
             settled = self._settled.get(entry.id)
-            if settled is None or settled.verdict is not Verdict.TAKEN or entry.id in self._ours:
-                continue
-            shown = token_hash(settled.detail)
-            if entry.id + shown not in self._survey.shown and any(shown == each for _, each in entry.recipients):
-                due[entry.id] = settled.detail
+            taken = settled is not None and settled.verdict is Verdict.TAKEN and entry.id not in self._ours
+            ours = {token_hash(settled.detail): settled.detail} if settled and taken else {}
+            for _, shown in entry.recipients:
+                token = ours.get(shown) or self._given.get(shown)
+                if token is not None and entry.id + shown not in self._survey.shown:
+                    due.append((entry.id, token))
         return due
 
     def _clear(self, own: Mapping[str, Wrote]) -> set[str]:

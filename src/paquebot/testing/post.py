@@ -21,6 +21,7 @@ from paquebot.transport import (
     Context,
     Finding,
     Handover,
+    Onward,
     Outgoing,
     ParcelTooLarge,
     Stage,
@@ -28,6 +29,7 @@ from paquebot.transport import (
     Transient,
     TransportError,
     Verdict,
+    parcel_name,
     token_hash,
 )
 
@@ -126,6 +128,7 @@ class _Parcel:
     due: int
     expires: int
     priority: int
+    hops: int
     epoch: str | None = None
     """In which epoch the box could not open it."""
 
@@ -151,6 +154,7 @@ class PostOffice:
         shows_tokens: bool = False,
         latency_ms: int = 60_000,
         medium: str = "post",
+        relays: bool = False,
     ) -> None:
         self.dice = dice or random.Random(0)
         self.weather = weather or Weather()
@@ -165,7 +169,11 @@ class PostOffice:
             medium=medium,
             bytes_cheap=bytes_cheap,
             shows_tokens=shows_tokens,
+            relays=relays,
         )
+        self._posted: set[bytes] = set()
+        """The names of all parcels that ever came, and their token hashes."""
+        self._shown: set[bytes] = set()
         self._shelves: dict[str, _Shelf] = {}
         self._serial = 0
 
@@ -187,8 +195,11 @@ class PostOffice:
 
     def post(self, sender: str, outgoing: Outgoing, parcel: bytes) -> None:
         """Take *parcel* and let the weather have its way with it."""
-        salt = blake2b(parcel, digest_size=16).digest()
+        salt = parcel_name(parcel)
+        if outgoing.hops and salt in self._posted:
+            return
         recipients = tuple((recipient.tag(salt), recipient.token_hash) for recipient in outgoing.recipients)
+        self._posted.update((salt, *(each for _, each in recipients)))
         for name, shelf in self._shelves.items():
             if name == sender or self._strikes(self.weather.loss):
                 continue
@@ -196,15 +207,25 @@ class PostOffice:
                 self._serial += 1
                 key = f"{self._serial:012}"
                 harmed = self._harm(parcel) if self._strikes(self.weather.damage) else parcel
-                shelf.parcels[key] = _Parcel(
-                    key, harmed, salt, recipients, sender, self._due(), outgoing.expires_ms, outgoing.priority
-                )
+                urgency = outgoing.expires_ms, outgoing.priority, outgoing.hops
+                shelf.parcels[key] = _Parcel(key, harmed, salt, recipients, sender, self._due(), *urgency)
 
-    def show(self, parcel: _Parcel, token: bytes) -> None:
-        """Bring *token* back to whoever sent *parcel*, if the office does such things."""
+    def show(self, parcel: _Parcel, token: bytes, by: str) -> None:
+        """Bring the *token* that *by* shows back to whoever sent *parcel*, if the office does such things."""
         known = any(token_hash(token) == each for _, each in parcel.recipients)
         if self.capability.shows_tokens and known and not self._strikes(self.weather.loss):
-            self.shelf(parcel.sender).tokens.append((self._due(), token))
+            self._bring(parcel.sender, token, by)
+
+    def relay(self, token: bytes, by: str) -> None:
+        """Bring *token* to all others, once, if it belongs to a parcel that came here, and the office relays."""
+        if self.capability.relays and token_hash(token) in self._posted and token not in self._shown:
+            self._bring("", token, by)
+
+    def _bring(self, sender: str, token: bytes, by: str) -> None:
+        self._shown.add(token)
+        due = self._due()
+        for name in self._shelves.keys() - {by} if self.capability.relays else (sender,):
+            self.shelf(name).tokens.append((due, token))
 
     def shuffle(self, parcels: list[_Parcel]) -> None:
         """Put *parcels* out of order if the weather says so."""
@@ -295,7 +316,17 @@ class PostBox:
                 continue
             office.check_open()
             recognised = any(self._context.recognise(parcel.salt, tag) for tag, _ in parcel.recipients)
-            yield Arrival(parcel.parcel, parcel.key, f"post {parcel.key}", recognised)
+            yield Arrival(parcel.parcel, parcel.key, f"post {parcel.key}", recognised, self._onward(parcel))
+
+    def _onward(self, parcel: _Parcel) -> Onward | None:
+        if not self._office.capability.relays:
+            return None
+        return Onward(parcel.recipients, parcel.expires, parcel.priority, parcel.hops)
+
+    async def show(self, tokens: Sequence[bytes]) -> None:
+        """Show tokens of what others sent."""
+        for token in tokens:
+            self._office.relay(token, self._name)
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Settle arrivals, all or none of them."""
@@ -309,4 +340,4 @@ class PostBox:
                 continue
             del self._shelf.parcels[each.key]
             if each.verdict is Verdict.TAKEN and each.token is not None:
-                self._office.show(parcel, each.token)
+                self._office.show(parcel, each.token, self._name)

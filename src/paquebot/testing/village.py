@@ -269,10 +269,10 @@ class VillageOffice(PostOffice):
         if self.capability.shows_tokens and parcel not in copies:
             self.lost.setdefault(sender, []).append((self.now + DAY_MS, outgoing.id))
 
-    def show(self, parcel: Any, token: bytes) -> None:
+    def show(self, parcel: Any, token: bytes, by: str) -> None:
         """Bring *token* back; a carrier that shows tokens does not lose them."""
         weather, self.weather = self.weather, Weather(delay_ms=self.weather.delay_ms)
-        super().show(parcel, token)
+        super().show(parcel, token, by)
         self.weather = weather
 
     def found_lost(self, sender: str) -> Iterator[bytes]:
