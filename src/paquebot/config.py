@@ -368,13 +368,15 @@ def _count(value: object) -> bool:
 
 
 def settings(where: str, kind: type, table: Mapping[str, Any]) -> object:
-    """Return *table* as an instance of the settings dataclass *kind*. Raise `ConfigError`; *where* names the table."""
+    """Return *table* as an instance of the settings dataclass *kind*. Raise `ConfigError`; *where* names the table.
+
+    A field may be a settings dataclass itself, or a ``dict`` of such by name: then it is a table in the table, and so
+    are mistakes in it named. Lists and tuples hold what their type says. *kind* may raise `ConfigError` as well.
+    """
     fields = {each.name: each for each in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
     _known(Path(where), "", table, fields)
-    for name, value in table.items():
-        if not _fits(value, hints[name]):
-            raise ConfigError(f"{where}: {name} = {value!r} is not {_called(hints[name])}")
+    values = {name: _value(where, name, value, hints[name]) for name, value in table.items()}
     missing = [
         name
         for name, each in fields.items()
@@ -382,7 +384,31 @@ def settings(where: str, kind: type, table: Mapping[str, Any]) -> object:
     ]
     if missing:
         raise ConfigError(f"{where}: {missing[0]} is missing")
-    return kind(**table)
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise error if str(error).startswith(where) else ConfigError(f"{where}: {error}") from None
+
+
+def _value(where: str, name: str, value: object, hint: Any) -> object:
+    """Return *value* as *hint* says, its tables as settings. Raise `ConfigError`."""
+    if not _fits(value, hint):
+        raise ConfigError(f"{where}: {name} = {value!r} is not {_called(hint)}")
+    inner = f"{where[:-1]}.{name}]" if where.endswith("]") else f"{where}: {name}"
+    for each in _either(hint):
+        if isinstance(value, dict) and dataclasses.is_dataclass(each) and isinstance(each, type):
+            return settings(inner, each, value)
+        if isinstance(value, dict) and typing.get_origin(each) is dict:
+            return {key: _value(inner, key, one, typing.get_args(each)[1]) for key, one in value.items()}
+        if isinstance(value, list) and typing.get_origin(each) is tuple:
+            return tuple(value)
+    return value
+
+
+def _either(hint: Any) -> tuple[Any, ...]:
+    """Return what a value of type *hint* may be."""
+    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    return typing.get_args(hint) if union else (hint,)
 
 
 def _known(path: Path, table: str, found: Iterable[str], allowed: Iterable[str]) -> None:
@@ -395,17 +421,36 @@ def _known(path: Path, table: str, found: Iterable[str], allowed: Iterable[str])
 
 
 def _fits(value: object, hint: Any) -> bool:
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return any(_fits(value, each) for each in typing.get_args(hint))
+    return any(_is(value, each) for each in _either(hint))
+
+
+def _is(value: object, hint: Any) -> bool:
+    """Whether *value* is of the one type *hint*; what tables hold is looked at when they are made."""
     if hint is type(None):
         return value is None
-    if hint is int and isinstance(value, bool):
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint) or origin is dict:
+        return isinstance(value, dict)
+    if origin in (list, tuple):
+        return isinstance(value, list) and all(_fits(each, typing.get_args(hint)[0]) for each in value)
+    if isinstance(value, bool) and hint in (int, float):
         return False
-    return isinstance(value, hint) if isinstance(hint, type) else True
+    return isinstance(value, (int, float) if hint is float else hint) if isinstance(hint, type) else True
 
 
 def _called(hint: Any) -> str:
     names = {str: "a text in quotes", int: "a whole number", bool: "true or false", float: "a number"}
-    if typing.get_args(hint):
-        return " or ".join(_called(each) for each in typing.get_args(hint) if each is not type(None))
-    return names.get(hint, str(hint))
+    either = [each for each in _either(hint) if each is not type(None)]
+    if len(either) > 1:
+        return " or ".join(map(_called, either))
+    (one,) = either
+    origin = typing.get_origin(one)
+    if dataclasses.is_dataclass(one) and isinstance(one, type):
+        names_of = ", ".join(each.name for each in dataclasses.fields(one))
+        return f"a table of {names_of}"
+    if origin is dict:
+        return "a table of tables"
+    if origin in (list, tuple):
+        many = {str: "texts in quotes", int: "whole numbers"}
+        return f"a list of {many.get(typing.get_args(one)[0], 'values')}"
+    return names.get(one, str(one))

@@ -13,6 +13,7 @@ __all__ = [
     "Busy",
     "ClosedToUs",
     "ConfigError",
+    "Denied",
     "DiskFull",
     "Expired",
     "KeysLocked",
@@ -203,6 +204,12 @@ class Transient(TransportError):
     def __init__(self, message: str = "", *, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+
+
+class Denied(TransportError):
+    """A carrier refused our credentials, or they cannot be read. Nothing was lost; it is not tried again soon."""
+
+    exit_code = 14
 
 
 class Permanent(TransportError):

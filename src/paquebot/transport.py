@@ -19,12 +19,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
-from paquebot.errors import ParcelTooLarge, Permanent, Transient, TransportError
+from paquebot.errors import ConfigError, Denied, ParcelTooLarge, Permanent, Transient, TransportError
 
 __all__ = [
-    "API_VERSION", "Acknowledgement", "Arrival", "Capability", "Context", "Described", "Finding", "Handover",
-    "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "Recipient", "Relay", "Stage", "TokenShown", "Transient",
-    "Transport", "TransportError", "Verdict", "Waits", "parcel_name", "token_hash",
+    "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
+    "Finding", "Handover", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "Recipient", "Relay", "Stage",
+    "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -70,6 +70,10 @@ class Capability:
     """Where we can be reached by this carrier. If it is set, parcels go to addresses: nothing is planned for a peer
     whose address is not known. Carriers of one kind share what they call an address; the house tells it to peers if
     the settings have it in a field of that name."""
+    parcels_left: int | None = None
+    """How many parcels may still be sent now, where that is rationed: no more are planned."""
+    bytes_left: int | None = None
+    """The same of their bytes."""
     mime: bool = False
     """What is sealed should be a MIME entity, so that programs for mail can show it to a person."""
     relays: bool = False
@@ -259,7 +263,8 @@ class Transport(Protocol):
     """What a transport promises; see the module's docstring.
 
     Constructed as ``kind(settings, context)``, where *settings* is an instance of `settings_type`, a frozen
-    dataclass that the house builds from the TOML table. Nothing is opened before ``async with``.
+    dataclass that the house builds from the TOML table; it, or the constructor, may raise `ConfigError`. Nothing is
+    opened before ``async with``.
     """
 
     api: ClassVar[int]
