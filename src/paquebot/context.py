@@ -80,8 +80,12 @@ class HouseContext:
         now: Callable[[], int],
         entropy: Callable[[int], bytes],
         welcome: bool = False,
+        name: str = "",
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
+        self._name = name or kind
+        self._note = note
         self._kind = kind
         self._folder = folder
         self._tags = tags
@@ -95,6 +99,11 @@ class HouseContext:
         if left := meeting.crowd(store.view, Millis(now())).left_before:
             nodes.append(f"strangers left {left}")
         self._epoch = sha256(" ".join(nodes).encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """What people call this carrier."""
+        return self._name
 
     @property
     def folder(self) -> Path:
@@ -139,3 +148,7 @@ class HouseContext:
     def entropy(self, count: int) -> bytes:
         """Return random bytes."""
         return self._entropy(count)
+
+    def note(self, text: str) -> None:
+        """Tell whoever watches."""
+        self._note(f"{self._name}: {text}")

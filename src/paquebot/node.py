@@ -442,7 +442,15 @@ class Node:
         settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
         folder = self.home / "carriers" / carrier.uses
         context = HouseContext(
-            self._store, carrier.uses, folder, tags, now=self.now, entropy=self._entropy, welcome=self._welcome
+            self._store,
+            carrier.uses,
+            folder,
+            tags,
+            now=self.now,
+            entropy=self._entropy,
+            welcome=self._welcome,
+            name=carrier.name,
+            note=report.notes.append,
         )
         async with kind.open(settings, context) as transport:
             before = report.sent

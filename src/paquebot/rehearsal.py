@@ -67,7 +67,9 @@ async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrie
     settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
     with tempfile.TemporaryDirectory(prefix="paquebot-plan-") as folder:
         tags = Tags(store, _no_secrets)
-        context = HouseContext(store, carrier.uses, Path(folder), tags, now=node.now, entropy=os.urandom)
+        context = HouseContext(
+            store, carrier.uses, Path(folder), tags, now=node.now, entropy=os.urandom, name=carrier.name
+        )
         async with kind.open(settings, context) as transport:
             if not transport.capability.writable:
                 raise TransportError("it cannot be written to")

@@ -19,12 +19,20 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
-from paquebot.errors import ConfigError, Denied, ParcelTooLarge, Permanent, Transient, TransportError
+from paquebot.errors import (
+    ConfigError,
+    Denied,
+    ParcelTooLarge,
+    Permanent,
+    PluginError,
+    Transient,
+    TransportError,
+)
 
 __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
-    "Finding", "Handover", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "Recipient", "Relay", "Stage",
-    "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits", "parcel_name", "token_hash",
+    "Finding", "Handover", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError", "Recipient", "Relay",
+    "Stage", "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -224,7 +232,11 @@ class Described:
 
 
 class Context(Protocol):
-    """What the house lends to one transport."""
+    """What the house lends to one transport. Carriers of one kind share the state and the folder."""
+
+    @property
+    def name(self) -> str:
+        """What people call this carrier: its name in the configuration, or the path that they gave instead."""
 
     @property
     def folder(self) -> Path:
@@ -257,6 +269,9 @@ class Context(Protocol):
 
     def entropy(self, count: int) -> bytes:
         """Return random bytes."""
+
+    def note(self, text: str) -> None:
+        """Tell whoever watches, in one line. It need not be harmless to a terminal yet."""
 
 
 class Transport(Protocol):

@@ -56,6 +56,10 @@ class MemoryContext:
         self.state: dict[str, bytes] = {}
         self.changes = 0
         """How often the state has changed."""
+        self.name = "here"
+        """What people call the carrier."""
+        self.notes: list[str] = []
+        """What it told whoever watches."""
         self._folder = folder
         self._dice = random.Random(seed)
 
@@ -100,6 +104,10 @@ class MemoryContext:
     def entropy(self, count: int) -> bytes:
         """Return bytes that are the same for the same seed."""
         return self._dice.randbytes(count)
+
+    def note(self, text: str) -> None:
+        """Add *text* to `notes`."""
+        self.notes.append(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,129 @@
+"""The listing: what the lines about parcels mean. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from paquebot.transport import Capability, Outgoing, ParcelTooLarge, Permanent, Stage, Transient, TransportError
+from paquebot_program.line import Line, Unclear, said, write
+from paquebot_program.talk import tags
+
+PARTS = ("item", "token", "handed", "lost", "finding")
+"""What may be in the answer to `collect`."""
+FINDING_MAX = 8 << 20
+LATENCY_MAX_MS = 5 * 365 * 24 * 3_600_000
+_KEY = re.compile(r"[!-~]{1,200}\Z")
+
+
+def sayable(line: Line, what: str) -> None:
+    """Raise `ValueError` if *line* cannot be said; *what* names what is in it."""
+    try:
+        write(line)
+    except Unclear:
+        raise ValueError(f"{what} cannot be told to a program: a name in small letters, and one line of text") from None
+
+
+def capability(ready: Line, parcel_max: int) -> Capability:
+    """Return what a program says that it can do. Raise `Unclear`."""
+    medium = ready.one("medium")
+    if not 1 <= len(medium) <= 200:
+        raise Unclear("'ready': medium= is 1 to 200 characters")
+    return Capability(
+        bytes_max=min(ready.number("bytes", least=1), parcel_max),
+        latency_ms=ready.number("latency", least=1, most=LATENCY_MAX_MS),
+        medium=f"program:{medium}",
+        bytes_cheap=ready.flag("cheap"),
+        shows_tokens=ready.flag("tokens"),
+        writable=ready.flag("writable", default=True),
+    )
+
+
+def to_send(number: int, file: str, size: int, salt: bytes, outgoing: Outgoing) -> Line:
+    """Return how a program is asked to carry something. It never hears of the parcel's id."""
+    line = said("send", number=number, file=file, size=size, salt=salt)
+    to = tuple(("to", f"{each.tag(salt).hex()}/{each.token_hash.hex()}") for each in outgoing.recipients)
+    rest = (("expires", str(outgoing.expires_ms)), ("priority", str(outgoing.priority)))
+    return Line(line.verb, (*line.words, *to, *rest))
+
+
+def key(line: Line) -> str:
+    """Return the key of which *line* speaks. Raise `Unclear`."""
+    found = line.one("key")
+    if not _KEY.match(found):
+        raise Unclear(f"{line.verb!r}: key= is 1 to 200 characters")
+    return found
+
+
+def stage(line: Line) -> Stage:
+    """Return how far something has got. Raise `Unclear`."""
+    match line.one("stage", "accepted"):
+        case "accepted":
+            return Stage.ACCEPTED
+        case "on-medium":
+            return Stage.ON_MEDIUM
+    raise Unclear(f"{line.verb!r}: stage= is accepted or on-medium")
+
+
+def failure(line: Line, who: str) -> TransportError:
+    """Return why a parcel does not go. Raise `Unclear`."""
+    text = f"{who}: {line.text or 'it does not say why'}"
+    match line.one("why", "transient"):
+        case "transient":
+            return Transient(text, retry_after_ms=line.number("retry", 0) or None)
+        case "permanent":
+            return Permanent(text)
+        case "too-large":
+            return ParcelTooLarge(text)
+    raise Unclear(f"{line.verb!r}: why= is transient, permanent or too-large")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that lies on the medium."""
+
+    key: str
+    recognised: bool
+    size: int | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All that a program says when it is told to collect."""
+
+    items: tuple[Item, ...]
+    tokens: tuple[bytes, ...]
+    news: tuple[tuple[str, Stage, str], ...]
+    """Of what was sent: its key, how far it has got, and where."""
+    findings: tuple[Line, ...]
+    complete: bool
+    """False if there is more than was listed."""
+
+    @classmethod
+    def read(cls, lines: Sequence[Line], recognise: Callable[[bytes, bytes], bool]) -> Self:
+        """Return what *lines* say, the last of which is the end. Raise `Unclear`."""
+        by_verb: dict[str, list[Line]] = {verb: [] for verb in (*PARTS, "end")}
+        for line in lines:
+            by_verb[line.verb].append(line)
+        items = {key(line): _item(line, recognise) for line in by_verb["item"]}
+        if len(items) < len(by_verb["item"]):
+            raise Unclear("'item': a key is listed twice")
+        return cls(
+            tuple(items.values()),
+            tuple(dict.fromkeys(line.octets("value", 16) for line in by_verb["token"])),
+            (
+                *((key(line), stage(line), line.text or "") for line in by_verb["handed"]),
+                *((key(line), Stage.LOST, line.text or "") for line in by_verb["lost"]),
+            ),
+            tuple(by_verb["finding"]),
+            not by_verb["end"][0].flag("more"),
+        )
+
+
+def _item(line: Line, recognise: Callable[[bytes, bytes], bool]) -> Item:
+    salt = line.octets("salt") if line.has("salt") else b""
+    ours = line.flag("ours") or any(recognise(salt, tag) for tag in tags(line))
+    return Item(key(line), ours, line.number("size") if line.has("size") else None, line.text or "")

@@ -1,0 +1,174 @@
+"""The talk: who says what when. One question of ours is open at a time; until it is answered, the program may ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from paquebot.transport import Context, Permanent, PluginError, Transient
+from paquebot_program.child import GRACE_S, Child
+from paquebot_program.ledger import Own
+from paquebot_program.line import Line, Unclear, said
+
+SPOKEN = 1
+"""The version of the line protocol. New words do not change it: what is not known is not looked at."""
+BYTES_EACH_SECOND = 16 << 10
+"""How slow a program may be with a parcel."""
+LONGEST = 30
+"""No answer may take more than so many times the patience, however much is said meanwhile."""
+REQUESTS_MAX = 100_000
+"""What a program may ask of us before it answers."""
+LISTED_MAX = 20_000
+"""Lines of one list."""
+RANDOM_MAX = 1_024
+
+
+class Unsupported(PluginError):
+    """The program does not know what it was asked for."""
+
+
+class Talk:
+    """The conversation with one program. After anything that is not an answer, it is over."""
+
+    def __init__(self, child: Child, context: Context, own: Own, patience: float, trace: Callable[[str], None]) -> None:
+        self._child = child
+        self._context = context
+        self._own = own
+        self._patience = patience
+        self._trace = trace
+        self.sound = True
+        """Whether one may go on."""
+
+    async def tell(self, line: Line, *, secret: bool = False) -> None:
+        """Say something that is not answered. Raise `TransportError` or `PluginError`."""
+        self._trace(f"> {line.verb} …" if secret else f"> {_shown(line)}")
+        await self._child.say(line, self._patience)
+
+    async def ask(self, line: Line, *answers: str, size: int = 0) -> Line:
+        """Return the answer to *line*, which is one of *answers*; *size* bytes are moved meanwhile.
+
+        Raise `Transient` or `Permanent` if the program says so, `Unsupported`, `Transient` if it is no more or keeps
+        silent, or `PluginError` if it says what it must not.
+        """
+        return (await self._asked(line, (), answers, size))[-1]
+
+    async def listed(self, line: Line, parts: Collection[str], end: str) -> list[Line]:
+        """Return the answer to *line*: any number of *parts*, and then *end*. Raise as `ask` does."""
+        return await self._asked(line, parts, (end,), 0)
+
+    async def _asked(self, line: Line, parts: Collection[str], answers: Collection[str], size: int) -> list[Line]:
+        if not self.sound:
+            raise Transient(f"{self._child.name} is not listened to any more")
+        self.sound = False
+        self._nothing_unasked()
+        patience = self._patience + size / BYTES_EACH_SECOND
+        until = time.monotonic() + LONGEST * patience
+        await self.tell(line)
+        found: list[Line] = []
+        for _ in range(REQUESTS_MAX):
+            heard = await self._hear(min(patience, until - time.monotonic()))
+            if heard.verb in answers:
+                self.sound = True
+                return [*found, heard]
+            if heard.verb in parts:
+                found.append(heard)
+                if len(found) > LISTED_MAX:
+                    raise PluginError(f"{self._child.name} lists more than {LISTED_MAX} things at once")
+                continue
+            self._heed(heard, line.verb)
+            await self._serve(heard)
+        raise PluginError(f"{self._child.name} never comes to an end with {line.verb!r}")
+
+    def _nothing_unasked(self) -> None:
+        """What comes before the question cannot be its answer. Raise `PluginError`."""
+        if self._child.spoke():
+            raise PluginError(f"{self._child.name} speaks without being asked")
+
+    async def _hear(self, seconds: float) -> Line:
+        heard = await self._child.hear(max(seconds, 0))
+        self._trace(f"< {_shown(heard)}")
+        return heard
+
+    def _heed(self, heard: Line, asked: str) -> None:
+        """Raise what *heard* says, if it says that something does not go."""
+        why = f"{self._child.name}: {heard.text or 'it does not say why'}"
+        match heard.verb:
+            case "transient":
+                with self.clear():
+                    retry = heard.number("retry", 0)
+                self.sound = True
+                raise Transient(why, retry_after_ms=retry or None)
+            case "permanent":
+                self.sound = True
+                raise Permanent(why)
+            case "unsupported":
+                self.sound = True
+                raise Unsupported(f"{self._child.name} cannot do {asked!r}")
+
+    async def _serve(self, heard: Line) -> None:
+        """Do what the program asks for. Raise `PluginError` if it may not be asked for."""
+        with self.clear():
+            answers = self._answers(heard)
+        for each in answers:
+            await self.tell(each)
+
+    def _answers(self, heard: Line) -> list[Line]:
+        context, own = self._context, self._own
+        match heard.verb:
+            case "debug":
+                return []
+            case "note":
+                context.note(heard.text or "")
+                return []
+            case "get":
+                found = own.get(heard.one("key"))
+                return [said("none") if found is None else said("value", found)]
+            case "keys":
+                found_all = own.items(heard.one("prefix", ""))
+                return [*(said("key", value, name=key) for key, value in found_all), said("end")]
+            case "put" | "delete":
+                if not own.put(heard.one("key"), (heard.text or "") if heard.verb == "put" else None):
+                    raise PluginError(f"{self._child.name} wants to remember too much")
+                return [said("ok")]
+            case "now":
+                return [said("now", ms=context.now_ms())]
+            case "epoch":
+                return [said("epoch", value=context.epoch)]
+            case "random":
+                return [said("random", bytes=context.entropy(heard.number("count", least=1, most=RANDOM_MAX)))]
+            case "recognise":
+                known = any(context.recognise(heard.octets("salt"), tag) for tag in tags(heard))
+                return [said("yes" if known else "no")]
+            case _:
+                raise PluginError(f"{self._child.name} says {heard.verb!r}, which is not to be said now")
+
+    @contextmanager
+    def clear(self) -> Iterator[None]:
+        """Say whose fault it is that a line is not clear. Raise `PluginError`."""
+        try:
+            yield
+        except Unclear as error:
+            self.sound = False
+            raise PluginError(f"{self._child.name} does not keep to the line protocol: {error}") from None
+
+    async def end(self) -> None:
+        """Say goodbye, if that means anything still, and see to it that nothing is left running."""
+        try:
+            if self.sound:
+                await self.ask(Line("close"), "done")
+        finally:
+            await self._child.stop(GRACE_S if self.sound else GRACE_S / 10)
+
+
+def tags(line: Line) -> list[bytes]:
+    """Return every tag of which *line* speaks. Raise `Unclear`."""
+    found = [Line("tag", (("tag", each),)).octets("tag", 8) for each in line.every("tag")]
+    if not found and line.has("salt"):
+        raise Unclear(f"{line.verb!r} has a salt and no tag")
+    return found
+
+
+def _shown(line: Line) -> str:
+    words = "".join(f" {name}={value}" for name, value in line.words)
+    return f"{line.verb}{words}{'' if line.text is None else f' :{line.text}'}"
