@@ -60,9 +60,9 @@ class ProgramSettings:
 
     def __post_init__(self) -> None:
         """Look at what the house cannot know. Raise `ValueError`."""
-        if not (self.command and all(isinstance(each, str) and "\0" not in each for each in self.command)):
+        if not (_are_texts(self.command) and self.command and "\0" not in "".join(self.command)):
             raise ValueError('command is a list of words, such as ["/usr/local/bin/pigeon"]')
-        if not (isinstance(self.env, list) and all(isinstance(each, str) for each in self.env)):
+        if not _are_texts(self.env):
             raise ValueError('env is a list of names, such as ["SSH_AUTH_SOCK"]')
         if not 1 <= self.timeout <= 86_400:
             raise ValueError("timeout is from 1 to 86400 seconds")
@@ -315,6 +315,10 @@ class ProgramTransport:
         if self._talking is None:
             raise RuntimeError("the transport is used outside `async with`")
         return self._talking
+
+
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(each, str) for each in values)
 
 
 def _wanted(items: Sequence[Item], wants: Callable[[str], bool]) -> Iterator[Item]:

@@ -22,8 +22,7 @@ class Exchange:
     def __init__(self, folder: Path, who: str) -> None:
         self._who = who
         self._path = folder / NAME
-        with suppress(FileNotFoundError, NotADirectoryError):
-            self._path.unlink() if self._path.is_symlink() else shutil.rmtree(self._path)
+        self._clear()
         self._path.mkdir(mode=0o700)
         self._handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._count = 0
@@ -31,7 +30,13 @@ class Exchange:
     def close(self) -> None:
         """Throw away what is left in it."""
         os.close(self._handle)
-        shutil.rmtree(self._path, ignore_errors=True)
+        self._clear()
+
+    def _clear(self) -> None:
+        try:
+            self._path.unlink()  # a file or a link in the folder's place
+        except OSError:
+            shutil.rmtree(self._path, ignore_errors=True)
 
     def put(self, data: bytes) -> str:
         """Write *data* for the program to read; return the file's name. Raise `OSError`."""
@@ -60,17 +65,18 @@ class Exchange:
         except OSError as error:
             raise PluginError(f"{self._who} names a file that cannot be read: {error.strerror}") from error
         try:
-            with open(handle, "rb") as file:
-                before = os.fstat(handle)
-                if not stat.S_ISREG(before.st_mode):
-                    raise PluginError(f"{self._who} names something that is no plain file")
-                if before.st_size > most:
-                    return None
+            before = os.fstat(handle)
+            if not stat.S_ISREG(before.st_mode):
+                raise PluginError(f"{self._who} names something that is no plain file")
+            if before.st_size > most:
+                return None
+            with open(handle, "rb", closefd=False) as file:
                 data = file.read(before.st_size)
-                look()
-                after = os.fstat(handle)
-                if (len(data), after.st_size, after.st_mtime_ns) != (before.st_size,) * 2 + (before.st_mtime_ns,):
-                    raise PluginError(f"{self._who} changes a file that it has given us")
-                return data
+            look()
+            after = os.fstat(handle)
+            if (len(data), after.st_size, after.st_mtime_ns) != (before.st_size,) * 2 + (before.st_mtime_ns,):
+                raise PluginError(f"{self._who} changes a file that it has given us")
+            return data
         finally:
+            os.close(handle)
             self.remove(name)

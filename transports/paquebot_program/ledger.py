@@ -179,7 +179,7 @@ class Ledger:
         self.handed(key, replace(self.sent[key], told=True))
 
     def lost(self, key: str) -> bytes | None:
-        """Forget something of ours that is no more, or that nobody needs; return its id, or None if we know of no such thing."""
+        """Forget something of ours that is no more, or that nobody needs; return its id if we know of it."""
         sent = self.sent.pop(key, None)
         if sent is not None:
             self._write(self._sent, {key: None})

@@ -1,6 +1,6 @@
 """The line: one message of the conversation with a program. Pure; the page is `paquebot help plugin`.
 
-    verb key=value key=value :text to the end of the line
+verb key=value key=value :text to the end of the line
 """
 
 from __future__ import annotations
