@@ -69,7 +69,7 @@ def test_what_a_program_says_besides_is_shown_to_who_watches(make, meet, loft):
     ("line", "said"),
     [
         ('uses = "program"', "command is missing"),
-        ('uses = "program"\ncommand = "pigeon"', "command is a list of words"),
+        ('uses = "program"\ncommand = "pigeon"', "not a list of texts"),
         ('uses = "program"\ncommand = ["x"]\ntimeout = 0', "timeout is from 1 to 86400"),
     ],
 )

@@ -12,8 +12,9 @@ from contextlib import suppress
 
 import pytest
 
+from paquebot import config
 from paquebot.testing.contract import arrivals, collect, contexts, outgoing, send, settle
-from paquebot.transport import Finding, PluginError, Stage, Transient, TransportError
+from paquebot.transport import ConfigError, Finding, PluginError, Stage, Transient, TransportError
 from paquebot_program import ProgramSettings, ProgramTransport, child, talk
 from paquebot_program.exchange import Exchange
 
@@ -113,7 +114,9 @@ BAD = {
     "a key twice": ("collect) echo item key=a; echo item key=a; echo end ;;", "twice"),
     "a key that is none": ("collect) echo item key=; echo end ;;", "1 to 200"),
     "no token": ("collect) echo token value=abc; echo end ;;", "16 bytes"),
-    "half a tag": ("collect) echo item key=a salt=00 tag=00; echo end ;;", "8 bytes"),
+    "half a salt": ("collect) echo item key=a salt=00 to=00/00; echo end ;;", "16 bytes"),
+    "half a tag": ("collect) echo item key=a salt=$(printf %032d 0) to=00; echo end ;;", "8 bytes"),
+    "nobody's salt": ("collect) echo item key=a salt=$(printf %032d 0); echo end ;;", "salt= without to="),
     "no file": ("fetch) echo parcel $rest ;;", "lacks file="),
     "a file that is not there": ("fetch) echo parcel $rest file=exchange/nope ;;", "cannot be read"),
     "a link": ("fetch) ln -sf /etc/passwd exchange/l; echo parcel $rest file=exchange/l ;;", "cannot be read"),
@@ -248,18 +251,18 @@ def test_one_that_cannot_be_run_says_why(tmp_path, command, said):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"command": []}, "list of words"),
-        ({"command": "pigeon -x"}, "list of words"),
+        ({"command": []}, r"\[x\]: command is a list of words"),
+        ({"command": "pigeon -x"}, "command = 'pigeon -x' is not"),
         ({"command": ["x"], "timeout": 0}, "1 to 86400"),
-        ({"command": ["x"], "env": "PATH"}, "list of names"),
-        ({"command": ["x"], "settings": {"a": {"b": 1}}}, r"settings\.a is a text"),
+        ({"command": ["x"], "env": "PATH"}, "env = 'PATH' is not"),
+        ({"command": ["x"], "settings": {"a": {"b": 1}}}, r"\[x.settings\]: a = {'b': 1} is not"),
         ({"command": ["x"], "settings": {"a": "two\nlines"}}, "one line of text"),
         ({"command": ["x"], "settings": {"A b": "c"}}, "small letters"),
     ],
 )
 def test_settings_that_cannot_be_told_are_refused(table, said):
-    with pytest.raises(ValueError, match=said):
-        ProgramSettings(**table)
+    with pytest.raises(ConfigError, match=said):
+        config.settings("[x]", ProgramSettings, table)
 
 
 def test_what_is_said_can_be_traced_but_not_the_settings(program):

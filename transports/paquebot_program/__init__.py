@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from paquebot.transport import (
     Acknowledgement,
     Arrival,
     Capability,
+    ConfigError,
     Context,
     Finding,
     Handover,
@@ -26,6 +27,8 @@ from paquebot.transport import (
     TokenShown,
     Transient,
     TransportError,
+    parcel_name,
+    token_hash,
 )
 from paquebot_program import listing
 from paquebot_program.child import Child, environment
@@ -37,6 +40,7 @@ from paquebot_program.talk import SPOKEN, Talk, Unsupported
 
 __all__ = ["ProgramSettings", "ProgramTransport"]
 
+Setting = str | int | float | bool
 PARCEL_MAX = 16 << 20
 """The house makes none that is larger."""
 STRANGERS_MAX = 1_000  # unrecognised arrivals in one collection: each costs the house a try at opening
@@ -49,7 +53,7 @@ class ProgramSettings:
 
     command: list[str]
     """The program's whole path, or its name on the PATH, and its arguments. No shell runs it."""
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Setting | list[Setting]] = field(default_factory=dict)
     """What it is told, each a text, a number, true or false, or a list of them."""
     env: list[str] = field(default_factory=list)
     """Which environment variables it gets besides PATH, HOME, the language and the like."""
@@ -59,22 +63,18 @@ class ProgramSettings:
     """Write down all that is said, but for the settings, in the file `trace` in its folder."""
 
     def __post_init__(self) -> None:
-        """Look at what the house cannot know. Raise `ValueError`."""
-        if not (_are_texts(self.command) and self.command and "\0" not in "".join(self.command)):
-            raise ValueError('command is a list of words, such as ["/usr/local/bin/pigeon"]')
-        if not _are_texts(self.env):
-            raise ValueError('env is a list of names, such as ["SSH_AUTH_SOCK"]')
+        """Look at what the house cannot know. Raise `ConfigError`."""
+        if not self.command or "\0" in "".join(self.command):
+            raise ConfigError('command is a list of words, such as ["/usr/local/bin/pigeon"]')
         if not 1 <= self.timeout <= 86_400:
-            raise ValueError("timeout is from 1 to 86400 seconds")
+            raise ConfigError("timeout is from 1 to 86400 seconds")
         for _ in self.lines():
             pass
 
     def lines(self) -> Iterator[Line]:
-        """Yield what the program is told of its settings. Raise `ValueError`."""
+        """Yield what the program is told of its settings. Raise `ConfigError`."""
         for name, value in self.settings.items():
             for each in value if isinstance(value, list) else [value]:
-                if not isinstance(each, str | int | float):
-                    raise ValueError(f"settings.{name} is a text, a number, true or false, or a list of them")
                 text = ("no", "yes")[each] if isinstance(each, bool) else str(each)
                 line = said("setting", text, name=name)
                 listing.sayable(line, f"settings.{name}")
@@ -111,6 +111,7 @@ class ProgramTransport:
             raise
         self._ledger = Ledger(self._context, self._capability.medium)
         self._count = 0
+        self._listed: Listing | None = None
         return self
 
     async def _start(self) -> Talk:
@@ -182,13 +183,14 @@ class ProgramTransport:
             raise ParcelTooLarge(f"{size} bytes are too many for {self._name}: it takes {self._capability.bytes_max}")
 
     async def _carry(self, talk: Talk, outgoing: Outgoing, parcel: bytes) -> Handover:
+        if outgoing.hops and parcel_name(parcel) in (await self._list(talk, anew=False)).names:
+            return Handover(outgoing.id, Stage.ON_MEDIUM, self._name)
         self._count += 1
-        salt = self._context.entropy(16)
         try:
             file = self._exchange.put(parcel)
         except OSError as error:
             raise Transient(f"{self._name}: {error.strerror}") from error
-        line = listing.to_send(self._count, f"{NAME}/{file}", len(parcel), salt, outgoing)
+        line = listing.to_send(self._count, f"{NAME}/{file}", parcel, outgoing)
         try:
             answer = await talk.ask(line, "handed", "failed", size=len(parcel))
         finally:
@@ -211,9 +213,7 @@ class ProgramTransport:
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
         """Let the program list what there is; yield the news, then each parcel that is not settled, and damage."""
         talk, ledger = self._talk(), self._ledger
-        lines = await talk.listed(Line("collect"), listing.PARTS, "end")
-        with talk.clear():
-            listed = Listing.read(lines, self._context.recognise)
+        listed = await self._list(talk)
         keys = {item.key for item in listed.items}
         await self._tell(talk, ledger.untold(keys))
         for token in listed.tokens:
@@ -233,6 +233,14 @@ class ProgramTransport:
         await self._let_go(talk)
         if listed.complete:
             ledger.forget(keys)
+
+    async def _list(self, talk: Talk, *, anew: bool = True) -> Listing:
+        """Return what lies on the medium; what was listed last, unless *anew*."""
+        if anew or self._listed is None:
+            lines = await talk.listed(Line("collect"), listing.PARTS, "end")
+            with talk.clear():
+                self._listed = Listing.read(lines, self._context.recognise)
+        return self._listed
 
     def _news(self, listed: Listing, keys: set[str]) -> Iterator[Handover]:
         """Yield what is known of things that were sent: from the program, or because they are missing."""
@@ -261,7 +269,8 @@ class ProgramTransport:
                 return None
             data = self._take(answer, PARCEL_MAX if answer.verb == "parcel" else FINDING_MAX)
         if answer.verb == "parcel" and data:
-            return Arrival(data, item.key, item.where or f"{self._name} {item.key}", item.recognised)
+            onward = item.onward if self._capability.relays else None
+            return Arrival(data, item.key, item.where or f"{self._name} {item.key}", item.recognised, onward)
         reason = answer.text or ("it is empty" if data == b"" else f"it is larger than {PARCEL_MAX} bytes")
         found = Finding(item.where or f"{self._name} {item.key}", reason, data or b"")
         return found if self._ledger.damaged(item.key) else None
@@ -288,12 +297,23 @@ class ProgramTransport:
         try:
             for key in keys:
                 settled = self._ledger.settled[key]
-                words = [("key", key), ("verdict", settled.verdict.value)]
-                words += [("token", settled.token.hex())] if settled.token else []
-                self._answered(await talk.ask(Line("settle", tuple(words)), "done"), key)
+                line = said("settle", key=key, verdict=settled.verdict.value)
+                shown = said("", token=settled.token).words if settled.token else ()
+                self._answered(await talk.ask(Line(line.verb, line.words + shown), "done"), key)
                 heard.append(key)
         finally:
             self._ledger.told(heard)
+
+    async def show(self, tokens: Sequence[bytes]) -> None:
+        """Let the program show tokens of what others sent."""
+        talk = self._talk()
+        if not (self._capability.relays and self._capability.writable):
+            return
+        listed = await self._list(talk, anew=False)
+        for token in tokens:
+            key = listed.awaiting.get(token_hash(token))
+            if key is not None and token not in listed.tokens:
+                self._answered(await talk.ask(said("show", key=key, token=token), "done"), key)
 
     async def _let_go(self, talk: Talk) -> None:
         """Tell the program what nobody needs any more."""
@@ -315,10 +335,6 @@ class ProgramTransport:
         if self._talking is None:
             raise RuntimeError("the transport is used outside `async with`")
         return self._talking
-
-
-def _are_texts(values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(each, str) for each in values)
 
 
 def _wanted(items: Sequence[Item], wants: Callable[[str], bool]) -> Iterator[Item]:

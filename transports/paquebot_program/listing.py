@@ -7,23 +7,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from paquebot.transport import Capability, Outgoing, ParcelTooLarge, Permanent, Stage, Transient, TransportError
+from paquebot.transport import (
+    Capability,
+    ConfigError,
+    Onward,
+    Outgoing,
+    ParcelTooLarge,
+    Permanent,
+    Recipient,
+    Stage,
+    Transient,
+    TransportError,
+    parcel_name,
+)
 from paquebot_program.line import Line, Unclear, said, write
-from paquebot_program.talk import tags
+from paquebot_program.talk import recipients
 
 PARTS = ("item", "token", "handed", "lost", "finding")
 """What may be in the answer to `collect`."""
 FINDING_MAX = 8 << 20
+HOPS_MAX = 255
 LATENCY_MAX_MS = 5 * 365 * 24 * 3_600_000
 _KEY = re.compile(r"[!-~]{1,200}\Z")
 
 
 def sayable(line: Line, what: str) -> None:
-    """Raise `ValueError` if *line* cannot be said; *what* names what is in it."""
+    """Raise `ConfigError` if *line* cannot be said; *what* names what is in it."""
     try:
         write(line)
     except Unclear:
-        raise ValueError(f"{what} cannot be told to a program: a name in small letters, and one line of text") from None
+        why = "a name in small letters, and one line of text"
+        raise ConfigError(f"{what} cannot be told to a program, which takes {why}") from None
 
 
 def capability(ready: Line, parcel_max: int) -> Capability:
@@ -38,15 +52,25 @@ def capability(ready: Line, parcel_max: int) -> Capability:
         bytes_cheap=ready.flag("cheap"),
         shows_tokens=ready.flag("tokens"),
         writable=ready.flag("writable", default=True),
+        address=ready.one("address", ""),
+        mime=ready.flag("mime"),
+        relays=ready.flag("relays"),
+        room=ready.number("room") if ready.has("room") else None,
     )
 
 
-def to_send(number: int, file: str, size: int, salt: bytes, outgoing: Outgoing) -> Line:
+def to_send(number: int, file: str, parcel: bytes, outgoing: Outgoing) -> Line:
     """Return how a program is asked to carry something. It never hears of the parcel's id."""
-    line = said("send", number=number, file=file, size=size, salt=salt)
-    to = tuple(("to", f"{each.tag(salt).hex()}/{each.token_hash.hex()}") for each in outgoing.recipients)
-    rest = (("expires", str(outgoing.expires_ms)), ("priority", str(outgoing.priority)))
-    return Line(line.verb, (*line.words, *to, *rest))
+    salt = parcel_name(parcel)
+    line = said("send", number=number, file=file, size=len(parcel), salt=salt)
+    rest = said("", expires=outgoing.expires_ms, priority=outgoing.priority, hops=outgoing.hops)
+    to = tuple(("to", _recipient(each, salt)) for each in outgoing.recipients)
+    return Line(line.verb, (*line.words, *to, *rest.words))
+
+
+def _recipient(recipient: Recipient, salt: bytes) -> str:
+    address = f"/{recipient.address}" if recipient.address else ""
+    return f"{recipient.tag(salt).hex()}/{recipient.token_hash.hex()}{address}"
 
 
 def key(line: Line) -> str:
@@ -85,9 +109,13 @@ class Item:
     """Something that lies on the medium."""
 
     key: str
+    name: bytes
+    """The `parcel_name`, if that is said."""
     recognised: bool
     size: int | None
     where: str
+    onward: Onward | None
+    """What stands on its outside, if all of that is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +129,16 @@ class Listing:
     findings: tuple[Line, ...]
     complete: bool
     """False if there is more than was listed."""
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """The names of the parcels that lie there."""
+        return frozenset(item.name for item in self.items if item.name)
+
+    @property
+    def awaiting(self) -> dict[bytes, str]:
+        """Whose key it is under which the token of that hash belongs."""
+        return {hashed: item.key for item in self.items if item.onward for _, hashed in item.onward.recipients}
 
     @classmethod
     def read(cls, lines: Sequence[Line], recognise: Callable[[bytes, bytes], bool]) -> Self:
@@ -124,6 +162,10 @@ class Listing:
 
 
 def _item(line: Line, recognise: Callable[[bytes, bytes], bool]) -> Item:
-    salt = line.octets("salt") if line.has("salt") else b""
-    ours = line.flag("ours") or any(recognise(salt, tag) for tag in tags(line))
-    return Item(key(line), ours, line.number("size") if line.has("size") else None, line.text or "")
+    salt, to = line.octets("salt", 16) if line.has("salt") else b"", recipients(line)
+    ours = line.flag("ours") or any(recognise(salt, tag) for tag, _ in to)
+    onward = None
+    if to and line.has("expires"):
+        priority, hops = line.number("priority", 1, most=2), line.number("hops", 0, most=HOPS_MAX)
+        onward = Onward(to, line.number("expires"), priority, hops)
+    return Item(key(line), salt, ours, line.number("size") if line.has("size") else None, line.text or "", onward)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from paquebot.transport import Context, Permanent, PluginError, Transient
 from paquebot_program.child import GRACE_S, Child
 from paquebot_program.ledger import Own
-from paquebot_program.line import Line, Unclear, said
+from paquebot_program.line import Line, Unclear, said, unhex
 
 SPOKEN = 1
 """The version of the line protocol. New words do not change it: what is not known is not looked at."""
@@ -138,7 +138,7 @@ class Talk:
             case "random":
                 return [said("random", bytes=context.entropy(heard.number("count", least=1, most=RANDOM_MAX)))]
             case "recognise":
-                known = any(context.recognise(heard.octets("salt"), tag) for tag in tags(heard))
+                known = any(context.recognise(heard.octets("salt", 16), tag) for tag, _ in recipients(heard))
                 return [said("yes" if known else "no")]
             case _:
                 raise PluginError(f"{self._child.name} says {heard.verb!r}, which is not to be said now")
@@ -161,12 +161,17 @@ class Talk:
             await self._child.stop(GRACE_S if self.sound else GRACE_S / 10)
 
 
-def tags(line: Line) -> list[bytes]:
-    """Return every tag of which *line* speaks. Raise `Unclear`."""
-    found = [Line("tag", (("tag", each),)).octets("tag", 8) for each in line.every("tag")]
-    if not found and line.has("salt"):
-        raise Unclear(f"{line.verb!r} has a salt and no tag")
+def recipients(line: Line) -> tuple[tuple[bytes, bytes], ...]:
+    """Return for whom something is, as *line* says: each one's tag and token hash. Raise `Unclear`."""
+    found = tuple(_recipient(line.verb, each) for each in line.every("to"))
+    if bool(found) != line.has("salt"):
+        raise Unclear(f"{line.verb!r} has salt= without to=, or to= without salt=")
     return found
+
+
+def _recipient(verb: str, value: str) -> tuple[bytes, bytes]:
+    tag, hashed, *_ = (*value.split("/"), "", "")  # an address may follow
+    return unhex(tag, 8, f"{verb!r}: the tag in to="), unhex(hashed, 16, f"{verb!r}: the hash in to=")
 
 
 def _shown(line: Line) -> str:
