@@ -187,14 +187,28 @@ def test_its_standard_error_is_passed_on_within_bounds(program):
     assert len(notes) == child.REMARKS_MAX + 1
 
 
-def test_one_that_is_cancelled_is_not_gone_on_with_and_leaves_nothing(program):
+def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another(program):
+    slow = """fetch) sleep 0.4; echo "$rest" > exchange/f; echo parcel $rest file=exchange/f ;;"""
+
     async def run():
-        async with program("fetch) sleep 1000 ;;", timeout=60) as transport:
+        async with program(slow) as transport:
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.3):
+                async with asyncio.timeout(0.2):
                     await collect(transport)
-            with pytest.raises(Transient, match="not listened to"):
-                await collect(transport)
+            assert [each.parcel for each in await arrivals(transport)] == [b"key=a\n", b"key=b\n"]
+
+    asyncio.run(run())
+
+
+def test_one_that_never_answers_is_not_waited_for_again(program):
+    async def run():
+        async with program("fetch) sleep 1000 ;;") as transport:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await collect(transport)
+            for _ in range(2):
+                with pytest.raises(Transient, match=r"does not answer|not listened to"):
+                    await collect(transport)
 
     asyncio.run(run())
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
-from paquebot.transport import Context, Permanent, PluginError, Transient
+from paquebot.transport import Context, Permanent, PluginError, Transient, TransportError
 from paquebot_program.child import GRACE_S, Child
 from paquebot_program.ledger import Own
 from paquebot_program.line import Line, Unclear, said, unhex
@@ -28,6 +29,16 @@ class Unsupported(PluginError):
     """The program does not know what it was asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Something that was asked and is not answered yet."""
+
+    verb: str
+    parts: Collection[str]
+    answers: Collection[str]
+    patience: float
+
+
 class Talk:
     """The conversation with one program. After anything that is not an answer, it is over."""
 
@@ -39,11 +50,16 @@ class Talk:
         self._trace = trace
         self.sound = True
         """Whether one may go on."""
+        self._open: _Question | None = None
 
     async def tell(self, line: Line, *, secret: bool = False) -> None:
         """Say something that is not answered. Raise `TransportError` or `PluginError`."""
+        if not self.sound:
+            raise Transient(f"{self._child.name} is not listened to any more")
         self._trace(f"> {line.verb} …" if secret else f"> {_shown(line)}")
+        self.sound = False  # whoever breaks this off has said half a line
         await self._child.say(line, self._patience)
+        self.sound = True
 
     async def ask(self, line: Line, *answers: str, size: int = 0) -> Line:
         """Return the answer to *line*, which is one of *answers*; *size* bytes are moved meanwhile.
@@ -58,53 +74,53 @@ class Talk:
         return await self._asked(line, parts, (end,), 0)
 
     async def _asked(self, line: Line, parts: Collection[str], answers: Collection[str], size: int) -> list[Line]:
-        if not self.sound:
-            raise Transient(f"{self._child.name} is not listened to any more")
-        self.sound = False
-        self._nothing_unasked()
-        patience = self._patience + size / BYTES_EACH_SECOND
-        until = time.monotonic() + LONGEST * patience
-        await self.tell(line)
-        found: list[Line] = []
-        for _ in range(REQUESTS_MAX):
-            heard = await self._hear(min(patience, until - time.monotonic()))
-            if heard.verb in answers:
-                self.sound = True
-                return [*found, heard]
-            if heard.verb in parts:
-                found.append(heard)
-                if len(found) > LISTED_MAX:
-                    raise PluginError(f"{self._child.name} lists more than {LISTED_MAX} things at once")
-                continue
-            self._heed(heard, line.verb)
-            await self._serve(heard)
-        raise PluginError(f"{self._child.name} never comes to an end with {line.verb!r}")
-
-    def _nothing_unasked(self) -> None:
-        """What comes before the question cannot be its answer. Raise `PluginError`."""
-        if self._child.spoke():
+        if self._open is not None:  # somebody was cancelled while waiting: that answer comes first
+            with suppress(Transient, Permanent, Unsupported):
+                await self._answer(self._open)
+        if self.sound and self._child.spoke():
+            self.sound = False
             raise PluginError(f"{self._child.name} speaks without being asked")
+        await self.tell(line)
+        self._open = _Question(line.verb, parts, answers, self._patience + size / BYTES_EACH_SECOND)
+        return await self._answer(self._open)
 
-    async def _hear(self, seconds: float) -> Line:
-        heard = await self._child.hear(max(seconds, 0))
-        self._trace(f"< {_shown(heard)}")
-        return heard
+    async def _answer(self, question: _Question) -> list[Line]:
+        """Return the answer to what was asked. Unless this is cancelled, the question is closed then, or the talk."""
+        until = time.monotonic() + LONGEST * question.patience
+        found: list[Line] = []
+        try:
+            for _ in range(REQUESTS_MAX):
+                heard = await self._child.hear(min(question.patience, max(until - time.monotonic(), 0)))
+                self._trace(f"< {_shown(heard)}")
+                if heard.verb in question.answers:
+                    self._open = None
+                    return [*found, heard]
+                if heard.verb in question.parts:
+                    found.append(heard)
+                    if len(found) > LISTED_MAX:
+                        raise PluginError(f"{self._child.name} lists more than {LISTED_MAX} things at once")
+                elif (no := self._refusal(heard, question.verb)) is not None:
+                    self._open = None
+                    raise no
+                else:
+                    await self._serve(heard)
+            raise PluginError(f"{self._child.name} never comes to an end with {question.verb!r}")
+        except (TransportError, PluginError):
+            self.sound = self.sound and self._open is None
+            raise
 
-    def _heed(self, heard: Line, asked: str) -> None:
-        """Raise what *heard* says, if it says that something does not go."""
+    def _refusal(self, heard: Line, asked: str) -> TransportError | PluginError | None:
+        """Return what *heard* means, if it says that something does not go."""
         why = f"{self._child.name}: {heard.text or 'it does not say why'}"
         match heard.verb:
             case "transient":
                 with self.clear():
-                    retry = heard.number("retry", 0)
-                self.sound = True
-                raise Transient(why, retry_after_ms=retry or None)
+                    return Transient(why, retry_after_ms=heard.number("retry", 0) or None)
             case "permanent":
-                self.sound = True
-                raise Permanent(why)
+                return Permanent(why)
             case "unsupported":
-                self.sound = True
-                raise Unsupported(f"{self._child.name} cannot do {asked!r}")
+                return Unsupported(f"{self._child.name} cannot do {asked!r}")
+        return None
 
     async def _serve(self, heard: Line) -> None:
         """Do what the program asks for. Raise `PluginError` if it may not be asked for."""
