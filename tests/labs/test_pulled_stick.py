@@ -21,11 +21,15 @@ pytestmark = [
     pytest.mark.timeout(600 * LONGER),
 ]
 PULLS = 5 * LONGER
+SWEEPS = 3 * LONGER
 SECONDS = (0.5, 1.5)
 
 
 def pulled(kind: str, method: str, pulls: int, folder: Path) -> tuple[int, int]:
-    """Pull so many sticks; return how many parcels were called safe, and how many of these are not there."""
+    """Pull so many sticks; return how many parcels were called safe, and how many of these are not there.
+
+    One by which crates are swept is pulled only when some were.
+    """
     dice, images, said = random.Random(f"{kind} {method}"), [], []
     for number in range(pulls):
         ground = folder / f"{kind}-{method}-{number}"
@@ -34,7 +38,7 @@ def pulled(kind: str, method: str, pulls: int, folder: Path) -> tuple[int, int]:
         sticks.make(image, kind)
         machine = sticks.start([image], kind, ["write", method], ground)
         try:
-            machine.wait_for(b"READY")
+            machine.wait_for(b"S" if method in ("sweep", "careless") else b"READY")
             time.sleep(dice.uniform(*SECONDS))
         finally:
             said.append(machine.pull())
@@ -65,4 +69,21 @@ def test_the_ways_that_everybody_knows_lose(kind, method, tmp_path, tally):
         safe, lost = pulled(kind, method, 1, tmp_path)
         counts.append(lost)
     assert safe > 100
+    assert lost > safe // 2
+
+
+@pytest.mark.parametrize("kind", sticks.MAKE)
+def test_what_others_need_is_on_a_stick_that_was_pulled_while_it_was_swept(kind, tmp_path, tally):
+    assert not WHY_NOT
+    with tally(f"parcels kept on {kind} over {SWEEPS} pulls from a sweep", 45 * LONGER) as counts:
+        safe, lost = pulled(kind, "sweep", SWEEPS, tmp_path)
+        counts.append(safe - lost)
+    assert safe > 100
+    assert lost == 0, f"{lost} of {safe}"
+
+
+def test_sweeping_carelessly_loses(tmp_path, tally):
+    with tally("parcels lost on vfat by a sweep without syncing", 30) as counts:
+        safe, lost = pulled("vfat", "careless", 1, tmp_path)
+        counts.append(lost)
     assert lost > safe // 2

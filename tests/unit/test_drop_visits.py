@@ -38,7 +38,7 @@ class People:
     def __init__(self, path):
         self.path = path
         self.stick = path / "stick"
-        self.stick.mkdir()
+        self.stick.mkdir(parents=True)
         self.anna = MemoryContext(path / "anna", keys=[ANNA], seed=1, now=NOW_MS)
         self.boris = MemoryContext(path / "boris", keys=[BORIS], seed=2, now=NOW_MS)
         self.clara = MemoryContext(path / "clara", keys=[CLARA], seed=3, now=NOW_MS)
@@ -58,6 +58,13 @@ class People:
                 return [news async for news in drop.send(letters)], found
 
         return asyncio.run(run())
+
+    def grow_old(self, who, weeks):
+        """Let so many weeks pass, with a visit in each, in which nothing is taken."""
+        self.visit(who, take=False)
+        for _ in range(weeks):
+            who.now += 7 * 24 * HOUR
+            self.visit(who, take=False)
 
     def crates(self):
         return sorted(self.stick.glob("PAQUEBOT/C/*/*.PQB"))
@@ -432,8 +439,11 @@ def test_what_has_expired_is_cleared_by_anybody_but_not_under_its_readers_eyes(p
     people.visit(people.anna, letter("old", BORIS, expires=NOW_MS + 2 * HOUR))
     people.boris.now = people.clara.now = NOW_MS + 4 * HOUR
     assert texts(people.visit(people.boris, take=False)[1]) == ["old"]
+    people.grow_old(people.clara, weeks=3)
     assert len(people.crates()) == 1
-    people.visit(people.clara)
+    people.grow_old(people.boris, weeks=5)
+    assert len(people.crates()) == 1
+    people.grow_old(people.clara, weeks=1)
     assert people.crates() == []
     people.anna.now = NOW_MS + 4 * HOUR
     assert people.visit(people.anna)[1] == []
@@ -444,7 +454,9 @@ def test_expired_slips_are_cleared_by_anybody(people):
     people.visit(people.anna, letter("old", BORIS, expires=NOW_MS + 2 * HOUR))
     people.visit(people.boris)
     people.clara.now = NOW_MS + 4 * HOUR
-    people.visit(people.clara)
+    people.grow_old(people.clara, weeks=3)
+    assert len(people.slips()) == 1
+    people.grow_old(people.clara, weeks=1)
     assert people.files() == []
 
 
@@ -506,6 +518,7 @@ def test_a_full_stick_is_cleared_but_not_of_what_could_not_be_acknowledged(peopl
     people.visit(people.anna, letter("for boris"))
     people.visit(people.clara, letter("old", expires=NOW_MS + HOUR))
     people.boris.now = NOW_MS + 2 * HOUR
+    people.grow_old(people.boris, weeks=4)
 
     def fail(*_):
         raise OSError(errno.ENOSPC, "no")

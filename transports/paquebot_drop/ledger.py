@@ -1,8 +1,8 @@
 """The ledger: what this node remembers of one medium, in the state that the house keeps for it.
 
 Below the volume's id: ``w/CRATE`` what we wrote into a crate; ``r/CRATE`` (and ``r/CRATE+n``, until a visit ends)
-what became of the records we read; ``f`` which findings were told. Other media have other prefixes and are never
-touched.
+what became of the records we read; ``f`` which findings were told; ``n`` what is waited for, and how long already.
+Other media have other prefixes and are never touched.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from hashlib import blake2b
 from struct import Struct
 
 from paquebot.transport import Context, Verdict
+from paquebot_drop.patience import Waited
 
 _CRATE = 26
 _WROTE = Struct("<8sI")
 _RECORD = Struct("<16s16sIB")
+_WAITED = Struct("<16sIH")
 _VERDICTS = (Verdict.TAKEN, Verdict.REFUSED, Verdict.NOT_OURS)
 
 
@@ -35,7 +37,7 @@ class Wrote:
     """One crate we wrote. No records: we began it, and never said that anything lies in it."""
 
     checked: bytes
-    """In which state of the crate we last found our records whole; see `checkmark`."""
+    """In which state of the medium we last found our records whole; see `checkmark`."""
     records: tuple[Record, ...]
 
 
@@ -47,9 +49,12 @@ class Settled:
     detail: bytes = bytes(16)
 
 
-def checkmark(size: int, stamp: int, intact: bool, notes: Iterable[str]) -> bytes:
-    """Return 8 bytes that stay the same as long as there is no reason to verify a crate of ours again."""
-    told = repr((size, stamp, intact, sorted(notes)))
+def checkmark(files: Iterable[tuple[int, int, bool]], notes: Iterable[str]) -> bytes:
+    """Return 8 bytes that stay the same as long as there is no reason to verify records of ours again.
+
+    *files* hold them: each one's size, stamp and whether it is intact. *notes* call one of them damaged.
+    """
+    told = repr((sorted(files), sorted(notes)))
     return blake2b(told.encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
@@ -109,6 +114,16 @@ class Ledger:
     def set_told(self, marks: frozenset[bytes]) -> None:
         """Remember which findings were told."""
         self._put("f", b"".join(sorted(marks)) or None)
+
+    def noticed(self) -> dict[bytes, Waited]:
+        """Return how long each thing that is waited for has been as it is."""
+        value = self._context.get(f"{self._prefix}n") or b""
+        return {mark: Waited(seen, hours) for mark, seen, hours in _WAITED.iter_unpack(value)}
+
+    def set_noticed(self, noticed: Mapping[bytes, Waited]) -> None:
+        """Remember how long things have been as they are."""
+        packed = (_WAITED.pack(mark, each.seen, each.hours) for mark, each in sorted(noticed.items()))
+        self._put("n", b"".join(packed) or None)
 
     def _put(self, key: str, value: bytes | None) -> None:
         key = self._prefix + key

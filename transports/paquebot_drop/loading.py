@@ -18,7 +18,8 @@ _NAMES_TRIED = 16
 RESERVE = 1 << 20  # left free for folders, tokens and a file system's own needs
 BUFFER = 1 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NOTHING = bytes(8)
+NOTHING = bytes(8)
+"""The mark of a crate that was begun, and of which nothing was said since."""
 
 
 class Crate:
@@ -36,7 +37,8 @@ class Crate:
         self._fd = folder.create(self.parts)
 
     def add(self, entry: Entry, body: bytes) -> None:
-        """Append one record."""
+        """Append one record, wherever *entry* says that it lay before."""
+        entry = replace(entry, offset=self.size)
         self.entries.append(entry)
         self._append(crate.pack_header(entry))
         self._append(body)
@@ -71,11 +73,15 @@ class Crate:
         found = self._folder.look_at(self.parts)
         return found if same and found and self._folder.errors == failures else None
 
-    def abandon(self) -> bool:
-        """Delete the crate; return whether it is gone."""
+    def close(self) -> None:
+        """Leave the file as it is."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def abandon(self) -> bool:
+        """Delete the crate; return whether it is gone."""
+        self.close()
         return self._folder.delete(self.parts)
 
 
@@ -117,7 +123,7 @@ class Loader:
             return
         try:
             hold = self._crate or self._begin()
-            hold.add(_moved(entry, hold.size), body)
+            hold.add(entry, body)
         except OSError as error:
             yield from self._give_up(error)
             yield self._failed(outgoing.id, self._excuse(error))
@@ -139,7 +145,7 @@ class Loader:
             yield from self._give_up(None)
             return
         records, self._aboard, self._crate = self._aboard, [], None
-        mark = checkmark(found.size, found.stamp, True, ())
+        mark = checkmark([(found.size, found.stamp, True)], ())
         self._ledger().set_wrote(hold.name, Wrote(mark, tuple(records)))
         for record in records:
             yield Handover(record.outgoing, Stage.ON_MEDIUM, self._where)
@@ -153,19 +159,8 @@ class Loader:
         return dropped
 
     def _begin(self) -> Crate:
-        for attempt in range(_NAMES_TRIED):
-            name = base32(self._dice(16))
-            # Known before it exists: a torn one that was never handed over is ours to delete.
-            self._ledger().set_wrote(name, Wrote(_NOTHING, ()))
-            try:
-                self._crate = Crate(self._folder, name)
-                return self._crate
-            except OSError as error:
-                self._ledger().set_wrote(name, None)
-                # Something foreign may stand where one of the thirty-two folders should be; the others will do.
-                if error.errno != errno.ENOTDIR or attempt + 1 == _NAMES_TRIED:
-                    raise
-        raise AssertionError("the loop returns or raises")
+        self._crate = begin(self._folder, self._ledger(), self._dice)
+        return self._crate
 
     def _grown(self, entry: Entry, *, pending: bool = False) -> int:
         """How large the open crate (or what of it is unwritten) would be with *entry*."""
@@ -192,6 +187,22 @@ class Loader:
         return Handover(name, Stage.FAILED, self._where, error)
 
 
+def begin(folder: Folder, ledger: Ledger, dice: Callable[[int], bytes]) -> Crate:
+    """Return a new crate, of which *ledger* knows that it was begun. Raise `OSError` if there can be none."""
+    for attempt in range(_NAMES_TRIED):
+        name = base32(dice(16))
+        # Known before it exists: a torn one that was never handed over is ours to delete.
+        ledger.set_wrote(name, Wrote(NOTHING, ()))
+        try:
+            return Crate(folder, name)
+        except OSError as error:
+            ledger.set_wrote(name, None)
+            # Something foreign may stand where one of the thirty-two folders should be; the others will do.
+            if error.errno != errno.ENOTDIR or attempt + 1 == _NAMES_TRIED:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
 def crate_parts(name: str) -> tuple[str, ...]:
     """Return where a crate of that *name* is written.
 
@@ -215,7 +226,3 @@ def _entry(outgoing: Outgoing, body: bytes) -> Entry:
     recipients = tuple((recipient.tag(name), recipient.token_hash) for recipient in outgoing.recipients)
     priority, hops = min(max(outgoing.priority, 0), PRIORITY_MAX), min(max(outgoing.hops, 0), HOPS_MAX)
     return Entry(name, priority, hours(outgoing.expires_ms), recipients, 0, len(body), hops)
-
-
-def _moved(entry: Entry, offset: int) -> Entry:
-    return replace(entry, offset=offset)

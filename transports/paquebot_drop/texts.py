@@ -25,8 +25,10 @@ C/x/NAME.PQB  a crate, never changed. Records, each: "PQR1", u32 length, id16 (B
               hash16; then BLAKE2b-128 of the index, u32 its length, u32 records, "PQX1".
 A/NAME.ACK    a slip: "PQA1", 26 letters of a crate's name, u32 expires, u32 tokens, for each: id16, token16;
               u8 1 if the crate was found damaged; BLAKE2b-128 of all that.
-All numbers are little-endian. A crate may be deleted when every token hash in it has been matched by a token
-(BLAKE2b-128, personalised "paquebot token") or every record has expired, and not before.
+All numbers are little-endian. A record is needed until each of its token hashes has been matched by a token
+(BLAKE2b-128, personalised "paquebot token") or it has been expired for four weeks. A crate may be deleted when no
+record in it is needed, or all that are lie in other crates, whole and under the same header: in smaller ones, or in
+ones of the same size that come before it by name; and not before.
 """
 
 _FORMAT_MAX = 4096

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 
 from paquebot.transport import Arrival, Context, Finding, Handover, Onward, Stage, TokenShown, Verdict, token_hash
 from paquebot_drop.crate import Entry, base32, digest, read_body
-from paquebot_drop.folder import ROOT, Folder
+from paquebot_drop.folder import Folder
 from paquebot_drop.ledger import Ledger, Record, Settled, Wrote, checkmark, epoch_mark
 from paquebot_drop.loading import HOUR_MS
+from paquebot_drop.patience import SETTLE_HOURS, Patience
 from paquebot_drop.survey import Crate, Survey
+from paquebot_drop.sweeping import Sweep, slip_parts
 from paquebot_drop.tokens import Slip, pack_slip
 
 STRANGERS_MAX = 1_000  # unrecognised arrivals per pass: each costs the house a try at opening
@@ -33,6 +35,7 @@ class Visit:
         settled: Mapping[bytes, Settled],
         label: str,
         given: Mapping[bytes, bytes],
+        synced: bool = False,
     ) -> None:
         self._folder, self._ledger, self._context, self._survey = folder, ledger, context, survey
         self._own = dict(own)
@@ -40,7 +43,9 @@ class Visit:
         self._settled = settled
         self._given = given  # tokens by their hashes, which came by other ways
         self._label = label
+        self._synced = synced
         self._hour = context.now_ms() // HOUR_MS
+        self._patience = Patience(ledger.noticed(), self._hour)
         self._places: dict[bytes, tuple[Crate, Entry]] | None = None
         self._told: set[bytes] = set()
         self._rotten: dict[str, list[tuple[Crate, int, Entry]]] = {}
@@ -68,39 +73,54 @@ class Visit:
     def losses(self) -> Iterator[Handover]:
         """Yield each record of ours that is known to be lost. It is forgotten when the visit ends well."""
         here = {crate.name: crate for crate in reversed(self._survey.crates)}
-        lying = {entry.id for crate in self._survey.crates if crate.name not in self._own for entry in crate.entries}
+        holders: dict[tuple[bytes, tuple[bytes, ...]], list[Crate]] = {}
+        for crate in self._survey.crates:
+            for entry in crate.entries:
+                holders.setdefault(_key(entry), []).append(crate)
         for name, wrote in list(self._own.items()):
             live = [record for record in wrote.records if not self._is_done(record)]
-            crate = here.get(name)
-            if crate is not None:
-                mark = checkmark(crate.found.size, crate.found.stamp, crate.intact, self._notes(name, wrote))
-                listed = {entry.id for entry in crate.entries}
-                if mark == wrote.checked and all(record.id in listed for record in live):
-                    continue
-                whole = self._whole(crate)
-                if whole is None:
-                    continue
-            elif self._survey.complete:
-                mark, whole = wrote.checked, set()
-            else:
+            if not live:
                 continue
-            lost = {record.id for record in live if record.id not in whole and record.id not in lying}
+            keys = [(record.id, record.hashes) for record in live]
+            held = {each.found.parts: each for key in keys for each in holders.get(key, ())}
+            if name in here:  # also if it holds nothing any more
+                held[here[name].found.parts] = here[name]
+            mark = checkmark(
+                ((crate.found.size, crate.found.stamp, crate.intact) for crate in held.values()),
+                self._notes({name, *(crate.name for crate in held.values())}, wrote),
+            )
+            if mark == wrote.checked and all(key in holders for key in keys):
+                continue
+            whole = self._whole(held.values(), set(keys)) if held or self._is_missing(name) else None
+            if whole is None:
+                continue
+            lost = {record.id for record in live if record.id not in whole}
             kept = tuple(record for record in wrote.records if record.id not in lost)
-            self._own[name] = Wrote(mark, kept)
+            self._own[name] = Wrote(mark if held else wrote.checked, kept)
             for record in live:
                 if record.id in lost:
                     yield Handover(record.outgoing, Stage.LOST, self._label)
 
-    def _notes(self, name: str, wrote: Wrote) -> list[str]:
-        """The slips that call a crate of ours damaged."""
-        alias = base32(wrote.records[0].id) if wrote.records else name
-        return [p.found.parts[-1] for p in self._survey.papers if p.damaged and p.crate in (name, alias)]
+    def _is_missing(self, name: str) -> bool:
+        """Return whether a crate of ours is gone for good, and not only until a syncer has done its work."""
+        if not self._survey.complete:
+            return False
+        return not self._synced or self._patience.is_over(digest(f"missing {name}".encode()), SETTLE_HOURS)
 
-    def _whole(self, crate: Crate) -> set[bytes] | None:
-        """Return the ids of the records that read back well, or None if nobody can tell now."""
+    def _notes(self, names: Set[str], wrote: Wrote) -> list[str]:
+        """The slips that call damaged what holds records of ours."""
+        alias = base32(wrote.records[0].id) if wrote.records else ""
+        return [p.found.parts[-1] for p in self._survey.papers if p.damaged and (p.crate in names or p.crate == alias)]
+
+    def _whole(self, crates: Iterable[Crate], keys: Set[tuple[bytes, tuple[bytes, ...]]]) -> set[bytes] | None:
+        """Return the ids of those records that *crates* hold whole, or None if nobody can tell now."""
         errors = self._folder.errors
-        with self._folder.reading(crate.found.parts) as read:
-            whole = {entry.id for entry in crate.entries if read_body(read, entry) is not None}
+        whole: set[bytes] = set()
+        for crate in crates:
+            with self._folder.reading(crate.found.parts) as read:
+                for entry in crate.entries:
+                    if _key(entry) in keys and entry.id not in whole and read_body(read, entry) is not None:
+                        whole.add(entry.id)
         return whole if self._folder.errors == errors or self._folder.alive() else None
 
     def arrivals(self) -> Iterator[Arrival]:
@@ -153,7 +173,7 @@ class Visit:
             raise OSError("the medium does not answer")
         told = self._ledger.told()
         for crate in self._survey.crates:
-            if crate.intact or crate.name in self._own:
+            if crate.intact or crate.name in self._own or self._is_settling(crate):
                 continue
             self._told.add(crate.mark)
             if crate.mark not in told:
@@ -161,6 +181,8 @@ class Visit:
         for places in self._rotten.values():
             for crate, number, entry in places:
                 mark = digest(crate.mark + entry.id)
+                if self._is_settling(crate):
+                    continue
                 self._told.add(mark)
                 if mark not in told:
                     with self._folder.reading(crate.found.parts) as read:
@@ -187,6 +209,12 @@ class Visit:
             reason = f"The crate {crate.name} is damaged; {len(crate.entries)} records in it are whole."
         return Finding(crate.found.where, reason, data)
 
+    def _is_settling(self, crate: Crate) -> bool:
+        """Return whether *crate* may only be incomplete yet: it grows while we look, or is being synced."""
+        if self._folder.look_at(crate.found.parts) != crate.found:
+            return True
+        return self._synced and not self._patience.is_over(crate.mark, SETTLE_HOURS)
+
     def _is_done(self, record: Record) -> bool:
         return record.expires <= self._hour or self._survey.is_shown(record.id, record.hashes)
 
@@ -209,20 +237,37 @@ class Visit:
                 self._show(name)
         if not (well and self.complete):
             return
-        before = self._ledger.wrote()
-        gone = self._clear(before) if writable else set()
-        self.remember(gone)
+        sweep = self.sweep(name)
+        if writable:
+            sweep.run()
+        self.remember(sweep.forgotten)
         if not self._survey.complete:
             return
         kept: dict[str, dict[bytes, Settled]] = {}
-        for crate in self._survey.crates:
-            if crate.name not in gone:
-                mine = {e.id: self._settled[e.id] for e in crate.entries if e.id in self._settled}
-                kept.setdefault(crate.name, {}).update(mine)
+        for crate in sweep.left:
+            mine = {e.id: self._settled[e.id] for e in crate.entries if e.id in self._settled}
+            kept.setdefault(crate.name, {}).update(mine)
         self._ledger.tidy(kept)
+
+    def sweep(self, name: Callable[[], Ledger], *, rehearsed: bool = False) -> Sweep:
+        """Return the sweep that is due, not done yet. *name* is as for `leave`."""
+        return Sweep(
+            folder=self._folder,
+            ledger=name,
+            survey=self._survey,
+            own=self._own,
+            patience=self._patience,
+            hour=self._hour,
+            is_wanted=lambda entry: self._is_for_us(entry) and not self._is_settled(entry),
+            dice=self._context.entropy,
+            synced=self._synced,
+            rehearsed=rehearsed,
+        )
 
     def remember(self, gone: Container[str] = ()) -> None:
         """Remember what was told, now that it was heard: losses and findings. *gone* are crates to leave out."""
+        noticed = self._patience.kept()
+        self._ledger.set_noticed(noticed if self._survey.complete else {**self._ledger.noticed(), **noticed})
         before = self._ledger.wrote()
         for name, wrote in self._own.items():
             if name not in gone and before.get(name) != wrote:
@@ -237,18 +282,20 @@ class Visit:
             ours = crate.name in self._own
             tokens = self._due(crate)
             damaged = not ours and (not crate.intact or crate.name in self._rotten) and crate.name not in noted
+            damaged = damaged and not self._is_settling(crate)
             if not tokens and not damaged:
                 continue
             shown = {record + token_hash(token) for record, token in tokens}
             if ours:
                 self._survey.shown |= shown
-                if self._survey.complete and all(map(self._is_done, self._own[crate.name].records)):
+                records = self._own[crate.name].records
+                if self._survey.complete and all(self._survey.is_shown(each.id, each.hashes) for each in records):
                     continue  # it goes now, and with it all that speaks of it
             latest = max((entry.expires for entry in crate.entries), default=0)
             expires = max(latest, self._hour + _NOTE_HOURS) if damaged else latest
             slip = Slip(crate.name, min(expires, 2**32 - 1), tuple(tokens), damaged)
             name()
-            self._folder.write((ROOT, "A", f"{base32(self._context.entropy(16))}.ACK"), pack_slip(slip))
+            self._folder.write(slip_parts(self._context.entropy(16)), pack_slip(slip))
             # Only now: a crate must not be deleted for a token that could not be written.
             self._survey.shown |= shown
 
@@ -265,56 +312,7 @@ class Visit:
                     due.append((entry.id, token))
         return due
 
-    def _clear(self, own: Mapping[str, Wrote]) -> set[str]:
-        """Delete crates that nobody needs and slips that all have seen; return the names of the crates gone."""
-        gone = self._clear_own(own)
-        folders = set()
-        for crate in self._survey.crates:
-            if crate.name in own or not self._is_dead(crate):
-                continue
-            if self._folder.delete(crate.found.parts, crate.found.size):
-                gone.add(crate.name)
-                folders.add(crate.found.parts[:-1])
-        # A crate that came back after its slips went would be read by all once more.
-        for folder in sorted(folders):
-            with suppress(OSError):
-                self._folder.sync_folder(folder)
-        for paper in self._survey.papers:
-            if paper.expires <= self._hour:
-                self._folder.delete(paper.found.parts, paper.found.size)
-        return gone
 
-    def _clear_own(self, before: Mapping[str, Wrote]) -> set[str]:
-        """Delete our own finished crates, then the slips that speak of them, then what we remember of them."""
-        gone: set[str] = set()
-        if not self._survey.complete:
-            return gone
-        files: dict[str, list[Crate]] = {}
-        for crate in self._survey.crates:
-            files.setdefault(crate.name, []).append(crate)
-        for name, wrote in self._own.items():
-            if not all(self._is_done(record) for record in wrote.records):
-                continue
-            there = files.get(name, [])
-            if not all(self._folder.delete(crate.found.parts, crate.found.size) for crate in there):
-                continue
-            for crate in there:
-                self._folder.sync_folder(crate.found.parts[:-1])
-            gone.add(name)
-            ours = {record.id for record in before[name].records}
-            for paper in self._survey.papers:
-                if paper.crate == name or (paper.first is not None and paper.first in ours):
-                    self._folder.delete(paper.found.parts, paper.found.size)
-            self._ledger.set_wrote(name, None)
-        return gone
-
-    def _is_dead(self, crate: Crate) -> bool:
-        """Return whether nobody needs *crate* any more, ourselves included."""
-        if not crate.intact:
-            return False
-        for entry in crate.entries:
-            if self._survey.is_shown(entry.id, tuple(each for _, each in entry.recipients)):
-                continue
-            if entry.expires > self._hour or (self._is_for_us(entry) and not self._is_settled(entry)):
-                return False
-        return True
+def _key(entry: Entry) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return what tells a record of ours from a copy that would be deleted for other tokens."""
+    return entry.id, tuple(each for _, each in entry.recipients)
