@@ -1,0 +1,237 @@
+"""How fast an account may send, and whom it leaves alone for now: counted and remembered over all runs.
+
+Every wait is about trying, never about keeping: what is to be said is planned anew from what the peer still lacks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+from paquebot.transport import Context
+from paquebot_mail.answers import Kind, wait_ms
+
+__all__ = ["Accepted", "Limits", "Pace", "Wait"]
+
+_MINUTE, _DAY = 60_000, 86_400_000
+_KEPT_MS = 10 * _DAY  # reports of what went come within five
+_LEARNT_MS = 30 * _DAY  # then a larger mail is tried again
+_FLOOR_BYTES = 16 << 10  # a mail that holds any envelope at all
+_REPORTED_FLOOR_BYTES = 512 << 10  # reports can be forged: they make mails small, not tiny
+_REFUSALS_MAX = 3  # of one secret; more could lock the account
+_SHARE_MIN = 1 / 64
+_SPENT_MAX = 1_000
+_ACCOUNT = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an account is good for. None stands for no limit."""
+
+    per_minute: int | None = 20
+    per_day: int | None = 300
+    bytes_per_day: int | None = None
+    mail_bytes_max: int = 25_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """That somebody is left alone until a moment."""
+
+    kind: str
+    times: int
+    """How often in a row."""
+    until: int
+    """Unix milliseconds."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A mail that the provider took."""
+
+    id: str
+    """The parcel's, in hexadecimal digits."""
+    to: str
+    at: int
+    bytes: int
+
+
+class Pace:
+    """The memory of one *account* in what the house lends, and the answers from it to: may this go now?"""
+
+    def __init__(self, context: Context, account: str, limits: Limits, jitter: Callable[[float, float], float]) -> None:
+        self._context = context
+        self._root = f"smtp/{account}/"
+        self._limits = limits
+        self._jitter = jitter
+        self._recent = self._load()
+
+    # -- waits ------------------------------------------------------------------------------
+
+    def waiting(self, address: str = _ACCOUNT) -> Wait | None:
+        """Return why nothing goes to *address* now; without one, why nothing goes from this account at all."""
+        wait = self._wait(address)
+        now = self._context.now_ms()
+        # A clock that went back must not make the wait longer than it was meant to be.
+        longest = wait_ms(Kind(wait.kind), wait.times, 1.5) if wait else 0
+        return wait if wait and now < wait.until <= now + longest else None
+
+    def trouble(self, kind: Kind, why: str, address: str = _ACCOUNT) -> Wait:
+        """Note that *kind* happened once more, to *address* or to the account; return how long to wait for it."""
+        before = self._wait(address)
+        times = before.times + 1 if before and before.kind == kind.value else 1
+        until = self._context.now_ms() + wait_ms(kind, times, self._jitter(0.8, 1.2))
+        wait = Wait(kind.value, times, until, why)
+        self._put(self._wait_key(address), asdict(wait))
+        if kind is Kind.RATE:
+            self._put("share", {"share": max(self._share() / 2, _SHARE_MIN), "at": self._context.now_ms()})
+        return wait
+
+    def well(self, address: str = _ACCOUNT) -> None:
+        """Note that nothing is wrong with *address*, or the account: something went, or came from there."""
+        self._context.put(self._root + self._wait_key(address), None)
+
+    def _wait(self, address: str) -> Wait | None:
+        found = self._get(self._wait_key(address))
+        return Wait(found["kind"], found["times"], found["until"], found["why"]) if found else None
+
+    def _wait_key(self, address: str) -> str:
+        return f"wait/{address}"
+
+    # -- secrets ----------------------------------------------------------------------------
+
+    def suspended(self, secret: str) -> bool:
+        """Return whether *secret* was refused so often that it is not tried again."""
+        found = self._get("secret")
+        return bool(found and found["mark"] == self._mark(secret) and found["refusals"] >= _REFUSALS_MAX)
+
+    def knows(self, secret: str) -> bool:
+        """Return whether *secret* is the one that was refused last."""
+        found = self._get("secret")
+        return bool(found and found["mark"] == self._mark(secret))
+
+    def refused(self, secret: str) -> None:
+        """Note that the server refused *secret*."""
+        found, mark = self._get("secret"), self._mark(secret)
+        refusals = found["refusals"] if found and found["mark"] == mark else 0
+        self._put("secret", {"mark": mark, "refusals": refusals + 1})
+
+    def welcomed(self) -> None:
+        """Note that the server let us in."""
+        self._context.put(self._root + "secret", None)
+
+    def _mark(self, secret: str) -> str:
+        # Four bytes tell one secret from another, and nobody can find the secret by them.
+        salt = self._context.get(self._root + "salt")
+        if salt is None:
+            salt = self._context.entropy(16)
+            self._context.put(self._root + "salt", salt)
+        return blake2b(secret.encode(), key=salt, digest_size=4).hexdigest()
+
+    # -- the bucket -------------------------------------------------------------------------
+
+    def room_ms(self, size: int) -> int:
+        """Return in how many milliseconds a mail of *size* bytes may go; 0 if now."""
+        now, limits, share = self._context.now_ms(), self._limits, self._share()
+        return max(
+            self._free_in(limits.per_minute, _MINUTE, now, share),
+            self._free_in(limits.per_day, _DAY, now, share),
+            self._bytes_free_in(size, now),
+        )
+
+    def _free_in(self, most: int | None, window: int, now: int, share: float) -> int:
+        if most is None:
+            return 0
+        allowed = max(1, int(most * share))
+        within = [at for at, _ in self._recent if 0 <= now - at < window]
+        return sorted(within)[-allowed] + window - now if len(within) >= allowed else 0
+
+    def _bytes_free_in(self, size: int, now: int) -> int:
+        most = self._limits.bytes_per_day
+        if most is None:
+            return 0
+        within = sorted((at, count) for at, count in self._recent if 0 <= now - at < _DAY)
+        spent, free_at = sum(count for _, count in within), now
+        for at, count in within:
+            if spent + size <= most:
+                break
+            spent, free_at = spent - count, at + _DAY
+        return free_at - now
+
+    def _share(self) -> float:
+        """Return which part of the limits is used: halved at each complaint, doubled on each day without one."""
+        found = self._get("share")
+        if found is None:
+            return 1.0
+        days = max(0, self._context.now_ms() - found["at"]) // _DAY
+        return float(min(1.0, found["share"] * 2 ** min(days, 10)))
+
+    # -- sizes ------------------------------------------------------------------------------
+
+    @property
+    def mail_bytes_max(self) -> int:
+        """The largest mail that is worth trying, in bytes."""
+        most = min(self._limits.mail_bytes_max, self._limits.bytes_per_day or self._limits.mail_bytes_max)
+        found = self._get("size")
+        fresh = found is not None and 0 <= self._context.now_ms() - found["at"] < _LEARNT_MS
+        return min(most, found["most"]) if found and fresh else most
+
+    def too_large(self, size: int, *, most: int | None = None, reported: bool = False) -> None:
+        """Note that a mail of *size* bytes was too large; *most* if that was said. A report may come from anybody."""
+        floor = _REPORTED_FLOOR_BYTES if reported else _FLOOR_BYTES
+        learnt = max(floor, min(self.mail_bytes_max, size * 3 // 4 if most is None else most))
+        if learnt < self.mail_bytes_max:
+            self._put("size", {"most": learnt, "at": self._context.now_ms()})
+
+    # -- what went --------------------------------------------------------------------------
+
+    def accepted(self, part: str, mail: Accepted) -> None:
+        """Note that the provider took *mail*, and that the account and the recipient are well."""
+        self._recent.append((mail.at, mail.bytes))
+        changes: dict[str, bytes | None] = {self._root + f"sent/{part}": _encode(asdict(mail))}
+        for address in (_ACCOUNT, mail.to):
+            if self._wait(address):
+                changes[self._root + self._wait_key(address)] = None
+        self._context.update(changes)
+
+    def spent(self, size: int) -> None:
+        """Note that *size* bytes were sent for nothing: they count all the same."""
+        now = self._context.now_ms()
+        self._recent.append((now, size))
+        kept = [each for each in self._get("spent") or [] if 0 <= now - each[0] < _DAY]
+        self._put("spent", [*kept, (now, size)][-_SPENT_MAX:])
+
+    def find(self, part: str) -> Accepted | None:
+        """Return what went under the name *part* in the last days."""
+        found = self._get(f"sent/{part}")
+        return Accepted(**found) if found else None
+
+    def _load(self) -> list[tuple[int, int]]:
+        """Return when how many bytes went in the last day; forget what is older than reports, or of a mad clock."""
+        now, recent, old = self._context.now_ms(), [(at, size) for at, size in self._get("spent") or []], list[str]()
+        for key, value in self._context.items(f"{self._root}sent/"):
+            mail = Accepted(**json.loads(value))
+            if not -_DAY <= now - mail.at < _KEPT_MS:
+                old.append(key)
+            elif now - mail.at < _DAY:
+                recent.append((mail.at, mail.bytes))
+        if old:
+            self._context.update(dict.fromkeys(old))
+        return recent
+
+    # -- rows -------------------------------------------------------------------------------
+
+    def _get(self, key: str) -> Any:
+        found = self._context.get(self._root + key)
+        return None if found is None else json.loads(found)
+
+    def _put(self, key: str, value: Any) -> None:
+        self._context.put(self._root + key, _encode(value))
+
+
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,70 @@
+"""Where a mail server is, and how one logs in to it: plain values that both halves of mail are given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Login", "Server", "Tls", "tls_context"]
+
+
+class Tls(Enum):
+    """How a line is encrypted. There is no way that an attacker could talk us out of."""
+
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+    """Required, not opportunistic: without it there is no line."""
+    NONE = "none"
+    """Only to this very machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server."""
+
+    host: str
+    port: int
+    tls: Tls = Tls.IMPLICIT
+    ca_file: str = ""
+    """Whom to trust instead of the system's authorities: for a server of one's own."""
+    quiet_s: float = 60.0
+    """After so many seconds without a byte the line is taken for dead."""
+
+    def __post_init__(self) -> None:
+        """Refuse a line in clear that leaves the machine."""
+        if self.tls is Tls.NONE and not self.is_here:
+            raise ValueError(f"the line to {self.host} must be encrypted: implicit or starttls")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this very machine."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who logs in, and by what."""
+
+    user: str
+    secret: Callable[[], Awaitable[str]]
+    """Gives the password or the access token, when it is needed. It is kept nowhere else."""
+    token: bool = False
+    """Whether that is an OAuth access token."""
+
+
+def tls_context(server: Server) -> ssl.SSLContext:
+    """Return what verifies *server*: TLS 1.2 or newer, its name and its certificate. Raise `OSError` for a bad file."""
+    import ssl  # not before there is a line to be made
+
+    context = ssl.create_default_context(cafile=server.ca_file or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

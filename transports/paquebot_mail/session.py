@@ -1,0 +1,244 @@
+"""One connection to a provider's submission server (RFC 6409): greeted, encrypted, logged in, and given mails.
+
+Built on aiosmtplib, which is imported on first use, with what it lacks: a chosen login mechanism, OAUTHBEARER
+(RFC 7628), reports with our name for the mail (RFC 3461), and an upload with its own time-out that notices an early
+answer. After anything unexpected the connection is cut: nobody knows what the next answer would be to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from paquebot_mail.answers import Verb
+from paquebot_mail.server import Server, Tls
+
+if TYPE_CHECKING:
+    import ssl
+
+    from aiosmtplib import SMTP, SMTPResponse
+
+__all__ = ["Answer", "Lost", "Patience", "Session"]
+
+_GREETING_NAME = "[127.0.0.1]"  # the name of this machine is nobody's business
+_PIECE_BYTES = 256 << 10
+_SAID_MAX = 300
+_GOODBYE_S = 5.0
+_NO_MECHANISM = 504
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds an answer may take. A mail that was given up may have been taken nevertheless."""
+
+    connect: float = 60
+    answer: float = 300
+    upload: float = 120
+    """For any mail, and as much more as it takes at `bytes_per_second`."""
+    bytes_per_second: float = 50_000
+    final: float = 600
+    """After the last byte of a mail (RFC 5321, 4.5.3.2.6)."""
+
+
+class Answer(NamedTuple):
+    """What the server said, in one line, and to what."""
+
+    verb: Verb
+    code: int
+    text: str
+
+
+class Lost(Exception):
+    """The connection is gone, or was given up. Whether the server took the mail nobody knows."""
+
+
+class Session:
+    """A connection. What it was asked is answered by the server's `Answer`, or it raises `Lost`."""
+
+    def __init__(self, server: Server, tls: ssl.SSLContext | None, patience: Patience) -> None:
+        self._server = server
+        self._tls = tls
+        self._patience = patience
+        self._smtp: SMTP | None = None
+        self.size_max: int | None = None
+        """The largest mail it takes, if it said so."""
+        self.carried = 0
+        """How many mails it took."""
+        self.uploaded = 0
+        """How many bytes of the last mail went."""
+
+    async def open(self) -> Answer:
+        """Connect and greet."""
+        from aiosmtplib import SMTP
+
+        self._smtp = smtp = SMTP(
+            hostname=self._server.host,
+            port=self._server.port,
+            local_hostname=_GREETING_NAME,
+            use_tls=self._server.tls is Tls.IMPLICIT,
+            start_tls=False,
+            tls_context=self._tls,
+            timeout=self._patience.connect,
+        )
+
+        async def greet() -> SMTPResponse:
+            await smtp.connect()
+            greeted = await smtp.ehlo(timeout=self._patience.answer)
+            if self._server.tls is Tls.STARTTLS:
+                await smtp.starttls(timeout=self._patience.connect)
+                greeted = await smtp.ehlo(timeout=self._patience.answer)
+            return greeted
+
+        answer = await self._asked(Verb.CONNECT, greet)
+        size = smtp.esmtp_extensions.get("size", "")
+        self.size_max = int(size) if size.isascii() and size.isdigit() and 0 < len(size) < 12 and int(size) else None
+        return answer
+
+    async def login(self, user: str, secret: str, *, token: bool) -> Answer:
+        """Log in by the best mechanism that is offered for this kind of *secret*: an OAuth access *token* or not."""
+        smtp = self._open()
+        offered = set(smtp.server_auth_methods)
+        wait = self._patience.answer
+
+        async def plain() -> SMTPResponse:
+            return await smtp.auth_plain(user, secret, timeout=wait)
+
+        async def by_login() -> SMTPResponse:
+            return await smtp.auth_login(user, secret, timeout=wait)
+
+        async def xoauth2() -> SMTPResponse:
+            return await smtp.auth_xoauth2(user, secret, timeout=wait)
+
+        async def bearer() -> SMTPResponse:
+            where = f"n,a={user},\x01host={self._server.host}\x01port={self._server.port}\x01"
+            first = b64encode(f"{where}auth=Bearer {secret}\x01\x01".encode())
+            said = await smtp.execute_command(b"AUTH", b"OAUTHBEARER", first, timeout=wait)
+            # It explains itself, and wants to hear that we heard (RFC 7628, 3.2.3).
+            return await smtp.execute_command(b"AQ==", timeout=wait) if said.code == 334 else said
+
+        known = {"oauthbearer": bearer, "xoauth2": xoauth2} if token else {"plain": plain, "login": by_login}
+        for name, run in known.items():
+            if name in offered:
+                return await self._asked(Verb.AUTH, run)
+        return Answer(Verb.AUTH, _NO_MECHANISM, f"the server offers none of {', '.join(known)}")
+
+    async def submit(self, sender: str, recipient: str, part: str, mail: bytes) -> Answer:
+        """Hand in *mail*, whose lines end in CRLF and do not begin with a dot. The server reports on it as *part*."""
+        smtp, wait, self.uploaded = self._open(), self._patience.answer, 0
+        reports = smtp.supports_extension("dsn")
+        options = [f"SIZE={len(mail)}"] if smtp.supports_extension("size") else []
+        options += ["RET=HDRS", f"ENVID={part}"] if reports else []
+        notify = ["NOTIFY=FAILURE"] if reports else []
+        answer = await self._step(Verb.MAIL, (250,), lambda: smtp.mail(sender, options=options, timeout=wait))
+        if answer.code < 400:
+            answer = await self._step(Verb.RCPT, (250, 251), lambda: smtp.rcpt(recipient, options=notify, timeout=wait))
+        if answer.code < 400:
+            answer = await self._step(Verb.DATA, (354,), lambda: smtp.execute_command(b"DATA", timeout=wait))
+        if answer.code < 400:
+            answer = await self._step(Verb.DATA, range(200, 300), lambda: self._upload(smtp, mail))
+        if answer.code < 400:
+            self.carried += 1
+        elif self.uploaded:
+            self.cut()  # it may have answered before it had read all
+        else:
+            with suppress(Lost):  # the answer stands, whatever becomes of the connection
+                await self._asked(answer.verb, lambda: smtp.rset(timeout=wait))
+        return answer
+
+    async def _step(
+        self, verb: Verb, good: Collection[int], ask: Callable[[], Coroutine[Any, Any, SMTPResponse]]
+    ) -> Answer:
+        """Return the answer, which is a refusal or *good*: a server that says yes to something else is not followed."""
+        answer = await self._asked(verb, ask)
+        if answer.code < 400 and answer.code not in good:
+            self.cut()
+            raise Lost(f"the server answered {answer.code} to {verb.value}")
+        return answer
+
+    async def _upload(self, smtp: SMTP, mail: bytes) -> SMTPResponse:
+        protocol = smtp.protocol
+        if protocol is None:
+            raise Lost("the connection was lost")
+        seconds = self._patience.upload + len(mail) / self._patience.bytes_per_second
+        reading = asyncio.ensure_future(protocol.read_response())
+        writing = asyncio.ensure_future(self._write(protocol, mail))
+        try:
+            await asyncio.wait({reading, writing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done():
+                if not reading.done():
+                    raise Lost(f"the mail was not taken within {seconds:.0f} seconds")
+                early = reading.result()
+                if early.code < 400:
+                    raise Lost("the server answered before it had the whole mail")
+                return early
+            writing.result()
+            async with asyncio.timeout(self._patience.final):
+                return await reading
+        except TimeoutError:
+            raise Lost(f"no answer to the mail within {self._patience.final:.0f} seconds") from None
+        finally:
+            for task in (reading, writing):
+                task.cancel()
+            await asyncio.gather(reading, writing, return_exceptions=True)
+
+    async def _write(self, protocol: Any, mail: bytes) -> None:
+        view = memoryview(mail)
+        for at in range(0, len(mail), _PIECE_BYTES):
+            last = at + _PIECE_BYTES >= len(mail)
+            protocol.write(bytes(view[at : at + _PIECE_BYTES]) + (b".\r\n" if last else b""))
+            self.uploaded = min(at + _PIECE_BYTES, len(mail))
+            await protocol._drain_helper()
+
+    async def _asked(self, verb: Verb, ask: Callable[[], Coroutine[Any, Any, SMTPResponse]]) -> Answer:
+        """Return the server's answer, good or bad. Raise `Lost`, and cut the connection whenever that is in doubt."""
+        from aiosmtplib import SMTPException, SMTPResponseException
+
+        try:
+            said = await ask()
+        except SMTPResponseException as error:
+            if not 200 <= error.code < 600:
+                self.cut()
+                raise Lost("the server does not speak SMTP") from None
+            return Answer(verb, error.code, _line(error.message))
+        except (SMTPException, OSError, EOFError, ValueError) as error:
+            self.cut()
+            raise Lost(_line(str(error)) or type(error).__name__) from None
+        except BaseException:
+            self.cut()
+            raise
+        return Answer(verb, said.code, _line(said.message))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands, as far as this side knows."""
+        return self._smtp is not None and self._smtp.is_connected
+
+    def _open(self) -> SMTP:
+        if self._smtp is None or not self.alive:
+            raise Lost("the connection was lost")
+        return self._smtp
+
+    def cut(self) -> None:
+        """Drop the connection; of what was not sent yet, nothing is sent."""
+        if self._smtp is not None:
+            if self._smtp.transport is not None:
+                cast(asyncio.WriteTransport, self._smtp.transport).abort()
+            self._smtp.close()
+            self._smtp = None
+
+    async def close(self) -> None:
+        """Say goodbye, without waiting for long."""
+        smtp = self._smtp
+        if smtp is not None and smtp.is_connected:
+            with suppress(Lost):
+                await self._asked(Verb.CONNECT, lambda: smtp.quit(timeout=min(_GOODBYE_S, self._patience.answer)))
+        self.cut()
+
+
+def _line(text: str) -> str:
+    """Return what a stranger said, fit to be shown."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text[:_SAID_MAX]).split())
