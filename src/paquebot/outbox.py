@@ -107,7 +107,7 @@ class Outbox:
         return Outgoing(
             id=letter.id,
             size_max=self._engine.size_max(letter),
-            body=partial(self._seal, letter, key, name),
+            body=partial(self._seal, letter, key, name, dictionary=self._engine.shares_dictionary(letter, link)),
             recipients=(Recipient(tag, token_hash(letter.token), self._addresses.get(letter.peer, "")),),
             expires_ms=letter.expires,
             priority=2 if letter.plan.chunks else 1,
@@ -127,10 +127,10 @@ class Outbox:
         bodies = letter.plan.bodies or letter.plan.chunks or letter.plan.replies
         return None if found and found.kind is KeyClass.RECOVERY and bodies else found
 
-    async def _seal(self, letter: Letter, key: EncryptionKey, name: str) -> bytes:
+    async def _seal(self, letter: Letter, key: EncryptionKey, name: str, *, dictionary: bool) -> bytes:
         data = bundles.encode(self._engine.compose(letter))
         try:
-            sealed = await asyncio.to_thread(self._sealer().seal, data, [key], at=letter.created)
+            sealed = await asyncio.to_thread(self._sealer().seal, data, [key], at=letter.created, dictionary=dictionary)
         except Malformed:
             raise Unsealable(_unusable(name)) from None
         self._report.sent_bytes += len(sealed)

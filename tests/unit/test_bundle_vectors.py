@@ -98,9 +98,9 @@ def part(value: bundle.Part) -> dict[str, Any]:
             return {"part": "want", "resource": resource, "chunks": runs(chunks)}
         case Introduction(card, proof):
             return {"part": "introduction", "resources": [part(Rebuilt(each)) for each in card], "proof": proof.hex()}
-        case Advert(at, grant, wait):
+        case Advert(at, grant, wait, dictionary):
             said = {"window": grant.window_ms, "envelopes": grant.envelopes, "bytes": grant.bytes, "items": grant.items}
-            return {"part": "advert", "at": at, "grant": said, "wait": wait}
+            return {"part": "advert", "at": at, "grant": said, "wait": wait, "dictionary": dictionary}
         case Unknown(kind):
             return {"part": "unknown", "kind": kind}
 

@@ -13,9 +13,9 @@ from paquebot.errors import BadSignature, Malformed, Stranger
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import cbor, journal, quota
 from paquebot.protocol.account import Account, Grant, Use
-from paquebot.protocol.advert import Advert
+from paquebot.protocol.advert import DICTIONARY, Advert
 from paquebot.protocol.bundle import Bundle, Chunk, Part, Rebuilt, Tally, Verbatim, Want
-from paquebot.protocol.effects import AddReply, Effect, Tell
+from paquebot.protocol.effects import AddReply, Effect, SaveAccount, Tell
 from paquebot.protocol.encoding import ResourceId, digest
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import DAY_MS, GRANT_WINDOW_MAX_MS, HOUR_MS, KIB, REPLIES_MAX
@@ -84,6 +84,25 @@ def test_forty_windows_full_of_things_come_in_by_the_window_and_none_is_lost_or_
     assert max(per_window) <= 25
     assert outcomes <= {"applied", "deferred", "duplicate"}
     assert not bob.store.view.quarantined()
+
+
+def test_the_dictionary_is_used_where_bytes_are_dear_once_the_peer_has_said_that_it_has_it(pair):
+    alice, bob = pair
+    alice.say("hello")
+    letter = alice.poll(MAIL, T)[0][0]
+    alice.store.commit([SaveAccount(bob.node, Account())])
+    assert not alice.engine.shares_dictionary(letter, MAIL), "nobody said so yet"
+    bob.engine.grant = TIGHT
+    bob.say("hello")
+    post(bob, alice, MAIL, T)
+    assert alice.engine.shares_dictionary(letter, replace(MAIL, bytes_cheap=False))
+    assert not alice.engine.shares_dictionary(letter, replace(MAIL, bytes_cheap=True))
+
+
+def test_an_advert_of_before_there_were_dictionaries_is_read():
+    said = Advert(T, TIGHT)
+    assert Advert.parse(said.flat()).dictionary == DICTIONARY
+    assert Advert.parse(said.flat()[:7]) == replace(said, grant=Grant(*TIGHT.flat()), dictionary=0)
 
 
 def test_what_was_put_off_is_said_and_nothing_is_sent_again_before_its_time(pair):

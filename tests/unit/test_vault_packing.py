@@ -6,6 +6,8 @@ import random
 import shutil
 import subprocess
 import tracemalloc
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -53,6 +55,26 @@ def test_zstd_alone_opens_it(name: str) -> None:
     assert done.stdout == BUNDLES[name]
 
 
+@pytest.mark.parametrize("name", BUNDLES)
+def test_who_has_the_dictionary_unpacks_what_was_packed_with_it(name: str) -> None:
+    assert unpack(pack(BUNDLES[name], dictionary=True)) == BUNDLES[name]
+
+
+def test_a_lone_message_is_a_tenth_shorter_with_the_dictionary() -> None:
+    bundle = (Path(__file__).parents[2] / "fixtures/bundle/verbatim.cbor").read_bytes()
+    assert len(pack(bundle, dictionary=True)) < 0.9 * len(pack(bundle))
+
+
+def test_zstd_opens_it_with_the_dictionary_and_not_without() -> None:
+    if not (program := shutil.which("zstd")):
+        pytest.skip("zstd is not installed")
+    dictionary = files("paquebot.vault").joinpath("dictionary-1")
+    blob = pack(BUNDLES["text"], dictionary=True)
+    done = subprocess.run([program, "-dc", "-D", str(dictionary)], input=blob, capture_output=True, check=True)
+    assert done.stdout == BUNDLES["text"]
+    assert subprocess.run([program, "-dc"], input=blob, capture_output=True, check=False).returncode
+
+
 @pytest.mark.parametrize("size", [*range(64), 300, 1000, 10_000, 100_001])
 def test_the_length_is_one_of_few(size: int) -> None:
     blob = pack(NOISE[:size])
@@ -95,6 +117,7 @@ HOSTILE = {
     "padding of another magic": (frame(b"abc") + b"\x50" + padding(b"")[1:], Malformed),
     "zeros behind": (frame(b"abc") + b"\0", Malformed),
     "window": (windowed(24), TooLarge),
+    "our dictionary, damaged": (pack(b"herring", dictionary=True)[:-3], Malformed),
     "dictionary": (zstandard.FRAME_HEADER + b"\x21\x07\x03" + block(0, 3, b"abc"), Malformed),
     "reserved block": (raw_frame(3, block(3, 3, b"abc")), Malformed),
     "reserved bit": (zstandard.FRAME_HEADER + b"\x28\x03" + block(0, 3, b"abc"), Malformed),

@@ -91,6 +91,8 @@ class Account:
     """Until when we sent it too much already."""
     ask: Millis = Millis(0)
     """When to ask for its journal, whatever else comes from it: something of it is known to be lacking."""
+    dictionary: int = 0
+    """The newest dictionary of packings that it says it has; 0 for none."""
 
     def encode(self) -> bytes:
         """Return the account as bytes, for the store."""
@@ -107,6 +109,7 @@ class Account:
             9: self.sent.flat(),
             10: self.hold,
             11: self.ask,
+            12: self.dictionary,
         }
         return cbor.encode(value)
 
@@ -127,6 +130,7 @@ class Account:
                 9: list(sent),
                 10: int(hold),
                 11: int(ask),
+                **more,
             }:
                 return cls(
                     broken=broken,
@@ -142,8 +146,13 @@ class Account:
                     sent=_use(sent),
                     hold=Millis(hold),
                     ask=Millis(ask),
+                    dictionary=_number(more.get(12, 0)),
                 )
         raise Malformed("a stored account cannot be read")
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _numbers(values: list[Value]) -> list[int]:

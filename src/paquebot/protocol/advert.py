@@ -13,6 +13,8 @@ from paquebot.protocol.stamp import MILLIS_MAX, Millis
 
 VERSION = 1
 """Of bundles: the highest that the sender reads."""
+DICTIONARY = 1
+"""Of packings: the newest that we have; see `vault.packing`."""
 NUMBER_MAX = (1 << 53) - 1
 
 
@@ -25,20 +27,22 @@ class Advert:
     grant: Grant
     wait_ms: int = 0
     """How long to send nothing more, since the recipient sent too much; 0 if it did not."""
+    dictionary: int = DICTIONARY
+    """The newest dictionary of packings that the sender has; 0 for none."""
 
     def flat(self) -> list[Value]:
-        """Return the wire form: moment, version, window, envelopes, bytes, items, wait."""
-        return [self.at, VERSION, *self.grant.flat(), self.wait_ms]
+        """Return the wire form: moment, version, window, envelopes, bytes, items, wait, dictionary."""
+        return [self.at, VERSION, *self.grant.flat(), self.wait_ms, self.dictionary]
 
     @classmethod
     def parse(cls, value: Value) -> Self:
         """Return the advert whose wire form is *value*. Raise `Malformed`."""
         if not isinstance(value, list) or not 7 <= len(value) <= ADVERT_FIELDS_MAX:
             raise Malformed("an advert has the wrong number of fields")
-        found = [each for each in value[:7] if isinstance(each, int) and each <= NUMBER_MAX]
-        if len(found) < 7 or found[0] > MILLIS_MAX:
+        found = [each for each in value[:8] if isinstance(each, int) and each <= NUMBER_MAX]
+        if len(found) < len(value[:8]) or found[0] > MILLIS_MAX:
             raise Malformed("an advert holds something else than numbers, or far too large ones")
-        at, _, window, envelopes, size, items, wait = found
+        at, _, window, envelopes, size, items, wait, *more = found
         if not 0 < window <= GRANT_WINDOW_MAX_MS:
             raise Malformed("an advert speaks of a window that is none")
-        return cls(Millis(at), Grant(window, envelopes, size, items), wait)
+        return cls(Millis(at), Grant(window, envelopes, size, items), wait, *(more or [0]))

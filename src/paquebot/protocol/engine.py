@@ -30,6 +30,7 @@ from paquebot.protocol import (
     witness,
 )
 from paquebot.protocol.account import Grant
+from paquebot.protocol.advert import DICTIONARY
 from paquebot.protocol.bundle import Bundle, To, node_tag
 from paquebot.protocol.effects import Effect, Effects, HaveBlob, Post, Quarantine, SaveJoin, SetClock, Tell
 from paquebot.protocol.encoding import Fingerprint, ResourceId
@@ -267,6 +268,10 @@ class Engine:
     def compose(self, letter: Letter) -> Bundle:
         """Return what goes into *letter*'s envelope."""
         return mailing.compose(self._view, self._key, letter)
+
+    def shares_dictionary(self, letter: Letter, link: Link) -> bool:
+        """Return whether bytes are dear on *link*, and the recipient has said that it has our dictionary."""
+        return not link.bytes_cheap and self._view.account(letter.peer).dictionary >= DICTIONARY
 
     def size_max(self, letter: Letter) -> int:
         """Return an upper bound of the size of *letter*'s envelope, in bytes."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from paquebot.errors import Refused
 from paquebot.protocol import cbor, container
 from paquebot.protocol.account import Account, Grant
-from paquebot.protocol.advert import Advert
+from paquebot.protocol.advert import DICTIONARY, Advert
 from paquebot.protocol.bundle import Chunk, Part, Rebuilt, Update, Verbatim
 from paquebot.protocol.effects import Effect, Effects, SaveAccount, SavePeer, Tell
 from paquebot.protocol.encoding import Fingerprint
@@ -261,7 +261,7 @@ def posted(
     again = sum(_again(view, peer, account, plan, cost) + answer_cost(plan) for plan in plans)
     window_ms = account.theirs.window_ms if account.theirs else grant.window_ms
     sent = account.sent.at(now, window_ms)
-    encoded = cbor.encode(grant.flat())
+    encoded = cbor.encode([*grant.flat(), DICTIONARY])
     new = replace(
         account,
         answered=replace(answered, bytes=answered.bytes + again, items=answered.items + sum(map(_asked, plans))),
@@ -302,7 +302,7 @@ def advert(view: View, letter: Letter) -> Iterator[Advert]:
     values = cbor.decode(account.told) if account.told else None
     if not isinstance(values, list):
         return
-    grant = Grant(*(each for each in values if isinstance(each, int)))
+    grant = Grant(*(each for each in values[:4] if isinstance(each, int)))
     wait = window_end(account, grant) - letter.created if met(view, letter.peer) else 0
     yield Advert(letter.created, grant, max(wait, 0))
 
@@ -315,4 +315,5 @@ def advertised(view: View, peer: Fingerprint, said: Advert, now: Millis) -> Effe
     at = min(said.at, Millis(now + AHEAD_MAX_MS))  # a clock that is set right again must be believed
     wait = min(said.wait_ms, said.grant.window_ms)
     hold = Millis(now + wait) if wait else Millis(0)
-    yield SaveAccount(peer, replace(account, theirs=said.grant, theirs_at=at, hold=hold))
+    known = replace(account, theirs=said.grant, theirs_at=at, hold=hold, dictionary=said.dictionary)
+    yield SaveAccount(peer, known)

@@ -40,7 +40,6 @@ from paquebot.testing.post import PostBox, PostOffice, PostSettings, Weather
 from paquebot.testing.witness import WideView, Witness
 from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Outgoing, Stage, TokenShown, Verdict
 from paquebot.vault import keystore
-from paquebot.vault.interior import Cover
 from paquebot.vault.keystore import Secrets
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.policy import check_time
@@ -78,7 +77,7 @@ class PlainSealer:
         self._secrets = secrets
         self._shared = shared
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, **form: Any) -> bytes:
         """Return *bundle* with who sealed it, for whom, and a proof of it."""
         body = cbor.encode({0: raw(self._node), 1: [key.point for key in keys], 2: at, 3: bundle})
         return self.MAGIC + self._proof(body) + body
@@ -212,9 +211,9 @@ class WatchedSealer:
         self._inner = inner
         self._house = house
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
+    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, **form: Any) -> bytes:
         """Seal as the sealer does."""
-        parcel = self._inner.seal(bundle, keys, at=at, between=between)
+        parcel = self._inner.seal(bundle, keys, at=at, **form)
         read, house = bundles.decode(bundle), self._house
         letter = house.view.letter(read.id)
         assert letter is not None, "an envelope is made of a letter that is planned"

@@ -44,14 +44,22 @@ class PgpySealer:
         self._issuer = primary(signing_point(secrets.signing), secrets.created)
         self._decryption = _Decryption()
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
+    def seal(
+        self,
+        bundle: bytes,
+        keys: Sequence[EncryptionKey],
+        *,
+        at: Millis,
+        between: Cover | None = None,
+        dictionary: bool = False,
+    ) -> bytes:
         """Return *bundle* packed, signed as of *at* and encrypted to *keys*. See `Sealer`."""
         check_keys(keys, at)
         pgp = _pgpy()
         session = pgp.aes256.gen_key()
         parts = [_wrap(pgp, key, session) for key in keys]
         sealed = pgp.Sealed()
-        sealed.encrypt(session, pgp.aes256, self._signed(cover(pack(bundle), between), at))
+        sealed.encrypt(session, pgp.aes256, self._signed(cover(pack(bundle, dictionary=dictionary), between), at))
         parts += (packets.packet_head(packets.Tag.SEALED, 1 + len(sealed.ct)), b"\x01", sealed.ct)
         return check_size(b"".join(parts))
 

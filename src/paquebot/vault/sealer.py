@@ -32,11 +32,20 @@ class Opened:
 class Sealer(Protocol):
     """Seals bundles as one node, and opens what was sealed to it."""
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
+    def seal(
+        self,
+        bundle: bytes,
+        keys: Sequence[EncryptionKey],
+        *,
+        at: Millis,
+        between: Cover | None = None,
+        dictionary: bool = False,
+    ) -> bytes:
         """Return *bundle* packed, signed as of *at*, and encrypted to each of *keys*, which it does not name.
 
-        With *between*, other mail programs can show that there is nothing to see. Raise `Misused` without keys,
-        `TooLarge` above a limit, `Expired` if a key has expired, `Malformed` if it is none.
+        With *between*, other mail programs can show that there is nothing to see. With *dictionary*, only those can
+        unpack it who have ours. Raise `Misused` without keys, `TooLarge` above a limit, `Expired` if a key has
+        expired, `Malformed` if it is none.
         """
 
     def open(

@@ -47,14 +47,22 @@ class SequoiaSealer:
         self._slow = PgpySealer(secrets)
         self._signer_made: Any = None
 
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, between: Cover | None = None) -> bytes:
+    def seal(
+        self,
+        bundle: bytes,
+        keys: Sequence[EncryptionKey],
+        *,
+        at: Millis,
+        between: Cover | None = None,
+        dictionary: bool = False,
+    ) -> bytes:
         """Return *bundle* packed, signed as of *at* and encrypted to *keys*. See `Sealer`."""
         check_keys(keys, at)
         clock = Millis(time.clock_gettime_ns(time.CLOCK_REALTIME) // 1_000_000)  # as pysequoia reads it
         youngest = max(self._secrets.created, *(key.created for key in keys))
-        data = cover(pack(bundle), between)
+        data = cover(pack(bundle, dictionary=dictionary), between)
         if abs(clock - at) > _DRIFT_MS or youngest > clock or len(data) > _SIZE_MAX:
-            return self._slow.seal(bundle, keys, at=at, between=between)
+            return self._slow.seal(bundle, keys, at=at, between=between, dictionary=dictionary)
         if not all(points.exchanges(key.point) for key in keys):
             raise Malformed("a recipient's key is no point that can keep a secret")
         try:
@@ -65,7 +73,7 @@ class SequoiaSealer:
             raise
         except BaseException:  # a panic in Rust is no Exception
             self._signer_made = None
-            return self._slow.seal(bundle, keys, at=at, between=between)
+            return self._slow.seal(bundle, keys, at=at, between=between, dictionary=dictionary)
 
     def open(
         self,
