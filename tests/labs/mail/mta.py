@@ -11,6 +11,7 @@ import base64
 import re
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -126,7 +127,10 @@ class ScriptedMta:
         except (Cut, OSError, asyncio.IncompleteReadError, ValueError):
             writer.transport.abort()
         except Silence:
-            await asyncio.sleep(3600)
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass  # the laboratory closes
         finally:
             writer.close()
 

@@ -58,6 +58,8 @@ class Proxy:
         self.up = 0
         """Bytes that came from clients."""
         self.down = 0
+        self.frozen = False
+        """Set it to pass on nothing more, and keep all lines open."""
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,6 +144,8 @@ class _Way:
         free = loop.time()
         try:
             while data := await reader.read(_CHUNK if not self._plan.rate else 4096):
+                if self._proxy.frozen:
+                    await asyncio.sleep(3600)
                 data, last = self._fate(data)
                 free = max(free, loop.time()) + (len(data) / self._plan.rate if self._plan.rate else 0)
                 await queue.put((free + self._plan.delay, data))

@@ -1,0 +1,310 @@
+"""A small IMAP server that does as it is told, for what no honest server does, and for what it does at a bad moment.
+
+Folders are lists in memory that tests may change at any time, from any thread. It notes every command, so that a test
+can say what was never asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+from tests.labs.mail.loop import elsewhere
+from tests.labs.mail.mta import Cut, Silence
+
+CAPABILITIES = "IMAP4rev1 SASL-IR AUTH=PLAIN IDLE MOVE UIDPLUS SPECIAL-USE"
+_HEADER_FIELDS = re.compile(r"BODY\.PEEK\[HEADER\.FIELDS \(([^)]*)\)\](?:<(\d+)\.(\d+)>)?")
+_BODY = re.compile(r"BODY\.PEEK\[\](?:<(\d+)\.(\d+)>)?")
+
+
+@dataclass(slots=True)
+class Item:
+    """One mail in a folder."""
+
+    uid: int
+    data: bytes
+    flags: set[str] = field(default_factory=set)
+    size: int | None = None
+    """What RFC822.SIZE says; None for the truth."""
+
+
+@dataclass(slots=True)
+class Box:
+    """One folder."""
+
+    items: list[Item] = field(default_factory=list)
+    uidvalidity: int = 1000
+    uidnext: int = 1
+    attributes: str = ""
+    says_uidnext: bool = True
+
+    def add(self, *mails: bytes) -> None:
+        """Let mails arrive."""
+        for mail in mails:
+            self.items.append(Item(self.uidnext, mail))
+            self.uidnext += 1
+
+    def take(self, *uids: int) -> None:
+        """Expunge mails."""
+        self.items = [item for item in self.items if item.uid not in uids]
+
+    def renumber(self, *, uidvalidity: int | None = None) -> None:
+        """Give all mails other UIDs, from 1; under the same UIDVALIDITY if no other is given."""
+        self.uidvalidity = uidvalidity or self.uidvalidity
+        for number, item in enumerate(self.items, 1):
+            item.uid = number
+        self.uidnext = len(self.items) + 1
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection, as the rules see it."""
+
+    server: ScriptedImap
+    number: int
+    """From 1, in order of connections."""
+    box: Box | None = None
+    writable: bool = False
+    known: int = 0
+    """How many mails the client was told of."""
+
+
+Rules = Callable[[str, str, Session], Sequence[bytes] | None]
+"""Is asked at each command (verb, as in "UID FETCH", and its argument) for the whole lines to be said instead, the
+tagged one included with T for the tag; None for the ordinary. May raise `Cut` or `Silence`, and change folders."""
+Quirk = Callable[[bytes], bytes | None]
+"""Is given each chunk that is to be sent; may change it, or return None: it and the connection are cut there."""
+
+
+class ScriptedImap:
+    """Start it, and talk to `port` in clear."""
+
+    def __init__(
+        self,
+        boxes: dict[str, Box] | None = None,
+        *,
+        rules: Rules = lambda verb, argument, session: None,
+        quirk: Quirk = lambda chunk: chunk,
+        greeting: bytes = b"* OK laboratory",
+        capabilities: str = CAPABILITIES,
+        uid_last: bool = False,
+    ) -> None:
+        self.boxes = boxes if boxes is not None else {"INBOX": Box()}
+        self.rules = rules
+        self.quirk = quirk
+        self.capabilities = capabilities
+        self.log: list[tuple[int, str, str]] = []
+        """Session, verb, argument; no passwords."""
+        self.port = 0
+        self._greeting, self._uid_last = greeting, uid_last
+        self._sessions = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._server = elsewhere(self._listen())
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Listen no more, and end all connections."""
+        elsewhere(self._stop())
+
+    def asked(self, verb: str) -> list[str]:
+        """Return the arguments of all commands of that kind."""
+        return [argument for _, each, argument in self.log if each == verb]
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._connected, "127.0.0.1", 0)
+
+    async def _stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._sessions += 1
+        talk = _Talk(self, Session(self, self._sessions), reader, writer)
+        try:
+            await talk.run(self._greeting)
+        except (Cut, OSError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+        except Silence:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass  # the laboratory closes
+        finally:
+            writer.close()
+
+
+class _Talk:
+    def __init__(
+        self, server: ScriptedImap, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._server, self._session, self._reader, self._writer = server, session, reader, writer
+
+    async def run(self, greeting: bytes) -> None:
+        await self._say(greeting)
+        while line := await self._reader.readline():
+            tag, _, rest = line.decode("utf-8", "replace").rstrip("\r\n").partition(" ")
+            words = rest.split(" ", 2)
+            verb = words[0].upper()
+            argument = rest[len(verb) + 1 :]
+            if verb == "UID":
+                verb, argument = f"UID {words[1].upper()}", words[2] if len(words) > 2 else ""
+            private = verb in ("LOGIN", "AUTHENTICATE")
+            self._server.log.append((self._session.number, verb, "" if private else argument))
+            lines = self._server.rules(verb, argument, self._session)
+            if lines is not None:
+                for each in lines:
+                    await self._say(re.sub(rb"\AT (?=OK|NO|BAD)", tag.encode() + b" ", each))
+            else:
+                async for each in self._ordinary(verb, argument):
+                    await self._say(re.sub(rb"\AT (?=OK|NO|BAD)", tag.encode() + b" ", each))
+            if verb == "LOGOUT":
+                return
+
+    async def _say(self, line: bytes) -> None:
+        chunk = self._server.quirk(line + b"\r\n")
+        if chunk is None:
+            raise Cut
+        self._writer.write(chunk)
+        await self._writer.drain()
+
+    async def _ordinary(self, verb: str, argument: str):
+        session, boxes = self._session, self._server.boxes
+        match verb:
+            case "CAPABILITY":
+                yield b"* CAPABILITY " + self._server.capabilities.encode()
+            case "AUTHENTICATE":
+                if " " not in argument:
+                    yield b"+ "
+                    argument += " " + (await self._reader.readline()).decode().strip()
+                said = base64.b64decode(argument.partition(" ")[2]).split(b"\0")
+                if said[-1] == b"wrong":
+                    yield b"T NO [AUTHENTICATIONFAILED] no"
+                    return
+            case "LIST":
+                for name, box in boxes.items():
+                    yield b'* LIST (%s) "/" "%s"' % (box.attributes.encode(), name.encode())
+            case "CREATE":
+                boxes.setdefault(_unquoted(argument), Box())
+            case "SELECT" | "EXAMINE":
+                box = boxes.get(_unquoted(argument))
+                if box is None:
+                    yield b"T NO [NONEXISTENT] no such folder"
+                    return
+                session.box, session.writable, session.known = box, verb == "SELECT", len(box.items)
+                yield b"* %d EXISTS" % len(box.items)
+                yield b"* OK [UIDVALIDITY %d] so" % box.uidvalidity
+                if box.says_uidnext:
+                    yield b"* OK [UIDNEXT %d] so" % box.uidnext
+            case "IDLE":
+                async for line in self._idle():
+                    yield line
+            case "LOGOUT":
+                yield b"* BYE bye"
+            case _ if verb.startswith("UID ") and session.box is not None:
+                for line in self._uid(verb, argument, session.box):
+                    yield line
+            case "NOOP":
+                for line in self._news():
+                    yield line
+            case "ID" | "LOGIN":
+                pass
+            case _:
+                yield b"T BAD unknown"
+                return
+        yield b"T OK done"
+
+    def _news(self) -> Iterator[bytes]:
+        box = self._session.box
+        if box is not None and len(box.items) != self._session.known:
+            self._session.known = len(box.items)
+            yield b"* %d EXISTS" % len(box.items)
+
+    async def _idle(self):
+        yield b"+ idling"
+        done = asyncio.ensure_future(self._reader.readline())
+        while not done.done():
+            for line in self._news():
+                yield line
+            await asyncio.wait([done], timeout=0.01)
+
+    def _uid(self, verb: str, argument: str, box: Box) -> Iterator[bytes]:
+        uids, _, rest = argument.partition(" ")
+        chosen = [(number, item) for number, item in enumerate(box.items, 1) if item.uid in _set(uids, box)]
+        match verb:
+            case "UID FETCH":
+                for number, item in chosen:
+                    yield self._fetched(number, item, rest)
+            case "UID STORE":
+                if not self._session.writable:
+                    yield b"T NO read-only"
+                    return
+                for _, item in chosen:
+                    item.flags |= set(re.findall(r"\\\w+", rest))
+            case "UID EXPUNGE":
+                gone = {item.uid for _, item in chosen if "\\Deleted" in item.flags}
+                box.take(*gone)
+            case "UID MOVE" | "UID COPY":
+                target = self._server.boxes.get(_unquoted(rest))
+                if target is None:
+                    yield b"T NO [TRYCREATE] no such folder"
+                    return
+                target.add(*(item.data for _, item in chosen))
+                if verb == "UID MOVE":
+                    box.take(*(item.uid for _, item in chosen))
+
+    def _fetched(self, number: int, item: Item, wanted: str) -> bytes:
+        parts = []
+        if "RFC822.SIZE" in wanted:
+            parts.append(b"RFC822.SIZE %d" % (len(item.data) if item.size is None else item.size))
+        if found := _HEADER_FIELDS.search(wanted):
+            names = {name.lower() for name in found[1].split()}
+            data = _fields(item.data, names)
+            parts.append(_literal(b"BODY[HEADER.FIELDS (%s)]" % found[1].encode(), data, found[2], found[3]))
+        if found := _BODY.search(wanted):
+            parts.append(_literal(b"BODY[]", item.data, found[1], found[2]))
+        parts.insert(len(parts) if self._server._uid_last else 0, b"UID %d" % item.uid)
+        return b"* %d FETCH (%s)" % (number, b" ".join(parts))
+
+
+def _literal(name: bytes, data: bytes, start: str | None, count: str | None) -> bytes:
+    if start is not None and count is not None:
+        name += b"<%s>" % start.encode()
+        data = data[int(start) : int(start) + int(count)]
+    return b"%s {%d}\r\n%s" % (name, len(data), data)
+
+
+def _fields(mail: bytes, names: set[str]) -> bytes:
+    head = mail.partition(b"\r\n\r\n")[0]
+    found = re.findall(rb"(?m)^([^:\r\n]+):((?:[^\r\n]|\r\n[ \t])*)", head)
+    kept = [b"%s:%s\r\n" % (name, value) for name, value in found if name.decode("ascii", "replace").lower() in names]
+    return b"".join(kept) + b"\r\n"
+
+
+def _set(text: str, box: Box) -> set[int]:
+    highest = max((item.uid for item in box.items), default=0)
+    chosen: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition(":")
+        low, high = (highest if word == "*" else int(word) for word in (first, last or first))
+        chosen |= {item.uid for item in box.items if min(low, high) <= item.uid <= max(low, high)}
+    return chosen
+
+
+def _unquoted(text: str) -> str:
+    return text.strip().strip('"').replace('\\"', '"').replace("\\\\", "\\")
