@@ -65,7 +65,7 @@ def reseal(plain: bytes) -> bytes:
     return head + packets.packet(packets.Tag.SEALED, b"\x01" + bytes(sealed.ct))
 
 
-PLAIN = PgpySealer(ALICE)._signed(pack(BUNDLE), NOW)
+PLAIN = b"".join(PgpySealer(ALICE)._sealing.signed(pack(BUNDLE), NOW))
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""The extra `fast`: another library that seals, the same envelopes, the same refusals, and pgpy if anything is odd."""
+"""The extra `fast`: another library that seals, the same envelopes, the same refusals, else without it."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def key(who=BOB, kind: KeyClass = KeyClass.FAST) -> EncryptionKey:
 
 
 class SlowSealer:
-    """Stands in for pgpy where it must not be needed."""
+    """Stands in for cryptography where it must not be needed."""
 
     def __init__(self, *_: object) -> None:
         self.sealed = 0
 
     def seal(self, *_: object, **__: object) -> bytes:
         self.sealed += 1
-        return b"by pgpy"
+        return b"by cryptography"
 
 
 @pytest.fixture
 def alice(monkeypatch: pytest.MonkeyPatch) -> SequoiaSealer:
     """Alice's fast sealer, without a slow one to fall back to."""
-    monkeypatch.setattr(sequoia_sealer, "PgpySealer", SlowSealer)
+    monkeypatch.setattr(sequoia_sealer, "Sealing", SlowSealer)
     return SequoiaSealer(ALICE)
 
 
@@ -136,8 +136,24 @@ def test_nothing_larger_than_a_bundle_is_sealed(alice: SequoiaSealer) -> None:
     ],
     ids=["clock behind", "clock ahead", "key of tomorrow", "large"],
 )
-def test_what_pysequoia_cannot_do_pgpy_does(alice: SequoiaSealer, at: int, keys: list[EncryptionKey], bundle: bytes):
-    assert alice.seal(bundle, keys, at=Millis(at)) == b"by pgpy"
+def test_what_pysequoia_cannot_do_cryptography_does(
+    alice: SequoiaSealer, at: int, keys: list[EncryptionKey], bundle: bytes
+):
+    assert alice.seal(bundle, keys, at=Millis(at)) == b"by cryptography"
+
+
+@pytest.mark.parametrize("opens", [PgpySealer, SequoiaSealer])
+@pytest.mark.parametrize("kind", list(KeyClass))
+def test_what_cryptography_seals_both_open(opens: type[Sealer], kind: KeyClass) -> None:
+    bundle = dice("large")(MIB)
+    envelope = SequoiaSealer(ALICE).seal(bundle, [key(CAROL), key(kind=kind)], at=NOW)
+    opened = opens(BOB).open(envelope, PINS, now=NOW)  # type: ignore[call-arg]
+    assert (opened.bundle, opened.signers, opened.created) == (bundle, ("alice",), NOW)
+
+
+def test_cryptography_seals_to_no_key_that_keeps_no_secret() -> None:
+    with pytest.raises(Malformed):
+        SequoiaSealer(ALICE)._slow.seal(BUNDLE, [replace(key(), point=bytes(32))], at=NOW)
 
 
 class Panic(BaseException):
@@ -151,9 +167,9 @@ def test_a_panic_is_survived(alice: SequoiaSealer, error: type[BaseException]) -
             raise error
 
     sound, alice._library = alice._library, Broken()
-    assert alice.seal(BUNDLE, [key()], at=NOW) == b"by pgpy"
+    assert alice.seal(BUNDLE, [key()], at=NOW) == b"by cryptography"
     alice._library = sound
-    assert alice.seal(BUNDLE, [key()], at=NOW) != b"by pgpy"
+    assert alice.seal(BUNDLE, [key()], at=NOW) != b"by cryptography"
 
 
 # -- which one is used --------------------------------------------------------------------------

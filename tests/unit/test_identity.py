@@ -52,6 +52,8 @@ def test_names_are_base64url_without_padding():
     [
         "AA==",
         "AAA=",
+        "AAAA==",
+        "AAAA=",
         "=",
         "A",
         "AAAAA",

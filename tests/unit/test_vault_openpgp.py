@@ -19,10 +19,12 @@ from paquebot.protocol.keys import EncryptionKey, KeyClass
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.stamp import Millis
 from paquebot.vault.keystore import Secrets, create
+from paquebot.vault.native import wrapped
 from paquebot.vault.openpgp import export_certificate, export_secret, fingerprint, primary_body, subkey_body
 from paquebot.vault.packets import Tag, armor, split
 from paquebot.vault.packing import unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
+from paquebot.vault.sealing import Sealing
 
 # gpg has the machine's clock, so the keys are a day old by it.
 NOW = Millis(time.time_ns() // 1_000_000 - DAY_MS)
@@ -123,11 +125,17 @@ def live(kind: KeyClass) -> EncryptionKey:
 
 
 @pytest.mark.parametrize("kind", list(KeyClass))
-@pytest.mark.parametrize("armored", [False, True], ids=["binary", "armoured"])
-def test_gpg_opens_what_we_seal(gpg: Gpg, kind: KeyClass, armored: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sealer", "armored"),
+    [(PgpySealer(ALICE), False), (PgpySealer(ALICE), True), (Sealing(ALICE, wrapped), False)],
+    ids=["binary", "armoured", "by cryptography"],
+)
+def test_gpg_opens_what_we_seal(
+    gpg: Gpg, kind: KeyClass, sealer: PgpySealer | Sealing, armored: bool, tmp_path: Path
+) -> None:
     ok(gpg("--import", given=export_secret(BOB, "Bob", NOW)))
     ok(gpg("--import", given=export_certificate(ALICE, "Alice", NOW)))
-    envelope = PgpySealer(ALICE).seal(BUNDLE, [live(kind)], at=NOW)
+    envelope = sealer.seal(BUNDLE, [live(kind)], at=NOW)
     status = tmp_path / "status"
     done = gpg("--status-file", str(status), "--decrypt", given=armor(envelope) if armored else envelope)
     told = status.read_text()

@@ -434,7 +434,7 @@ def blob(view: View, effect: KeepBlob | HaveBlob) -> Effects:
 
 
 def _now_has_chunk(view: View, file: ResourceId) -> Effects:
-    signed = view.resource(file)
+    signed = None if view.chunks_named(file) else view.resource(file)  # a manifest is long, and chunks are many
     manifest = Resource.read(signed, view.schema).manifest if signed else None
     if manifest and manifest.depth == 2:
         yield from _open_blocks(view, file, manifest)

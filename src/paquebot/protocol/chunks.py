@@ -33,6 +33,9 @@ class ChunkView(Protocol):
     def chunks_of(self, resource: ResourceId) -> Ranges:
         """Return our numbers of a file's chunks, held or not."""
 
+    def chunks_named(self, resource: ResourceId) -> bool:
+        """Return whether the SHA-256 of every chunk of a file is known: none is in an index block yet to be read."""
+
     def shared(self, resource: ResourceId) -> Ranges:
         """Return our numbers of those chunks of a file that other files name as well."""
 

@@ -249,7 +249,7 @@ class Readmit:
 
 @dataclass(frozen=True, slots=True)
 class KeepBlob:
-    """Store a chunk, durable before the transaction is."""
+    """Store a chunk, durable before the transaction is. Whoever asks for it has checked that *name* is its SHA-256."""
 
     name: bytes
     data: bytes

@@ -19,9 +19,12 @@ class Blobs:
         self._folder = folder
         self._settled: set[Path] = set()
 
-    def put(self, data: bytes) -> bytes:
-        """Store *data* durably and return its name. Storing it again costs a look. Raise `StoreError`."""
-        name = sha256(data).digest()
+    def put(self, data: bytes, name: bytes = b"") -> bytes:
+        """Store *data* durably and return its name; *name* is given by who knows it. Raise `StoreError`.
+
+        Storing it again costs a look.
+        """
+        name = name or sha256(data).digest()
         path = self._path(name)
         try:
             if not path.exists():
@@ -119,9 +122,9 @@ class MemoryBlobs:
         other._held.update(self._held)
         return other
 
-    def put(self, data: bytes) -> bytes:
+    def put(self, data: bytes, name: bytes = b"") -> bytes:
         """See `Blobs.put`."""
-        name = sha256(data).digest()
+        name = name or sha256(data).digest()
         self._held[name] = data
         return name
 
@@ -141,9 +144,9 @@ class CopiedBlobs:
         self._original = original
         self._written = MemoryBlobs()
 
-    def put(self, data: bytes) -> bytes:
+    def put(self, data: bytes, name: bytes = b"") -> bytes:
         """See `Blobs.put`."""
-        return self._written.put(data)
+        return self._written.put(data, name)
 
     def get(self, name: bytes) -> bytes | None:
         """See `Blobs.get`."""

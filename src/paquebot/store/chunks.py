@@ -23,6 +23,8 @@ class ChunkView(Owner):
     """The part of the view that looks at chunks."""
 
     _blobs: BlobSource
+    _named: set[int]
+    """The first numbers of files all of whose chunks are named: that stays so."""
 
     def has_blob(self, name: bytes) -> bool:
         """Return whether the chunk with that SHA-256 is stored."""
@@ -67,6 +69,17 @@ class ChunkView(Owner):
         """Return our numbers of a file's chunks, held or not."""
         row = self._one("SELECT chunk_first, chunk_total FROM resource WHERE node = ? AND id = ?", raw(resource))
         return Ranges.of((row[0], row[0] + row[1] - 1)) if row else Ranges()
+
+    def chunks_named(self, resource: ResourceId) -> bool:
+        """Return whether the SHA-256 of every chunk of a file is known: none is in an index block yet to be read."""
+        numbers = self.chunks_of(resource)
+        if not numbers or numbers.runs[0][0] in self._named:
+            return True
+        sql = "SELECT count(*) FROM chunk WHERE node = ? AND number BETWEEN ? AND ?"
+        if self._one(sql, *numbers.runs[0])[0] < len(numbers):
+            return False
+        self._named.add(numbers.runs[0][0])
+        return True
 
     def shared(self, resource: ResourceId) -> Ranges:
         """Return our numbers of those chunks of a file that other files name as well."""

@@ -357,7 +357,7 @@ class _Writer:
             case ask.AddChunks():
                 self._add_chunks(effect)
             case ask.KeepBlob(name, data):
-                assert self._blobs.put(data) == name
+                self._blobs.put(data, name)
                 self._have_blob(name, len(data))
             case ask.HaveBlob(name, size):
                 self._have_blob(name, size)

@@ -107,6 +107,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, 
         self._announcements: dict[ResourceId, Announcement] = {}
         self._authorities: dict[Fingerprint, Authority] = {}
         self._deeds: dict[ResourceId, Deed] = {}
+        self._named: set[int] = set()
         self.forget_schemas()
 
     def remember(self, peer: Peer) -> None:

@@ -36,6 +36,9 @@ class ChunkView:
         row = self._tables.rows.get(resource)
         return Ranges.of((row.chunk_first, row.chunk_first + row.chunk_total - 1)) if row else Ranges()
 
+    def chunks_named(self, resource: ResourceId) -> bool:
+        return all(self.chunk(number) for number in self.chunks_of(resource))
+
     def shared(self, resource: ResourceId) -> Ranges:
         numbers = self.chunks_of(resource)
         names = ((number, self.chunk(number)) for number in numbers)

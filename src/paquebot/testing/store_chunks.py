@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from paquebot.protocol.effects import DropLoose, Forget, Gave, Keep, KeepBlob, Loose, LoseBlob
+from paquebot.protocol.effects import AddChunks, DropLoose, Forget, Gave, Keep, KeepBlob, Loose, LoseBlob
 from paquebot.protocol.ranges import Ranges
 from paquebot.testing.examples import OTHER, PEER, AnyStore
 
@@ -55,6 +55,16 @@ class ChunkPromises:
         first = store.view.chunks_of(file).runs[0][0]
         assert store.view.shared(file) == Ranges.of((first + 1, first + 1))
         assert store.view.shared(other.kept.signed.id) == Ranges.of((first + 3, first + 3))
+
+    def test_chunks_that_index_blocks_will_name_have_no_name_yet(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        store.commit([kept := self.keep(store, "file", chunks=(ONE,), chunk_total=3)])
+        assert not store.view.chunks_named(kept.kept.signed.id)
+        store.commit([AddChunks(kept.kept.signed.id, 1, (TWO, ONE))])
+        assert store.view.chunks_named(kept.kept.signed.id)
+        store.commit([plain := self.keep(store, "plain", chunks=(ONE, TWO), chunk_total=2)])
+        assert store.view.chunks_named(plain.kept.signed.id)
+        assert store.view.chunks_named(self.keep(store, "nothing").kept.signed.id)
 
     def test_a_loose_chunk_that_is_damaged_counts_no_more(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

@@ -1,4 +1,4 @@
-"""The sealer on pgpy, used packet by packet: it wraps session keys and encrypts; we decide what a message is.
+"""The sealer on pgpy, used packet by packet: it wraps and unwraps session keys; we decide what a message is.
 
 pgpy's certificates, messages, armour and verdicts are never used: it accepts messages without integrity, signatures
 from the future and grafted subkeys. It is imported on first use.
@@ -6,7 +6,6 @@ from the future and grafted subkeys. It is imported on first use.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import types
 import warnings
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import algorithms
 
 from paquebot.errors import Malformed
@@ -23,11 +21,12 @@ from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
 from paquebot.vault.interior import Cover, cover
-from paquebot.vault.keystore import Secrets, Subkey, signing_point
-from paquebot.vault.opening import check_keys, check_size, damaged, open_envelope, other_cipher, primary
-from paquebot.vault.openpgp import clamped, secret_part, sign, subkey_body
+from paquebot.vault.keystore import Secrets, Subkey
+from paquebot.vault.opening import check_keys, damaged, open_envelope, other_cipher
+from paquebot.vault.openpgp import clamped, secret_part, subkey_body
 from paquebot.vault.packing import pack
 from paquebot.vault.sealer import Introduced, Opened
+from paquebot.vault.sealing import Sealing
 
 __all__ = ["PgpySealer"]
 
@@ -40,8 +39,7 @@ class PgpySealer:
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._signer = Ed25519PrivateKey.from_private_bytes(secrets.signing)
-        self._issuer = primary(signing_point(secrets.signing), secrets.created)
+        self._sealing = Sealing(secrets, lambda key, session: _wrap(_pgpy(), key, session))
         self._decryption = _Decryption()
 
     def seal(
@@ -55,17 +53,7 @@ class PgpySealer:
     ) -> bytes:
         """Return *bundle* packed, signed as of *at* and encrypted to *keys*. See `Sealer`."""
         check_keys(keys, at)
-        pgp = _pgpy()
-        session = pgp.aes256.gen_key()
-        parts = [_wrap(pgp, key, session) for key in keys]
-        sealed = pgp.Sealed()
-        sealed.encrypt(session, pgp.aes256, self._signed(cover(pack(bundle, dictionary=dictionary), between), at))
-        parts += (packets.packet_head(packets.Tag.SEALED, 1 + len(sealed.ct)), b"\x01", sealed.ct)
-        return check_size(b"".join(parts))
-
-    def _signed(self, data: bytes, at: Millis) -> bytes:
-        signature = sign(packets.BINARY, hashlib.sha512(data), self._signer.sign, at=at, issuer=self._issuer)
-        return b"".join((packets.one_pass(self._issuer), packets.literal_head(len(data)), data, signature))
+        return self._sealing.seal(cover(pack(bundle, dictionary=dictionary), between), keys, at=at)
 
     def open(
         self,

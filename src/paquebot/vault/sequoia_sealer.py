@@ -1,8 +1,8 @@
-"""The sealer of the extra ``fast``: pysequoia seals what is short, cryptography opens.
+"""The sealer of the extra ``fast``: pysequoia seals what is short, cryptography what is not, and opens.
 
 pysequoia cannot open for us: it returns what a literal packet holds and nothing of how it was packed and signed, so
 that half of our checks could not be made. It also knows no time but the system clock's, and makes sealing faster only
-where the content is short; else pgpy seals, which can do all that.
+where the content is short.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
 from paquebot.vault.interior import Cover, cover
 from paquebot.vault.keystore import Secrets
-from paquebot.vault.native import Native
+from paquebot.vault.native import Native, wrapped
 from paquebot.vault.opening import check_keys, check_size, open_envelope
 from paquebot.vault.openpgp import export_secret, view_certificate
 from paquebot.vault.packing import pack
-from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.sealer import Introduced, Opened
+from paquebot.vault.sealing import Sealing
 
 __all__ = ["SequoiaSealer"]
 
 _VIEWS_CACHED = 1024
-_SIZE_MAX = 64 * KIB  # above it, pgpy is the faster one
+_SIZE_MAX = 64 * KIB  # above it, it is the slower one
 _DRIFT_MS = 10 * MINUTE_MS  # between planning a letter and sealing it
 
 
@@ -44,7 +44,7 @@ class SequoiaSealer:
         self._library: Any = pysequoia
         self._secrets = secrets
         self._decryption = Native()
-        self._slow = PgpySealer(secrets)
+        self._slow = Sealing(secrets, wrapped)
         self._signer_made: Any = None
 
     def seal(
@@ -62,7 +62,7 @@ class SequoiaSealer:
         youngest = max(self._secrets.created, *(key.created for key in keys))
         data = cover(pack(bundle, dictionary=dictionary), between)
         if abs(clock - at) > _DRIFT_MS or youngest > clock or len(data) > _SIZE_MAX:
-            return self._slow.seal(bundle, keys, at=at, between=between, dictionary=dictionary)
+            return self._slow.seal(data, keys, at=at)
         if not all(points.exchanges(key.point) for key in keys):
             raise Malformed("a recipient's key is no point that can keep a secret")
         try:
@@ -73,7 +73,7 @@ class SequoiaSealer:
             raise
         except BaseException:  # a panic in Rust is no Exception
             self._signer_made = None
-            return self._slow.seal(bundle, keys, at=at, between=between, dictionary=dictionary)
+            return self._slow.seal(data, keys, at=at)
 
     def open(
         self,
