@@ -22,7 +22,7 @@ from paquebot.vault.keystore import Secrets, create
 from paquebot.vault.native import wrapped
 from paquebot.vault.openpgp import export_certificate, export_secret, fingerprint, primary_body, subkey_body
 from paquebot.vault.packets import Tag, armor, split
-from paquebot.vault.packing import unpack
+from paquebot.vault.packing import pack, unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.sealing import Sealing
 
@@ -126,16 +126,20 @@ def live(kind: KeyClass) -> EncryptionKey:
 
 @pytest.mark.parametrize("kind", list(KeyClass))
 @pytest.mark.parametrize(
-    ("sealer", "armored"),
-    [(PgpySealer(ALICE), False), (PgpySealer(ALICE), True), (Sealing(ALICE, wrapped), False)],
+    ("seal", "armored"),
+    [
+        (PgpySealer(ALICE).seal, False),
+        (PgpySealer(ALICE).seal, True),
+        (lambda bundle, keys, at: Sealing(ALICE, wrapped).seal(pack(bundle), keys, at=at), False),
+    ],
     ids=["binary", "armoured", "by cryptography"],
 )
 def test_gpg_opens_what_we_seal(
-    gpg: Gpg, kind: KeyClass, sealer: PgpySealer | Sealing, armored: bool, tmp_path: Path
+    gpg: Gpg, kind: KeyClass, seal: Callable[..., bytes], armored: bool, tmp_path: Path
 ) -> None:
     ok(gpg("--import", given=export_secret(BOB, "Bob", NOW)))
     ok(gpg("--import", given=export_certificate(ALICE, "Alice", NOW)))
-    envelope = sealer.seal(BUNDLE, [live(kind)], at=NOW)
+    envelope = seal(BUNDLE, [live(kind)], at=NOW)
     status = tmp_path / "status"
     done = gpg("--status-file", str(status), "--decrypt", given=armor(envelope) if armored else envelope)
     told = status.read_text()
