@@ -190,8 +190,9 @@ def _members(home: Path, copy: Path, store: Store, chain: Keychain, said: Manife
     if said.data:
         yield "store.db", copy
         if isinstance(store.blobs, Blobs):
+            carried = store.carried_only()
             for blob in store.blobs.names():
-                if (data := store.blobs.get(blob)) is not None:
+                if blob not in carried and (data := store.blobs.get(blob)) is not None:
                     yield f"blobs/{blob.hex()}", data
     yield "end", b""
 

@@ -21,9 +21,12 @@ from paquebot import amounts
 from paquebot.errors import ConfigError, Misused
 from paquebot.protocol import routes
 from paquebot.protocol.account import Grant
+from paquebot.protocol.carrying import Terms
 from paquebot.protocol.events import Kind
 from paquebot.protocol.limits import (
     ANSWER_BYTES,
+    CARRY_DAYS_MAX,
+    CARRY_HOPS_MAX,
     GRANT_BYTES,
     GRANT_ENVELOPES,
     GRANT_ITEMS,
@@ -156,6 +159,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class _Carry:
+    """The ``[carry]`` table as it is written."""
+
+    contacts: str | int = Terms().contacts
+    strangers: str | int = Terms().strangers
+    hops: int = Terms().hops
+    days: int = Terms().days
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the file says."""
 
@@ -169,6 +182,8 @@ class Config:
     welcome: bool = False
     """Whoever introduces itself becomes a peer: ``accept = "first"``."""
     limits: Limits = Limits()
+    carry: Terms = Terms()
+    """What is carried for others."""
 
     @property
     def routes(self) -> list[str]:
@@ -194,7 +209,7 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch", "keep", "limits"])
+    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch", "keep", "limits", "carry"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
@@ -209,7 +224,22 @@ def read(path: Path) -> Config:
         _keep(path, value.get("keep", {})),
         welcome=_welcome(path, value.get("accept", "ask")),
         limits=_limits(path, value.get("limits", {})),
+        carry=_carry(path, value.get("carry", {})),
     )
+
+
+def _carry(path: Path, table: object) -> Terms:
+    where = f"{path}: [carry]"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: write [carry], not carry = …")
+    found = cast(_Carry, settings(where, _Carry, table))
+    try:
+        contacts, strangers = (amounts.size(str(each)) for each in (found.contacts, found.strangers))
+    except Misused:
+        raise ConfigError(f'{where}: write contacts = "1 GiB", strangers = "64 MiB"; 0 for none') from None
+    if not (1 <= found.hops <= CARRY_HOPS_MAX and 1 <= found.days <= CARRY_DAYS_MAX):
+        raise ConfigError(f"{where}: hops is 1 to {CARRY_HOPS_MAX}, days is 1 to {CARRY_DAYS_MAX}")
+    return Terms(contacts=contacts, strangers=strangers, hops=found.hops, days=found.days)
 
 
 def _limits(path: Path, table: object) -> Limits:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from paquebot.errors import Malformed
-from paquebot.protocol import meeting
+from paquebot.protocol import carrying, meeting
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.stamp import Millis
 from paquebot.store import Store
@@ -30,11 +30,13 @@ class Tags:
         self._former = former
         self._storage: list[bytes] = []
         self._incoming: dict[tuple[Fingerprint, Fingerprint], list[bytes]] = {}
+        self._outgoing: dict[Fingerprint, Callable[[bytes], bytes]] = {}
 
     def renew(self) -> None:
         """Forget all keys: the store belongs to another node now."""
         self._storage.clear()
         self._incoming.clear()
+        self._outgoing.clear()
 
     def for_peer(self, peer: Fingerprint) -> Callable[[bytes], bytes]:
         """Return the function that makes tags which *peer* recognises. Raise `Malformed` if its keys are unusable."""
@@ -42,6 +44,16 @@ class Tags:
         assert keys is not None, "a peer's envelope keys are pinned"
         me = self._store.view.local().node
         return partial(keystore.tag, keystore.tag_key(self._secrets().storage, keys.storage, me, peer))
+
+    def made(self, salt: bytes, tag: bytes) -> bool:
+        """Return whether we made *tag* for one of our peers."""
+        for peer in self._store.view.peers():
+            if peer.node not in self._outgoing:
+                with suppress(Malformed):
+                    self._outgoing[peer.node] = self.for_peer(peer.node)
+            if peer.node in self._outgoing and self._outgoing[peer.node](salt) == tag:
+                return True
+        return False
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether one of our peers made *tag* for us, or for a node that this home was before."""
@@ -98,6 +110,8 @@ class HouseContext:
             nodes.append("full")
         if left := meeting.crowd(store.view, Millis(now())).left_before:
             nodes.append(f"strangers left {left}")
+        if room := store.view.remembered(carrying.EPOCH):
+            nodes.append(f"room {room.hex()}")
         self._epoch = sha256(" ".join(nodes).encode()).hexdigest()[:16]
 
     @property
@@ -115,7 +129,8 @@ class HouseContext:
     def epoch(self) -> str:
         """Changes when a peer is added, removed, set apart or taken back: what was left may then be taken.
 
-        So it does on the day after one on which more strangers wrote than are heard in a day.
+        So it does on the day after one on which more strangers wrote than are heard in a day, and when there is room
+        again for parcels of others, some of which were turned away.
 
         It stays the same for one visit: what was left before a peer was added is looked at in the next.
         """

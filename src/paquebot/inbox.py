@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from paquebot.errors import Malformed, NotYet, Refused, SetApart, Stranger, Unstorable, Waiting
+from paquebot.courier import Courier
+from paquebot.errors import Malformed, NotForUs, NotYet, Refused, SetApart, Stranger, Unstorable, Waiting
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import meeting, quota
 from paquebot.protocol.bundle import Bundle, To
-from paquebot.protocol.effects import Effect, Effects, Settle
+from paquebot.protocol.effects import Effect, Effects, Seen, Settle
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement, Pins
 from paquebot.protocol.meeting import Met
@@ -36,6 +37,7 @@ class Inbox:
         report: Report,
         *,
         welcome: bool = False,
+        courier: Courier | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -43,6 +45,12 @@ class Inbox:
         self._clock = clock
         self._report = report
         self._welcome = welcome
+        self._courier = courier
+        self._medium = ""
+        self._closed = False
+        """None of our keys opened the latest arrival, though its form is right."""
+        self._news_of_peer = False
+        """What was opened last had not come before."""
         self._pins: dict[str, Announcement] | None = None
         self._met: Met | None = None
         self._crowd = meeting.crowd(store.view, engine.now(clock()))
@@ -60,6 +68,7 @@ class Inbox:
             self._report.notes.append("more strangers wrote than are heard in a day; the others are, from tomorrow on")
 
     async def _drain(self, transport: Transport, link: Link) -> None:
+        self._medium = link.medium
         answers: list[Acknowledgement] = []
         async for item in transport.collect():
             match item:
@@ -70,6 +79,8 @@ class Inbox:
                     answers += [answer] if answer else []
                 case TokenShown(token):
                     self._commit_news(self._store.commit(self._engine.token(token, self._clock())))
+                    if self._courier:
+                        self._courier.token(token)
                 case Handover():
                     self._news(item, link)
                 case Finding():
@@ -95,6 +106,8 @@ class Inbox:
             return None
         except Refused as refusal:
             return self._refused(arrival, refusal)
+        if self._courier and self._news_of_peer and arrival.onward:
+            self._courier.vouch(link.medium, arrival.onward.lot)
         return Acknowledgement(arrival.key, Verdict.TAKEN, to.token or None)
 
     async def again(self, envelope: bytes, where: str, link: Link) -> None:
@@ -111,6 +124,7 @@ class Inbox:
             self._meet(self._met, bundle, where, opened.created)
         received = self._engine.receive(bundle, sender, link, where, self._clock(), opened.created, len(envelope))
         done = self._learn(received)
+        self._news_of_peer = any(isinstance(each, Seen) for each in done)
         self._commit_news(done)
         self._store.release(envelope)
         self._report.opened += 1
@@ -140,6 +154,8 @@ class Inbox:
                 return Acknowledgement(arrival.key, Verdict.REFUSED)
         foreign = not arrival.recognised and not isinstance(refusal, Stranger)
         if foreign:
+            if self._courier and self._closed:
+                self._courier.take(arrival, self._medium)
             self._report.not_ours += 1
             return Acknowledgement(arrival.key, Verdict.NOT_OURS)
         self._report.refused += 1
@@ -152,7 +168,7 @@ class Inbox:
     async def _open(self, parcel: bytes) -> Opened:
         wall = self._clock()
         now, doubtful = self._engine.now(wall), self._engine.doubtful(wall)
-        self._met = None
+        self._met, self._closed = None, False
 
         def introduced(data: bytes) -> Pins:
             self._crowd = self._crowd.at(now)
@@ -166,9 +182,13 @@ class Inbox:
                 self._crowd = replace(self._crowd, read=self._crowd.read - 1)
             return {self._met.node: self._met.card.keys}
 
-        return await asyncio.to_thread(
-            self._sealer().open, parcel, self._known(), now=now, doubtful=doubtful, introduced=introduced
-        )
+        try:
+            return await asyncio.to_thread(
+                self._sealer().open, parcel, self._known(), now=now, doubtful=doubtful, introduced=introduced
+            )
+        except NotForUs:
+            self._closed = True
+            raise
 
     def _meet(self, met: Met, bundle: Bundle, where: str, sealed: Millis) -> None:
         """Let the engine decide about a stranger whose seal is good. Raise `Waiting` unless it is a peer now."""
@@ -189,6 +209,8 @@ class Inbox:
         return self._pins
 
     def _news(self, handover: Handover, link: Link) -> None:
+        if self._courier and handover.stage is Stage.LOST and self._courier.lost(handover.id, link.medium):
+            return
         if handover.stage is Stage.LOST:
             self._store.commit(self._engine.lost(handover.id))
             self._report.notes.append(f"{handover.where}: an envelope of ours is gone; it is sent again")

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Self
 from paquebot import aside, config, content, copies, lookup, reach, records, registry, succession
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
+from paquebot.courier import Courier, Moment
 from paquebot.display import printable
 from paquebot.envelope_keys import EnvelopeKeys
 from paquebot.errors import (
@@ -407,10 +408,14 @@ class Node:
         report, self._engine.grant = Report(), config.read(self.home / config.FILE_NAME).limits.grant
         self.tend_private(report)
         tags = Tags(self._store, self.envelope_keys.secrets, self.keys.former_envelope_keys)
+        moment = lambda: Moment(self.now(), self.clock_doubtful())  # noqa: E731 asked anew each time
+        courier = Courier.of(self.home, self._store, tags, moment, report)
+        with suppress(DiskFull):
+            courier.tidy()
         for carrier in carriers:
             before = len(report.problems)
             try:
-                await self._visit(carrier, tags, report, progress)
+                await self._visit(carrier, courier, report, progress)
             except (TransportError, ConfigError, PluginError) as error:
                 report.problems.append(Problem(carrier.name, str(error), error.exit_code))
             except DiskFull as error:
@@ -419,6 +424,7 @@ class Node:
             with suppress(DiskFull):  # then the next round notes it
                 self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
+        report.carrying, report.carrying_bytes = courier.burden()
         return report
 
     def go_on(self, *, all_new: bool = False) -> None:
@@ -436,7 +442,7 @@ class Node:
         self._store.commit(self._private.wrap_missing(self._engine, self.clock()))
 
     async def _visit(
-        self, carrier: config.Carrier, tags: Tags, report: Report, progress: Callable[[int], None]
+        self, carrier: config.Carrier, courier: Courier, report: Report, progress: Callable[[int], None]
     ) -> None:
         kind = registry.load(carrier.uses)
         settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
@@ -445,7 +451,7 @@ class Node:
             self._store,
             carrier.uses,
             folder,
-            tags,
+            courier.tags,
             now=self.now,
             entropy=self._entropy,
             welcome=self._welcome,
@@ -454,7 +460,7 @@ class Node:
         )
         async with kind.open(settings, context) as transport:
             before = report.sent
-            await self.exchange(transport, tags, report, progress, kind=carrier.uses)
+            await self.exchange(transport, courier, report, progress, kind=carrier.uses)
             way = reach.link(transport, routes.addresses(self.view, carrier.uses))
             if not transport.capability.writable and self._engine.waits(way, self.clock()):
                 report.problems.append(Problem(carrier.name, "it cannot be written to, and something waits for it", 13))
@@ -471,18 +477,19 @@ class Node:
     async def exchange(
         self,
         transport: Transport,
-        tags: Tags,
+        courier: Courier,
         report: Report,
         progress: Callable[[int], None] = lambda _: None,
         *,
         kind: str = "",
     ) -> None:
-        """Take in, then hand out, over one open transport of that *kind*."""
-        inbox = Inbox(self._store, self._engine, self.envelope_keys.sealer, self.clock, report, welcome=self._welcome)
+        """Take in, then hand out, over one open transport of that *kind*; *courier* does the same for others."""
+        sealer, welcome = self.envelope_keys.sealer, self._welcome
+        inbox = Inbox(self._store, self._engine, sealer, self.clock, report, welcome=welcome, courier=courier)
         await inbox.drain(transport, reach.link(transport))
         if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
             self.go_on()
-            tags.renew()
+            courier.tags.renew()
             report.notes.append(copies.went_on(self.view))
         if self.view.peers():
             self.envelope_keys.turn(self._engine, reach.link(transport), self.clock())
@@ -491,8 +498,9 @@ class Node:
         if transport.capability.writable:
             found = routes.addresses(self.view, kind) if transport.capability.address else {}
             sealer = self.envelope_keys.sealer
-            outbox = Outbox(self._store, self._engine, sealer, tags, self.clock, report, progress, found)
+            outbox = Outbox(self._store, self._engine, sealer, courier.tags, self.clock, report, progress, found)
             await outbox.flush(transport, lambda: reach.link(transport, found))
+        await courier.hand_on(transport)
 
 
 def _late(also: Callable[[], Iterable[Effect]]) -> Effects:

@@ -13,6 +13,7 @@ from pathlib import Path
 from paquebot import home as homes
 from paquebot.errors import WrongKey
 from paquebot.keychain import LOCK, NAMES, NODE_KEY, USER_KEY, Keychain
+from paquebot.protocol.burden import LetGo
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.forgetting import FRAME
 from paquebot.protocol.state import Local
@@ -28,6 +29,7 @@ MENDED = {
     Fault.RESOURCE: "take it for lost and ask peers for it",
     Fault.LISTING: "list it by what it says",
     Fault.CHUNK: "take it for lost and ask peers for it",
+    Fault.CARRIED: "carry it no longer; it is taken along again where it is met",
     Fault.COUNT: "count anew",
     Fault.ORPHAN: "delete it",
     Fault.DRAFT: "delete it",
@@ -95,6 +97,8 @@ def mend(home: Path, store: Store, engine: Engine, findings: Sequence[Finding]) 
     resources = [each.resource for each in chosen if each.fault is Fault.RESOURCE and each.resource]
     chunks = [each.blob for each in chosen if each.fault is Fault.CHUNK]
     store.commit(engine.lose(resources, chunks))
+    gone = {each.blob for each in chosen if each.fault is Fault.CARRIED}
+    store.commit(LetGo(each.name) for each in store.view.parcels() if each.blob in gone)
     if Fault.LISTING in faults:
         store.relist([each.resource for each in chosen if each.fault is Fault.LISTING and each.resource])
     if Fault.COUNT in faults:

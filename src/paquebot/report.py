@@ -45,6 +45,17 @@ class Report:
     """What was written was read back from its medium."""
     forgotten: int = 0
     """Things whose bytes were deleted because ``[keep]`` says so."""
+    taken_along: int = 0
+    """Parcels of others, of those that are not ours, that were taken along."""
+    handed_on: int = 0
+    """How often a parcel of others was put on a medium."""
+    freed: int = 0
+    """Parcels of others that are carried no longer, since all they are for have shown that they have them."""
+    let_go: int = 0
+    """Parcels of others that are carried no longer: their time was over, or there is no room."""
+    carrying: int = 0
+    """Parcels of others that are carried now."""
+    carrying_bytes: int = 0
     set_aside: int = 0
     """How many pieces were set aside with their bytes."""
     findings: list[Problem] = field(default_factory=list)
@@ -94,6 +105,11 @@ class Report:
         parts.append(f"new {self.new}")
         if self.forgotten:
             parts.append(f"forgotten by rule {self.forgotten}")
+        if self.carrying or self.taken_along or self.handed_on or self.freed or self.let_go:
+            parts.append(
+                f"for others: taken along {self.taken_along}, handed on {self.handed_on}, arrived {self.freed},"
+                f" let go {self.let_go}, carrying {self.carrying} ({self.carrying_bytes} bytes)"
+            )
         return "; ".join(parts)
 
     def as_json(self) -> dict[str, object]:
@@ -112,6 +128,14 @@ class Report:
             "outcomes": dict(sorted(self.outcomes.items())),
             "new": self.new,
             "forgotten": self.forgotten,
+            "carried": {
+                "taken_along": self.taken_along,
+                "handed_on": self.handed_on,
+                "arrived": self.freed,
+                "let_go": self.let_go,
+                "now": self.carrying,
+                "bytes": self.carrying_bytes,
+            },
             "findings": [{"where": each.where, "what": each.what} for each in self.findings],
             "notes": self.notes,
             "problems": [

@@ -8,9 +8,10 @@ from paquebot.store import Store
 from paquebot.testing.memory import MemoryStore
 from paquebot.testing.pasts import PastContract
 from paquebot.testing.private_stores import PrivatePromises
+from paquebot.testing.store_burden import BurdenPromises
 
 
-class Sqlite(PastContract, PrivatePromises):
+class Sqlite(PastContract, PrivatePromises, BurdenPromises):
     def setup_method(self):
         self.opened = []
 
@@ -45,7 +46,7 @@ class TestStoreInMemory(Sqlite):
         return self.remember(Store(None))
 
 
-class TestMemoryStore(PastContract, PrivatePromises):
+class TestMemoryStore(PastContract, PrivatePromises, BurdenPromises):
     def open(self, folder):
         return MemoryStore()
 

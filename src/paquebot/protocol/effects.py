@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from paquebot.protocol.account import Account, Asking
+from paquebot.protocol.burden import Carrying
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import Errand, Kind
 from paquebot.protocol.journal import Entry, Line
@@ -586,6 +587,7 @@ Effect: TypeAlias = (
     | SaveInvite
     | SaveJoin
     | SaveVerified
+    | Carrying
     | Tell
 )
 

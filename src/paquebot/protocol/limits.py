@@ -80,6 +80,16 @@ STRANGERS_WINDOW_MS = DAY_MS  # however often anybody looks
 STRANGERS_READ_MAX = 1_024  # introductions read in one window: each costs some ms; the next are read in the next
 STRANGERS_KEPT_MAX = 64  # unreadable ones set aside in one window; what lies beyond that stays with the carrier
 
+# What is carried for others, besides the quotas of config.toml.
+CARRIED_MAX = 16_384  # parcels of one rank; each costs a row and a file
+CARRIED_KNOWN_MAX = 16_384  # parcels known and not kept, so that they are not taken along again
+CARRY_HOPS_MAX = 15  # what the outside of a parcel can say
+CARRY_DAYS_MAX = 3_650
+COPIES_MAX = 64  # media that one parcel is put on: whom it has not met by then it will hardly meet
+SPARE_SHARE = 0.8  # of what is free, here or on a medium, that carrying may take: the rest is its owner's
+STALE_MS = 400 * DAY_MS  # what ran out so long ago was dated by a wrong clock, rather than forgotten in a drawer
+LOTS_MAX = 256  # of contacts, remembered until all that lies in them was looked at
+
 # Schemas that people publish; ours are trusted.
 SCHEMA_BYTES_MAX = 256 * KIB
 SCHEMA_NODES_MAX = 10_000  # its parts, also with every reference replaced by what it names

@@ -10,6 +10,7 @@ from paquebot.errors import Malformed
 from paquebot.protocol import cbor
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.authority import AuthorityView
+from paquebot.protocol.burden import BurdenView
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.chunks import ChunkView
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
@@ -324,7 +325,7 @@ class Link:
         return max(DAY_MS, SILENCE_FACTOR * self.latency_ms)
 
 
-class View(PastView, AuthorityView, ChunkView, ReadershipView, Protocol):
+class View(PastView, AuthorityView, BurdenView, ChunkView, ReadershipView, Protocol):
     """A read-only look at what one node of a store knows."""
 
     def local(self) -> Local:

@@ -6,23 +6,16 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Protocol
 
 from paquebot.protocol.effects import Quarantine
 from paquebot.protocol.encoding import raw
 from paquebot.protocol.limits import ASIDE_BYTES_MAX, ASIDE_MAX, ASIDE_SENDER_BYTES_MAX, ASIDE_SENDER_MAX
 from paquebot.store import noting
+from paquebot.store.rows import BlobSink
 from paquebot.store.view import SqliteView
 
 FORGOTTEN = "set aside and forgotten"
 """The tally of pieces whose rows had to go."""
-
-
-class BlobSink(Protocol):
-    """Where large bytes are put."""
-
-    def put(self, data: bytes) -> bytes:
-        """Store *data* durably and return its SHA-256."""
 
 
 def set_aside(db: sqlite3.Connection, blobs: BlobSink, view: SqliteView, effect: Quarantine) -> None:

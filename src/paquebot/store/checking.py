@@ -38,6 +38,7 @@ class Fault(Enum):
     LISTING = "what is listed of a resource is not what it says"
     CHUNK = "the bytes of a file's chunk are missing or damaged"
     SET_ASIDE = "bytes that were set aside are missing or damaged"
+    CARRIED = "bytes that are carried for others are missing or damaged"
     COUNT = "a file's count of missing chunks is wrong"
     ORPHAN = "bytes lie there that nothing names"
     DRAFT = "a draft was left by a run that was cut off"
@@ -232,6 +233,10 @@ def _blobs(
     for number, name, size in db.execute(kept, (view.node,)).fetchall():
         if (blobs.get(name) is None) if _chosen(name, read_data) else (blobs.size(name) != size):
             yield Finding(Fault.SET_ASIDE, f"quarantine {number}", blob=name)
+    for parcel in view.parcels():
+        name, size, chosen = parcel.blob, parcel.size, _chosen(parcel.blob, read_data)
+        if (blobs.get(name) is None) if chosen else (blobs.size(name) != size):
+            yield Finding(Fault.CARRIED, f"parcel {parcel.name.hex()[:12]}…", blob=name)
 
 
 def _left(db: sqlite3.Connection, blobs: Blobs) -> Iterator[Finding]:
@@ -244,6 +249,7 @@ def _left(db: sqlite3.Connection, blobs: Blobs) -> Iterator[Finding]:
                 f"SELECT hash FROM blob WHERE hash IN ({marks})",  # noqa: S608 question marks only
                 f"SELECT digest FROM quarantine WHERE digest IN ({marks})",  # noqa: S608
                 f"SELECT payload_blob FROM resource WHERE payload_blob IN ({marks})",  # noqa: S608
+                f"SELECT blob FROM parcel WHERE blob IN ({marks}) AND kept = 1",  # noqa: S608
             )
             for row in db.execute(sql, names)
         }

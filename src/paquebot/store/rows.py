@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Protocol
 
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.ranges import Ranges
@@ -32,6 +32,13 @@ class Owner:
     def _all(self, sql: str, *values: object) -> list[Any]:
         """Return all rows that *sql*, whose first value is our node, finds."""
         raise NotImplementedError
+
+
+class BlobSink(Protocol):
+    """Where large bytes are put."""
+
+    def put(self, data: bytes) -> bytes:
+        """Store *data* durably and return its SHA-256."""
 
 
 def runs(ranges: Ranges) -> str:

@@ -14,6 +14,15 @@ from paquebot.store.sqlite import Store
 NAME = "store.db"
 
 
+_OF_OTHERS = """
+PRAGMA journal_mode = OFF;
+DELETE FROM parcel;
+DELETE FROM addressee;
+DELETE FROM berth;
+VACUUM;
+"""
+"""Takes from a copy what is only carried for others: whoever has the original carries on."""
+
 _WITHOUT_SECRETS = """
 PRAGMA journal_mode = OFF;
 DELETE FROM invite;
@@ -36,6 +45,7 @@ It is vacuumed again, for deleted rows stay in the file until then.
 def take(folder: Path, target: Path, *, secrets: bool) -> None:
     """Write a compact copy of the store in *folder* to the new file *target*. Raise `StoreError`.
 
+    What is carried for others is left out.
     Without *secrets*, nothing is in it that was kept from anybody: no invitations, and private things as they travel.
     """
     try:
@@ -45,8 +55,10 @@ def take(folder: Path, target: Path, *, secrets: bool) -> None:
             db.execute("VACUUM INTO ?", (str(target),))
         finally:
             db.close()
-        if not secrets:
-            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            if copy.execute("SELECT 1 FROM parcel LIMIT 1").fetchone():
+                copy.executescript(_OF_OTHERS)
+            if not secrets:
                 copy.executescript(_WITHOUT_SECRETS)
     except sqlite3.Error as error:
         raise StoreError(f"the store cannot be copied: {error}") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from paquebot.errors import NotInitialised, StoreError
 from paquebot.protocol import effects as ask
+from paquebot.protocol.burden import Carrying
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.limits import ROW_BYTES_MAX
@@ -21,6 +22,7 @@ from paquebot.store import (
     aside,
     asking,
     authority,
+    burden,
     checking,
     chunks,
     evidence,
@@ -253,15 +255,21 @@ class Store:
             if not self._named(digest):
                 self.blobs.drop(digest)
 
-    def _named(self, blob: bytes) -> bool:
-        """Whether any node here keeps a chunk or a large payload with those bytes, or has them set aside."""
+    def _named(self, blob: bytes, *, carried: bool = True) -> bool:
+        """Whether any node here keeps a chunk, a payload or a parcel with those bytes, or has them set aside."""
         sql = (
             "SELECT 1 FROM blob WHERE node IN (SELECT node FROM local) AND hash = ?"
             " UNION ALL SELECT 1 FROM quarantine"
             " WHERE node IN (SELECT node FROM local) AND digest = ? AND state = 'kept'"
-            " UNION ALL SELECT 1 FROM resource WHERE payload_blob = ? LIMIT 1"
+            " UNION ALL SELECT 1 FROM resource WHERE payload_blob = ?"
+            " UNION ALL SELECT 1 FROM parcel WHERE node IN (SELECT node FROM local) AND blob = ? AND kept = ? LIMIT 1"
         )
-        return self._db.execute(sql, (blob, blob, blob)).fetchone() is not None
+        return self._db.execute(sql, (blob, blob, blob, blob, 1 if carried else 2)).fetchone() is not None
+
+    def carried_only(self) -> set[bytes]:
+        """Return the blobs that are carried for others and nothing else: no export needs them."""
+        with translated():
+            return {blob for blob in burden.blobs(self._db) if not self._named(blob, carried=False)}
 
     def check(self, *, read_data: float = 0, progress: Progress = lambda _: None) -> Iterator[Finding]:
         """Yield what is wrong with this store; *read_data* is the share of the chunks that is read. See `checking`."""
@@ -397,6 +405,8 @@ class _Writer:
                 self._set_clock(effect)
             case ask.Meeting():
                 strangers.apply(self._db, self._view, effect)
+            case Carrying():
+                self._dropped += burden.apply(self._db, self._blobs, self._view, effect)
             case ask.SetStamp(stamp):
                 self._update("local SET stamp_at = ?, stamp_count = ?", "", stamp.at, stamp.count)
             case ask.Noting():

@@ -25,6 +25,7 @@ from paquebot.protocol.trust import Identity, announcement_of, identity_of
 from paquebot.store import noting, past
 from paquebot.store.asking import AskingView
 from paquebot.store.authority import AuthorityView
+from paquebot.store.burden import BurdenView
 from paquebot.store.chunks import BlobSource, ChunkView
 from paquebot.store.private import PrivateView
 from paquebot.store.rows import ranges
@@ -81,7 +82,7 @@ class Quarantined:
     """The bytes are still here; they may have had to make room for others."""
 
 
-class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, ChunkView, StrangersView):
+class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, BurdenView, ChunkView, StrangersView):
     """What one local node knows. Peers and names are cached: one process writes at a time."""
 
     def __init__(self, db: sqlite3.Connection, blobs: BlobSource, node: int) -> None:

@@ -29,6 +29,7 @@ from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Listed, Quarantined
 from paquebot.testing.memory_asking import AskingView
 from paquebot.testing.memory_authority import AuthorityView
+from paquebot.testing.memory_burden import BurdenView, is_carried
 from paquebot.testing.memory_chunks import ChunkView
 from paquebot.testing.memory_events import EventsInMemory
 from paquebot.testing.memory_past import PastView
@@ -128,8 +129,14 @@ class MemoryStore:
             raise
         self._tables.mark()
         for name in writer.dropped:
-            self.blobs.drop(name)
+            self._drop(name)
         return done
+
+    def _drop(self, name: bytes) -> None:
+        """Delete the blob of that name unless something names it."""
+        tables, aside = self._tables, self._tables.quarantine.get(name)
+        if name not in tables.sizes and not (aside and aside.kept) and not is_carried(tables, name):
+            self.blobs.drop(name)
 
     def carry(self, transport: str, changes: Mapping[str, bytes | None]) -> None:
         """Set, or with None remove, values of a transport's own state."""
@@ -146,8 +153,7 @@ class MemoryStore:
         if digest in self._tables.quarantine:
             self._tables.drop(self._tables.quarantine, digest)
             self._tables.mark()
-            if digest not in self._tables.sizes:
-                self.blobs.drop(digest)
+            self._drop(digest)
 
     def purge(self, pieces: Iterable[int]) -> None:
         """Delete the bytes of pieces that were set aside, by number."""
@@ -155,8 +161,7 @@ class MemoryStore:
         for name, row in [each for each in tables.quarantine.items() if each[1].id in numbers]:
             tables.put(tables.quarantine, name, replace(row, kept=False))
             tables.put(tables.purged, name, True)
-            if name not in tables.sizes:
-                self.blobs.drop(name)
+            self._drop(name)
         tables.mark()
 
     def judged(self, piece: int, code: str, reason: str) -> None:
@@ -174,7 +179,7 @@ class MemoryStore:
             self._tables.mark()
 
 
-class MemoryView(AskingView, AuthorityView, ChunkView, EventsInMemory, PastView, StrangersView):
+class MemoryView(AskingView, AuthorityView, BurdenView, ChunkView, EventsInMemory, PastView, StrangersView):
     """What the node of a store in memory knows: the engine's `View`, and what lists and reports need."""
 
     def __init__(self, tables: Tables, blobs: MemoryBlobs, local: Local) -> None:

@@ -11,6 +11,7 @@ from paquebot.display import printable
 from paquebot.errors import Unstorable
 from paquebot.protocol import effects as ask
 from paquebot.protocol.account import Account, Asking
+from paquebot.protocol.burden import Carrying, Parcel
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
 from paquebot.protocol.events import Errand, Event
@@ -23,7 +24,7 @@ from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 from paquebot.protocol.strangers import Invite, Pending
 from paquebot.store.blobs import MemoryBlobs
 from paquebot.store.view import Quarantined
-from paquebot.testing import memory_private, memory_strangers
+from paquebot.testing import memory_burden, memory_private, memory_strangers
 
 Table = dict[Any, Any]
 
@@ -93,6 +94,9 @@ class Tables:
         self.invites: dict[bytes, Invite] = {}
         self.met: dict[tuple[str, Fingerprint], Any] = {}
         self.carrier: dict[tuple[str, str], bytes] = {}
+        self.parcels: dict[bytes, Parcel] = {}
+        self.berths: dict[tuple[str, bytes], bool] = {}
+        """By medium and parcel: whether we put it there."""
         self.events: dict[int, Event] = {}
         self.errands: dict[int, Errand] = {}
         self.related: dict[ResourceId, tuple[tuple[str, ResourceId], ...]] = {}
@@ -263,6 +267,8 @@ class Writer:
                 memory_private.apply(t, effect)
             case ask.Meeting():
                 memory_strangers.apply(t, effect)
+            case Carrying():
+                self.dropped += memory_burden.apply(t, self._blobs, effect)
             case _:
                 self._past(effect)
 

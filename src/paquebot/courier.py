@@ -1,0 +1,206 @@
+"""Carrying for others: takes along what nobody here can open, puts it on other media, and brings back tokens."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b, sha256
+from pathlib import Path
+
+from paquebot import config
+from paquebot.context import Tags
+from paquebot.errors import DiskFull, Permanent
+from paquebot.protocol import carrying
+from paquebot.protocol.burden import Addressee, LetGo, Parcel, PutDown, Rank, TakeAlong
+from paquebot.protocol.carrying import Found, Terms
+from paquebot.protocol.effects import Effect, Effects
+from paquebot.protocol.stamp import Millis
+from paquebot.report import Report
+from paquebot.store import Store
+from paquebot.transport import (
+    Arrival,
+    Handover,
+    Outgoing,
+    Recipient,
+    Relay,
+    Stage,
+    Transport,
+    parcel_name,
+    token_hash,
+)
+
+ROUNDS_MAX = 200  # of handing over in one visit
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is known of the time."""
+
+    now: Millis
+    doubtful: bool
+    """This machine's clock is wrong: then nothing has expired."""
+
+
+class Courier:
+    """What one home does for parcels of others, on every medium that it visits. *free* says how many bytes are free.
+
+    Raise `StoreError` from any method.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tags: Tags,
+        terms: Terms,
+        moment: Callable[[], Moment],
+        report: Report,
+        free: Callable[[], int] | None = None,
+    ) -> None:
+        self._store = store
+        self.tags = tags
+        """By which own letters are known."""
+        self._terms = terms
+        self._moment = moment
+        self._report = report
+        self._free = free
+        self._full = False
+        self._lots = carrying.lots(store.view.remembered(carrying.LOTS))
+
+    @classmethod
+    def of(cls, home: Path, store: Store, tags: Tags, moment: Callable[[], Moment], report: Report) -> Courier:
+        """Return what carries for others in *home*, on the terms of its configuration. Raise `ConfigError`."""
+        terms = config.read(home / config.FILE_NAME).carry
+        return cls(store, tags, terms, moment, report, lambda: shutil.disk_usage(home).free)
+
+    def tidy(self) -> None:
+        """Let go of what has ended, and of what is more than may be carried."""
+        at = self._moment()
+        self._commit(carrying.tidy(self._store.view, self._terms, at.now, self._spare(), doubtful=at.doubtful))
+
+    def burden(self) -> tuple[int, int]:
+        """Return how many parcels of others are carried, and their bytes."""
+        found = [self._store.view.burden(rank) for rank in Rank]
+        return sum(count for count, _ in found), sum(size for _, size in found)
+
+    def vouch(self, medium: str, lot: str) -> None:
+        """Remember that a contact's new letter to us lay in *lot*."""
+        name = _lot(medium, lot)
+        if lot and name not in self._lots:
+            self._store.commit(carrying.vouch(self._lots, name))
+            self._lots = carrying.lots(self._store.view.remembered(carrying.LOTS))
+
+    def take(self, arrival: Arrival, medium: str) -> None:
+        """Take *arrival* along, which no key of ours opens, unless it is our own or not worth its space."""
+        if arrival.onward is None or self._full:
+            return
+        onward, name = arrival.onward, parcel_name(arrival.parcel)
+        if any(self.tags.made(name, tag) for tag, _ in onward.recipients):
+            return
+        found = Found(
+            name=name,
+            blob=sha256(arrival.parcel).digest(),
+            data=arrival.parcel,
+            medium=medium,
+            rank=Rank.CONTACTS if _lot(medium, onward.lot) in self._lots else Rank.STRANGERS,
+            priority=onward.priority,
+            hops=onward.hops,
+            expires=Millis(onward.expires_ms),
+            addressees=tuple(Addressee(tag, hash_) for tag, hash_ in onward.recipients),
+        )
+        at, view = self._moment(), self._store.view
+        try:
+            self._commit(carrying.take(view, found, self._terms, at.now, self._spare(), doubtful=at.doubtful))
+        except DiskFull as error:  # our own letters go on coming
+            self._full = True
+            self._report.notes.append(f"nothing more is taken along for others: {error}")
+
+    def token(self, token: bytes) -> None:
+        """Somebody has shown *token*: perhaps something that we carry has arrived."""
+        hash_ = token_hash(token)
+        if self._store.view.awaiting(hash_, 1):
+            self._commit(carrying.token(self._store.view, token, hash_))
+
+    def lost(self, name: bytes, medium: str) -> bool:
+        """Return whether *name* is a parcel of others; then it is on *medium* no more, and may be put there again."""
+        if self._store.view.parcel(name) is None:
+            return False
+        self._store.commit(carrying.lost(name, medium))
+        return True
+
+    async def hand_on(self, transport: Transport) -> None:
+        """Put on a medium what it lacks, and show there what tokens it waits for. Raise `TransportError`."""
+        can = transport.capability
+        if not (can.relays and can.writable):
+            return
+        assert isinstance(transport, Relay), "whoever relays brings back tokens"
+        for _ in range(ROUNDS_MAX):
+            can = transport.capability
+            parcels = carrying.to_put(self._store.view, can.medium, can.bytes_max, can.room)
+            if not parcels or not await self._put(transport, parcels):
+                break
+        tokens = self._store.view.shown_for(transport.capability.medium, carrying.SHOWN_MAX)
+        if tokens:
+            await transport.show(tokens)
+
+    async def _put(self, transport: Transport, parcels: Sequence[Parcel]) -> bool:
+        """Return whether all could be put there."""
+        handovers: list[Handover] = []
+        try:
+            async for handover in transport.send([self._outgoing(each) for each in parcels]):
+                handovers.append(handover)
+        finally:
+            done = [each.id for each in handovers if each.stage is not Stage.FAILED]
+            medium = transport.capability.medium
+            self._store.commit(effect for name in done for effect in carrying.put(name, medium))
+            self._report.handed_on += len(done)
+            self._report.read_back |= any(each.stage is Stage.ON_MEDIUM for each in handovers)
+        if len(done) < len(parcels):
+            where = next((each.where for each in handovers if each.stage is Stage.FAILED), "")
+            self._report.notes.append(f"{where}: not all that is carried for others could be put there")
+        return len(done) == len(parcels)
+
+    def _outgoing(self, parcel: Parcel) -> Outgoing:
+        return Outgoing(
+            id=parcel.name,
+            size_max=parcel.size,
+            body=partial(self._body, parcel),
+            recipients=tuple(Recipient(_same(each.tag), each.hash) for each in parcel.addressees),
+            expires_ms=carrying.shown_expiry(parcel),
+            priority=parcel.priority,
+            hops=parcel.hops + 1,
+        )
+
+    async def _body(self, parcel: Parcel) -> bytes:
+        data = self._store.blobs.get(parcel.blob)
+        if data is None:
+            raise Permanent("the bytes of a parcel that is carried for others are damaged: see `paquebot check`")
+        return data
+
+    def _spare(self) -> int | None:
+        if self._free is None:
+            return None
+        return carrying.spare(self._free(), self.burden()[1])
+
+    def _commit(self, effects: Effects) -> None:
+        self._count(self._store.commit(effects))
+
+    def _count(self, done: Sequence[Effect]) -> None:
+        for effect in done:
+            match effect:
+                case TakeAlong():
+                    self._report.taken_along += 1
+                case PutDown():
+                    self._report.freed += 1
+                case LetGo():
+                    self._report.let_go += 1
+
+
+def _lot(medium: str, lot: str) -> bytes:
+    return blake2b(f"{medium} {lot}".encode(), digest_size=16).digest()
+
+
+def _same(tag: bytes) -> Callable[[bytes], bytes]:
+    """The tag that a record had belongs to its bytes, which are the same."""
+    return lambda _: tag

@@ -1,0 +1,291 @@
+"""Carrying for others: what is taken along, what makes room for what, what goes where, and when it is let go.
+
+A node that carries knows of a parcel what its outside says and nothing else: no sender, no recipient, no content.
+Within its terms it takes along whatever it cannot open itself, puts it on every other medium that it meets, and brings
+back the tokens by which recipients say that they have it. Nobody has to be trusted for that: a token proves itself, a
+parcel that was changed is another parcel, and what is carried in vain costs a bounded space for a bounded time.
+
+Space is given by rank, then priority, then how long it is still of use. Nothing of a higher rank ever makes room for a
+lower one. Clocks of senders may be years off: a date that cannot be believed by ours is not gone by, but the time since
+the parcel was first seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from paquebot.protocol.burden import (
+    Addressee,
+    Appraise,
+    LetGo,
+    Lies,
+    LiesNot,
+    NoteToken,
+    Parcel,
+    PutDown,
+    Rank,
+    TakeAlong,
+)
+from paquebot.protocol.effects import Effects, Remember
+from paquebot.protocol.limits import (
+    AHEAD_MAX_MS,
+    CARRIED_KNOWN_MAX,
+    CARRIED_MAX,
+    COPIES_MAX,
+    DAY_MS,
+    ENVELOPE_BYTES_MAX,
+    ENVELOPE_LIFE_MS,
+    LOTS_MAX,
+    MIB,
+    RECIPIENTS_MAX,
+    SPARE_SHARE,
+    STALE_MS,
+)
+from paquebot.protocol.stamp import Millis
+from paquebot.protocol.state import View
+
+TURNED_AWAY = "parcels turned away"
+"""Under this key are remembered the ranks of which something found no room."""
+EPOCH = "room for parcels"
+"""Under this key is counted how often there was room again: what was turned away is looked at anew."""
+ROOMY = 0.75  # of its quota, at which a rank has room again: not for each parcel that goes is everything looked at anew
+LOTS = "lots of contacts"
+"""Under this key are remembered the lots in which a contact's new letter to us lay."""
+FEW = 16
+TIDY_MAX = 1_024  # let go in one transaction
+AWAITING_MAX = 64  # parcels that wait for one token: an honest one is alone, or was repeated in another form
+OFFER_MAX = 256  # handed over at once
+SHOWN_MAX = 16_384  # tokens shown on one medium in one visit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a home carries for others: the ``[carry]`` table."""
+
+    contacts: int = 1024 * MIB
+    """Bytes kept of what contacts handed us; 0 for none."""
+    strangers: int = 64 * MIB
+    hops: int = 6
+    """What was carried on so often is not taken along."""
+    days: int = 60
+    """For how long a parcel is carried at most."""
+
+    def quota(self, rank: Rank) -> int:
+        """Return how many bytes may be kept of *rank*."""
+        return self.contacts if rank is Rank.CONTACTS else self.strangers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A parcel as it was found on a medium."""
+
+    name: bytes
+    blob: bytes
+    data: bytes
+    medium: str
+    rank: Rank
+    priority: int
+    hops: int
+    expires: Millis
+    addressees: tuple[Addressee, ...]
+
+
+def believable(expires: Millis, seen: Millis) -> bool:
+    """Return whether the clock by which *expires* was reckoned may have agreed with ours, when it was *seen*.
+
+    >>> now = Millis(30 * 365 * DAY_MS)
+    >>> [believable(Millis(now + days * DAY_MS), now) for days in (-4000, -3, 120, 4000)]
+    [False, True, True, False]
+    """
+    return seen - STALE_MS < expires <= seen + ENVELOPE_LIFE_MS + AHEAD_MAX_MS
+
+
+def take(view: View, found: Found, terms: Terms, now: Millis, spare: int | None, *, doubtful: bool) -> Effects:
+    """Take *found* along if it is worth its space; *spare* is how much room the disk has, if that is known.
+
+    With *doubtful*, our own clock is wrong, and nothing has expired. What is known already costs nothing again.
+    """
+    known = view.parcel(found.name)
+    if known is None:
+        parcel = _parcel(found, terms, now)
+        if not _acceptable(parcel, terms, now, doubtful=doubtful):
+            return
+        gone = room_for(view, parcel, terms, spare)
+        if gone is None:
+            yield from _turned_away(view, parcel, terms)
+            return
+        for each in gone:
+            yield LetGo(each)
+        yield TakeAlong(parcel, found.data)
+    elif (found.rank, found.hops) != (known.rank, known.hops):
+        rank, hops = min(found.rank, known.rank), min(found.hops, known.hops)
+        if (rank, hops) != (known.rank, known.hops) and known.kept:
+            yield Appraise(known.name, rank, hops)
+    if not view.lies(found.name, found.medium):
+        yield Lies(found.name, found.medium)
+
+
+def _turned_away(view: View, parcel: Parcel, terms: Terms) -> Effects:
+    """Remember that there was no room for *parcel*, if there may be some another time."""
+    away = view.remembered(TURNED_AWAY) or b""
+    quota = terms.quota(parcel.rank)
+    if parcel.rank not in away and (not quota or parcel.size <= quota):
+        yield Remember(TURNED_AWAY, bytes({*away, parcel.rank}))
+
+
+def _room_again(view: View, terms: Terms, spare: int | None) -> Effects:
+    """See to it that what was turned away is looked at anew, once there is room for it."""
+    away = view.remembered(TURNED_AWAY) or b""
+    still = bytes(rank for rank in away if _crowded(view, Rank(rank), terms, spare))
+    if still != away:
+        yield Remember(TURNED_AWAY, still or None)
+        yield Remember(EPOCH, (int.from_bytes(view.remembered(EPOCH) or b"") + 1).to_bytes(8))
+
+
+def _crowded(view: View, rank: Rank, terms: Terms, spare: int | None) -> bool:
+    count, kept = view.burden(rank)
+    short = spare is not None and spare < ENVELOPE_BYTES_MAX
+    return short or count >= ROOMY * CARRIED_MAX or kept >= ROOMY * terms.quota(rank)
+
+
+def _parcel(found: Found, terms: Terms, now: Millis) -> Parcel:
+    last = Millis(now + terms.days * DAY_MS)
+    return Parcel(
+        name=found.name,
+        blob=found.blob,
+        size=len(found.data),
+        rank=found.rank,
+        priority=found.priority,
+        hops=found.hops,
+        expires=found.expires,
+        since=now,
+        ends=min(found.expires, last) if believable(found.expires, now) else last,
+        addressees=found.addressees,
+    )
+
+
+def _acceptable(parcel: Parcel, terms: Terms, now: Millis, *, doubtful: bool) -> bool:
+    if parcel.hops >= terms.hops or not 1 <= len(parcel.addressees) <= RECIPIENTS_MAX:
+        return False
+    return parcel.size > 0 and (doubtful or parcel.ends > now)
+
+
+def room_for(view: View, parcel: Parcel, terms: Terms, spare: int | None) -> Sequence[bytes] | None:
+    """Return which parcels make room for *parcel*; None if it is not worth it.
+
+    Of its own rank, those of less worth; if the disk is short, those of lower ranks first.
+    """
+    count, kept = view.burden(parcel.rank)
+    lacking = kept + parcel.size - terms.quota(parcel.rank)
+    short = 0 if spare is None else parcel.size - spare
+    gone: list[bytes] = []
+    if parcel.size > terms.quota(parcel.rank):
+        return None
+    for rank in sorted((each for each in Rank if each > parcel.rank), reverse=True):
+        for each in _least(view, rank):
+            if short <= 0:
+                break
+            gone.append(each.name)
+            short -= each.size
+    crowded = count - CARRIED_MAX + 1
+    if max(lacking, short, crowded) > 0:
+        for each in _least(view, parcel.rank):
+            if max(lacking, short, crowded) <= 0 or each.worth <= parcel.worth:
+                break
+            gone.append(each.name)
+            lacking, short, crowded = lacking - each.size, short - each.size, crowded - 1
+    return None if max(lacking, short, crowded) > 0 else gone
+
+
+def _least(view: View, rank: Rank) -> Iterator[Parcel]:
+    """Yield what makes room first; hardly ever is more than a few looked at."""
+    yield from view.least(rank, FEW)
+    yield from view.least(rank, CARRIED_MAX)[FEW:]
+
+
+def spare(free: int, kept: int) -> int:
+    """Return how many bytes more may be taken of *free* ones if *kept* are taken already: a share is left alone.
+
+    >>> spare(100, 0), spare(20, 80), spare(10, 90)
+    (80, 0, -10)
+    """
+    return int((free + kept) * SPARE_SHARE) - kept
+
+
+def tidy(view: View, terms: Terms, now: Millis, spare: int | None, *, doubtful: bool) -> Effects:
+    """Let go of what has ended, and of what is more than *terms* or the disk allow; a bounded part of it each time."""
+    if not doubtful:
+        for name in view.ended(now, TIDY_MAX):
+            yield LetGo(name)
+    short = 0 if spare is None else -spare
+    for rank in sorted(Rank, reverse=True):
+        _, kept = view.burden(rank)
+        over = kept - terms.quota(rank)
+        if max(over, short) <= 0:
+            continue
+        for each in view.least(rank, TIDY_MAX):
+            if max(over, short) <= 0:
+                break
+            yield LetGo(each.name)
+            over, short = over - each.size, short - each.size
+    excess = view.put_down() - CARRIED_KNOWN_MAX
+    if excess > 0:
+        for name in view.oldest_put_down(min(excess, TIDY_MAX)):
+            yield LetGo(name)
+    yield from _room_again(view, terms, spare)
+
+
+def token(view: View, token: bytes, hash_: bytes) -> Effects:
+    """Somebody has shown *token*, whose hash is *hash_*: an addressee has what waits for it."""
+    for name in view.awaiting(hash_, AWAITING_MAX):
+        parcel = view.parcel(name)
+        assert parcel is not None, "what waits is known"
+        yield NoteToken(name, hash_, token)
+        if parcel.kept and all(each.token or each.hash == hash_ for each in parcel.addressees):
+            yield PutDown(name)
+
+
+def to_put(view: View, medium: str, size_max: int, room: int | None) -> Sequence[Parcel]:
+    """Return what is to be put on *medium* next, of most worth first, as far as there is *room*."""
+    left = None if room is None else spare(room, view.put_on(medium))
+    chosen: list[Parcel] = []
+    for parcel in view.to_put(medium, size_max, COPIES_MAX, OFFER_MAX):
+        if left is not None:
+            left -= parcel.size
+            if left < 0:
+                break
+        chosen.append(parcel)
+    return chosen
+
+
+def shown_expiry(parcel: Parcel) -> Millis:
+    """Return until when others are told to keep *parcel*: what it says itself, unless that cannot be believed."""
+    return parcel.expires if believable(parcel.expires, parcel.since) else parcel.ends
+
+
+def put(parcel: bytes, medium: str) -> Effects:
+    """A parcel lies on *medium* now."""
+    yield Lies(parcel, medium, put=True)
+
+
+def lost(parcel: bytes, medium: str) -> Effects:
+    """A parcel is on *medium* no more."""
+    yield LiesNot(parcel, medium)
+
+
+# -- lots ------------------------------------------------------------------------------
+
+
+def lots(data: bytes | None) -> tuple[bytes, ...]:
+    """Return the lots, by their 16-byte names, that `vouch` remembered; the latest last.
+
+    >>> lots(b"first lot 16 byt" + b"second lot 16 by")
+    (b'first lot 16 byt', b'second lot 16 by')
+    """
+    return tuple((data or b"")[i : i + 16] for i in range(0, len(data or b""), 16))
+
+
+def vouch(known: Sequence[bytes], lot: bytes) -> Effects:
+    """A contact's new letter to us lay in *lot*: what else lies in it, that contact has handed us."""
+    yield Remember(LOTS, b"".join([*known, lot][-LOTS_MAX:]))

@@ -1,0 +1,119 @@
+"""What is carried for others, in a store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from paquebot.protocol.burden import (
+    Addressee,
+    Appraise,
+    Carrying,
+    LetGo,
+    Lies,
+    LiesNot,
+    NoteToken,
+    Parcel,
+    PutDown,
+    Rank,
+    TakeAlong,
+)
+from paquebot.protocol.stamp import Millis
+from paquebot.store.blobs import MemoryBlobs
+
+if TYPE_CHECKING:
+    from paquebot.testing.tables import Tables
+
+
+class BurdenView:
+    """The part of a view that looks at what is carried for others."""
+
+    _tables: Tables
+
+    def _kept(self) -> list[Parcel]:
+        return [each for each in self._tables.parcels.values() if each.kept]
+
+    def parcel(self, name: bytes) -> Parcel | None:
+        return self._tables.parcels.get(name)
+
+    def parcels(self) -> Sequence[Parcel]:
+        return sorted(self._kept(), key=lambda each: (each.worth, each.name))
+
+    def burden(self, rank: Rank) -> tuple[int, int]:
+        sizes = [each.size for each in self._kept() if each.rank is rank]
+        return len(sizes), sum(sizes)
+
+    def least(self, rank: Rank, limit: int) -> Sequence[Parcel]:
+        return [each for each in reversed(self.parcels()) if each.rank is rank][:limit]
+
+    def ended(self, now: Millis, limit: int) -> Sequence[bytes]:
+        found = sorted((each.ends, each.name) for each in self._tables.parcels.values() if each.ends <= now)
+        return [name for _, name in found[:limit]]
+
+    def put_down(self) -> int:
+        return len(self._tables.parcels) - len(self._kept())
+
+    def oldest_put_down(self, limit: int) -> Sequence[bytes]:
+        found = sorted((each.ends, each.name) for each in self._tables.parcels.values() if not each.kept)
+        return [name for _, name in found[:limit]]
+
+    def awaiting(self, hash_: bytes, limit: int) -> Sequence[bytes]:
+        parcels = self._tables.parcels.values()
+        waits = (p.name for p in parcels if any(a.hash == hash_ and not a.token for a in p.addressees))
+        return sorted(waits)[:limit]
+
+    def lies(self, name: bytes, medium: str) -> bool:
+        return (medium, name) in self._tables.berths
+
+    def berths(self, name: bytes) -> Sequence[str]:
+        return sorted(medium for medium, lying in self._tables.berths if lying == name)
+
+    def to_put(self, medium: str, size_max: int, copies_max: int, limit: int) -> Sequence[Parcel]:
+        fitting = (each for each in self.parcels() if each.size <= size_max and not self.lies(each.name, medium))
+        return [each for each in fitting if len(self.berths(each.name)) < copies_max][:limit]
+
+    def put_on(self, medium: str) -> int:
+        berths = self._tables.berths
+        return sum(each.size for each in self._kept() if berths.get((medium, each.name)))
+
+    def shown_for(self, medium: str, limit: int) -> Sequence[bytes]:
+        parcels = sorted(self._tables.parcels.values(), key=lambda each: (-each.since, each.name))
+        found = (a.token for p in parcels if self.lies(p.name, medium) for a in p.addressees if a.token)
+        return list(found)[:limit]
+
+
+def apply(t: Tables, blobs: MemoryBlobs, effect: Carrying) -> list[bytes]:
+    """Carry out *effect*; return the blobs that may be needed no longer."""
+    match effect:
+        case TakeAlong(parcel, data):
+            t.add(t.parcels, parcel.name, parcel)
+            assert blobs.put(data) == parcel.blob
+        case Appraise(name, rank, hops):
+            t.put(t.parcels, name, replace(t.parcels[name], rank=rank, hops=hops))
+        case NoteToken(name, hash_, token):
+            known = t.parcels[name]
+            shown = tuple(Addressee(a.tag, a.hash, token if a.hash == hash_ else a.token) for a in known.addressees)
+            t.put(t.parcels, name, replace(known, addressees=shown))
+        case PutDown(name):
+            known = t.parcels[name]
+            t.put(t.parcels, name, replace(known, kept=False))
+            return [known.blob]
+        case LetGo(name):
+            for key in [key for key in t.berths if key[1] == name]:
+                t.drop(t.berths, key)
+            known = t.parcels[name]
+            t.drop(t.parcels, name)
+            return [known.blob]
+        case Lies(name, medium, put):
+            t.put(t.berths, (medium, name), put or t.berths.get((medium, name), False))
+        case LiesNot(name, medium):
+            t.drop(t.berths, (medium, name))
+        case _:
+            raise AssertionError(effect)
+    return []
+
+
+def is_carried(t: Tables, blob: bytes) -> bool:
+    """Return whether *blob* is a parcel that is kept."""
+    return any(each.blob == blob and each.kept for each in t.parcels.values())
