@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b, sha256
@@ -35,11 +36,11 @@ ROUNDS_MAX = 200  # of handing over in one visit
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """What is known of the time."""
+class Moments:
+    """What is known of the time, asked anew each time."""
 
-    now: Millis
-    doubtful: bool
+    now: Callable[[], Millis]
+    doubtful: Callable[[], bool]
     """This machine's clock is wrong: then nothing has expired."""
 
 
@@ -54,7 +55,7 @@ class Courier:
         store: Store,
         tags: Tags,
         terms: Terms,
-        moment: Callable[[], Moment],
+        moments: Moments,
         report: Report,
         free: Callable[[], int] | None = None,
     ) -> None:
@@ -62,22 +63,23 @@ class Courier:
         self.tags = tags
         """By which own letters are known."""
         self._terms = terms
-        self._moment = moment
+        self._moments = moments
         self._report = report
         self._free = free
         self._full = False
         self._lots = carrying.lots(store.view.remembered(carrying.LOTS))
 
     @classmethod
-    def of(cls, home: Path, store: Store, tags: Tags, moment: Callable[[], Moment], report: Report) -> Courier:
+    def of(cls, home: Path, store: Store, tags: Tags, moments: Moments, report: Report) -> Courier:
         """Return what carries for others in *home*, on the terms of its configuration. Raise `ConfigError`."""
         terms = config.read(home / config.FILE_NAME).carry
-        return cls(store, tags, terms, moment, report, lambda: shutil.disk_usage(home).free)
+        return cls(store, tags, terms, moments, report, lambda: shutil.disk_usage(home).free)
 
     def tidy(self) -> None:
         """Let go of what has ended, and of what is more than may be carried."""
-        at = self._moment()
-        self._commit(carrying.tidy(self._store.view, self._terms, at.now, self._spare(), doubtful=at.doubtful))
+        now, doubtful = self._moments.now(), self._moments.doubtful()
+        with suppress(DiskFull):  # then there is room the next time
+            self._commit(carrying.tidy(self._store.view, self._terms, now, self._spare(), doubtful=doubtful))
 
     def burden(self) -> tuple[int, int]:
         """Return how many parcels of others are carried, and their bytes."""
@@ -109,9 +111,10 @@ class Courier:
             expires=Millis(onward.expires_ms),
             addressees=tuple(Addressee(tag, hash_) for tag, hash_ in onward.recipients),
         )
-        at, view = self._moment(), self._store.view
+        now, doubtful = self._moments.now(), self._moments.doubtful()
         try:
-            self._commit(carrying.take(view, found, self._terms, at.now, self._spare(), doubtful=at.doubtful))
+            view = self._store.view
+            self._commit(carrying.take(view, found, self._terms, now, self._spare(), doubtful=doubtful))
         except DiskFull as error:  # our own letters go on coming
             self._full = True
             self._report.notes.append(f"nothing more is taken along for others: {error}")

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Self
 from paquebot import aside, config, content, copies, lookup, reach, records, registry, succession
 from paquebot import home as homes
 from paquebot.context import HouseContext, Tags
-from paquebot.courier import Courier, Moment
+from paquebot.courier import Courier, Moments
 from paquebot.display import printable
 from paquebot.envelope_keys import EnvelopeKeys
 from paquebot.errors import (
@@ -408,10 +408,8 @@ class Node:
         report, self._engine.grant = Report(), config.read(self.home / config.FILE_NAME).limits.grant
         self.tend_private(report)
         tags = Tags(self._store, self.envelope_keys.secrets, self.keys.former_envelope_keys)
-        moment = lambda: Moment(self.now(), self.clock_doubtful())  # noqa: E731 asked anew each time
-        courier = Courier.of(self.home, self._store, tags, moment, report)
-        with suppress(DiskFull):
-            courier.tidy()
+        courier = Courier.of(self.home, self._store, tags, Moments(self.now, self.clock_doubtful), report)
+        courier.tidy()
         for carrier in carriers:
             before = len(report.problems)
             try:
@@ -460,7 +458,7 @@ class Node:
         )
         async with kind.open(settings, context) as transport:
             before = report.sent
-            await self.exchange(transport, courier, report, progress, kind=carrier.uses)
+            await self.exchange(transport, courier, report, progress, carrier.uses)
             way = reach.link(transport, routes.addresses(self.view, carrier.uses))
             if not transport.capability.writable and self._engine.waits(way, self.clock()):
                 report.problems.append(Problem(carrier.name, "it cannot be written to, and something waits for it", 13))
@@ -475,13 +473,7 @@ class Node:
         self._store.carry("", {key: medium.encode()})
 
     async def exchange(
-        self,
-        transport: Transport,
-        courier: Courier,
-        report: Report,
-        progress: Callable[[int], None] = lambda _: None,
-        *,
-        kind: str = "",
+        self, transport: Transport, courier: Courier, report: Report, progress: Callable[[int], None], kind: str
     ) -> None:
         """Take in, then hand out, over one open transport of that *kind*; *courier* does the same for others."""
         sealer, welcome = self.envelope_keys.sealer, self._welcome

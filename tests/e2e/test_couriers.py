@@ -27,5 +27,5 @@ def test_a_courier_brings_a_letter_and_brings_back_that_it_arrived(pair, make, s
     arrived = courier.sync(red)["carried"]
     assert arrived["arrived"] > 0
     courier.sync(blue)
-    report = alice.sync(blue)
+    alice.sync(blue)
     assert alice.peer("Bob")["stored"] == 1

@@ -47,6 +47,7 @@ class Visit:
         self._hour = context.now_ms() // HOUR_MS
         self._patience = Patience(ledger.noticed(), self._hour)
         self._places: dict[bytes, tuple[Crate, Entry]] | None = None
+        self._lots: dict[tuple[str, ...], str] = {}
         self._told: set[bytes] = set()
         self._rotten: dict[str, list[tuple[Crate, int, Entry]]] = {}
         self.complete = False
@@ -159,8 +160,14 @@ class Visit:
                     continue
                 given.add(entry.id)
                 key = f"{crate.name}/{entry.id.hex()}"
-                onward = Onward(entry.recipients, entry.expires * HOUR_MS, entry.priority, entry.hops, crate.name)
+                onward = Onward(entry.recipients, entry.expires * HOUR_MS, entry.priority, entry.hops, self._lot(crate))
                 yield Arrival(body, key, f"{crate.found.where} record {number + 1}", recognised, onward)
+
+    def _lot(self, crate: Crate) -> str:
+        """Return what names exactly the records in *crate*: whoever adds some makes another lot of it."""
+        if crate.found.parts not in self._lots:
+            self._lots[crate.found.parts] = base32(digest(b"".join(entry.id for entry in crate.entries)))
+        return self._lots[crate.found.parts]
 
     def _may_be_carried(self, entry: Entry) -> bool:
         """Return whether *entry*, which we do not recognise, is to be looked at: some recipient waits for it."""
