@@ -16,6 +16,7 @@ from paquebot.transport import (
     Acknowledgement,
     Arrival,
     Capability,
+    ConfigError,
     Context,
     Finding,
     Handover,
@@ -29,6 +30,7 @@ from paquebot.transport import (
     Verdict,
     token_hash,
 )
+from paquebot_drop import mounts
 from paquebot_drop.crate import BODY_MAX, CRATE_MAX, OVERHEAD_MAX, RECIPIENTS_MAX, base32
 from paquebot_drop.folder import Folder
 from paquebot_drop.ledger import Ledger, Settled, epoch_mark
@@ -41,6 +43,8 @@ __all__ = ["DropSettings", "DropTransport"]
 
 _LATENCY_MS = 28 * 24 * 3_600_000  # a stick may lie in a drawer for weeks before its silence means anything
 _CRATE_LEAST = 64 << 10
+_CRATE_SYNCED = 4 << 20
+_LOOK_S = 10.0  # how often a synced folder is looked at while we wait; a stick is noticed at once
 _UNNAMED = "unnamed"
 
 
@@ -48,14 +52,24 @@ _UNNAMED = "unnamed"
 class DropSettings:
     """Where the medium is."""
 
-    path: str
+    path: str = ""
     """The mounted stick, or the synced folder. `PAQUEBOT` is made in it when there is something to write.
 
     The folder `PAQUEBOT` on it means the same."""
     label: str = ""
     """What people call it."""
     crate_bytes_max: int | None = None
-    """Smaller crates for synced folders, where a changed byte costs a whole file."""
+    """How large crates may become; by default 64 MiB, and 4 MiB in a synced folder: there a file comes whole or not at
+    all, over a line that may break, and the last letter in it holds up the deletion of all."""
+    volume: str = ""
+    """Instead of a path: the medium's own id, or the label or UUID of its file system, wherever it is mounted."""
+    synced: bool | None = None
+    """Whether it is shared over a network (Syncthing, Dropbox, NFS …); by default, what is found there tells."""
+
+    def __post_init__(self) -> None:
+        """Check that it is said where."""
+        if bool(self.path) == bool(self.volume):
+            raise ConfigError('say where: path = "/media/stick", or volume = "…" for one that is mounted anywhere')
 
 
 class DropTransport:
@@ -67,8 +81,13 @@ class DropTransport:
     def __init__(self, settings: DropSettings, context: Context) -> None:
         self._context = context
         self._path = expanduser(settings.path)
-        self._label = settings.label or settings.path
-        self._crate_max = min(max(settings.crate_bytes_max or CRATE_MAX, _CRATE_LEAST), CRATE_MAX)
+        self._wanted = settings.volume
+        self._label = settings.label or settings.path or settings.volume
+        self._crate_asked = settings.crate_bytes_max
+        self._crate_max = _crate_max(settings.crate_bytes_max, synced=False)
+        self._synced_asked = settings.synced
+        self._synced = bool(settings.synced)
+        self._seen: tuple[object, ...] | None = None
         self._folder: Folder | None = None
         self._volume = ""
         self._named = False
@@ -93,10 +112,16 @@ class DropTransport:
 
     async def __aenter__(self) -> Self:
         """Open the folder and read which volume it is."""
-        folder = Folder(self._path)
+        path = self._place()
+        self._seen = self._tide()
+        if path is None:
+            raise Transient(f"the volume {self._wanted} is not mounted at any of {', '.join(mounts.PLACES)}")
+        folder = Folder(path)
         try:
             if is_inside(folder):
                 folder.ascend()
+            self._synced = bool(mounts.syncer(folder)) if self._synced_asked is None else self._synced_asked
+            self._crate_max = _crate_max(self._crate_asked, synced=self._synced)
             volume = read_volume(folder)
             self._writable = folder.writable
         except OSError as error:
@@ -112,6 +137,41 @@ class DropTransport:
         self._turn_to(volume or (pending.decode() if pending else base32(self._context.entropy(10))))
         self._visit = None
         return self
+
+    def _place(self) -> str | None:
+        """Return where the medium is, or None if it is not there. Raise `Permanent` if there are two."""
+        if not self._wanted:
+            return self._path
+        mount = mounts.find(self._wanted)
+        return mount.path if mount else None
+
+    async def wait(self, timeout_ms: int) -> bool:
+        """Return True when another medium has come to our place, or something to a synced folder."""
+
+        def has_come() -> bool:
+            before, self._seen = self._seen, self._tide()
+            # A mount point that a medium has left is there, but nothing has come to it.
+            left = before is not None and self._seen is not None and bool(before[0]) and not self._seen[0]
+            return self._seen not in (None, before) and not left
+
+        return await mounts.wait(has_come, timeout_ms, every_s=_LOOK_S if self._synced else None)
+
+    def _tide(self) -> tuple[object, ...] | None:
+        """Return what changes when something may have come; None if nothing is there."""
+        try:
+            path = self._place()
+        except Permanent:
+            return None
+        found = mounts.state(path)
+        if path is None or found is None or not self._synced:
+            return found
+        with suppress(OSError, TransportError):
+            folder = Folder(path)
+            try:
+                return (*found, *folder.tide())
+            finally:
+                folder.close()
+        return found
 
     def _turn_to(self, volume: str) -> None:
         self._volume = volume
@@ -210,6 +270,8 @@ class DropTransport:
             settled=self._settled,
             label=self._label,
             given=self._given,
+            synced=self._synced,
+            writable=self._writable,
         )
         for token in visit.tokens():
             yield token
@@ -269,6 +331,10 @@ class DropTransport:
         if self._folder is None:
             raise RuntimeError("the transport is used outside `async with`")
         return self._folder
+
+
+def _crate_max(asked: int | None, *, synced: bool) -> int:
+    return min(max(asked or (_CRATE_SYNCED if synced else CRATE_MAX), _CRATE_LEAST), CRATE_MAX)
 
 
 def _parse_key(key: str) -> tuple[str, bytes]:

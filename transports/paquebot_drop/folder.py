@@ -23,6 +23,7 @@ DEPTH_MAX = 3  # PAQUEBOT/C/X
 FILES_MAX = 20_000
 FOLDERS_MAX = 512
 TOP_MAX = 1_000  # files beside PAQUEBOT; people keep other things on their sticks
+ABOVE_MAX = 16
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -84,6 +85,52 @@ class Folder:
     def close(self) -> None:
         """Let go of the medium."""
         os.close(self._fd)
+
+    @property
+    def mount_id(self) -> int | None:
+        """Under which number the mount table has what we hold; None if nobody can tell."""
+        return mount_id(self._fd)
+
+    @property
+    def has_root(self) -> bool:
+        """Whether there is a folder `ROOT`."""
+        with self._step((ROOT,)) as root:
+            return root is not None
+
+    def above(self) -> Iterator[set[str]]:
+        """Yield the names in this folder, and in each above it on the same device, as far as they can be read."""
+        fd = os.open(".", _FOLDER, dir_fd=self._fd)
+        try:
+            seen: set[tuple[int, int]] = set()
+            while len(seen) < ABOVE_MAX:
+                state = os.fstat(fd)
+                if state.st_dev != self._device or (state.st_dev, state.st_ino) in seen:
+                    return
+                seen.add((state.st_dev, state.st_ino))
+                with suppress(OSError):
+                    yield set(_names(fd, TOP_MAX))
+                try:
+                    higher = os.open("..", _FOLDER, dir_fd=fd)
+                except OSError:
+                    return
+                os.close(fd)
+                fd = higher
+        finally:
+            os.close(fd)
+
+    def tide(self) -> tuple[object, ...]:
+        """Return what changes when a file comes to a folder of ours, or goes; cheap to ask."""
+        found: list[object] = []
+        with self._step((ROOT,)) as root:
+            for name in [] if root is None else _names(root, FOLDERS_MAX):
+                with suppress(OSError), self._step((ROOT, name)) as fd:
+                    if fd is not None:
+                        below = [os.stat(each, dir_fd=fd, follow_symlinks=False) for each in _names(fd, FOLDERS_MAX)]
+                        found += [
+                            (name, os.fstat(fd).st_mtime_ns),
+                            *((each.st_ino, each.st_mtime_ns) for each in below),
+                        ]
+        return tuple(found)
 
     @property
     def writable(self) -> bool:
@@ -160,9 +207,15 @@ class Folder:
                 return None
             try:
                 # Look before opening: to open some devices is to use them.
-                if not self._is_ours(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)):
+                name = parts[-1]
+                try:
+                    state = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                except FileNotFoundError:
+                    name = name.lower()
+                    state = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if not self._is_ours(state):
                     return None
-                fd = os.open(parts[-1], _READ, dir_fd=folder)
+                fd = os.open(name, _READ, dir_fd=folder)
             except OSError as error:
                 self.errors += error.errno != errno.ENOENT
                 return None
@@ -216,6 +269,9 @@ class Folder:
     def create(self, parts: tuple[str, ...]) -> int:
         """Return a new, empty file open for writing, and make the folders that lead to it."""
         for depth in range(1, len(parts)):
+            with self._step(parts[:depth]) as there:
+                if there is not None:
+                    continue
             with self._step(parts[: depth - 1]) as folder:
                 if folder is None:
                     raise OSError(errno.ENOTDIR, "something else stands where a folder of ours should be")
@@ -269,7 +325,7 @@ class Folder:
         try:
             for part in parts:
                 try:
-                    below = os.open(part, _FOLDER, dir_fd=fd)
+                    below = _open_as(part, _FOLDER, fd)
                 except OSError as error:
                     if error.errno not in _NOT_A_FOLDER:
                         raise
@@ -283,6 +339,21 @@ class Folder:
             yield fd
         finally:
             os.close(fd)
+
+
+def mount_id(fd: int) -> int | None:
+    """Return under which number the mount table has what *fd* is open on; None if nobody can tell."""
+    with suppress(OSError, ValueError, StopIteration), open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+        return int(next(line for line in file if line.startswith("mnt_id:")).split()[1])
+    return None
+
+
+def _open_as(name: str, flags: int, folder: int) -> int:
+    """Open *name* in *folder*, or what a disc or an old system made of it: the same in small letters."""
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        return os.open(name.lower(), flags, dir_fd=folder)
 
 
 def _names(fd: int, count: int) -> list[str]:

@@ -16,7 +16,10 @@ from paquebot_drop.ledger import Wrote
 ENTRIES_MAX = 200_000  # per look, so that a crowded stick does not fill our memory
 UNKNOWN_MAX = 20_000  # tokens of records that are not here: somebody else may have carried those
 _NAME = re.compile(r"([A-Z2-7]{26})\.PQB", re.ASCII)
-_OURS = {(ROOT, "README.TXT"), (ROOT, "FORMAT.TXT")}
+_OURS = re.compile(r"(README|FORMAT)\b.*\.TXT", re.ASCII | re.IGNORECASE)
+_JUNK = re.compile(r"thumbs\.db|desktop\.ini|icon\r|~syncthing~.*", re.ASCII | re.IGNORECASE)
+_DRAFT = re.compile(r"~.*|.*\.(part|partial|filepart|tmp|temp|crdownload|download|!sync|!ut|bts|swp)", re.IGNORECASE)
+"""What syncers and browsers call a file that is not complete yet."""
 _EDGE = 4096
 
 
@@ -43,6 +46,8 @@ class Paper:
     damaged: bool
     first: bytes | None
     """The id in its first token."""
+    content: bytes
+    """The same for all that say the same."""
 
 
 @dataclass(slots=True)
@@ -88,7 +93,8 @@ async def _sort(folder: Folder, files: list[Found], survey: Survey) -> list[Foun
     for found in files:
         await asyncio.sleep(0)
         named = _NAME.fullmatch(found.parts[-1].upper()) if found.parts[0] == ROOT else None
-        if found.parts in _OURS or found.parts[-1].startswith("~syncthing~"):
+        name = found.parts[-1]
+        if _JUNK.fullmatch(name) or (found.parts[:-1] == (ROOT,) and _OURS.fullmatch(name)):
             continue
         with folder.reading(found.parts) as read:
             begin = read(0, 4) if found.size <= CRATE_MAX else b""
@@ -97,11 +103,13 @@ async def _sort(folder: Folder, files: list[Found], survey: Survey) -> list[Foun
                     survey.complete = False
                     continue
                 crate = _crate(found, named, read)
+                if not crate.intact and _DRAFT.fullmatch(name):
+                    continue
                 left -= len(crate.entries)
                 survey.crates.append(crate)
             elif begin == tokens.MAGIC and found.size <= tokens.SLIP_MAX:
                 slips.append(found)
-            elif found.parts[0] == ROOT and not found.parts[-1].upper().endswith(".ACK"):
+            elif found.parts[0] == ROOT and not name.upper().endswith(".ACK") and not _DRAFT.fullmatch(name):
                 survey.strays.append((found, _mark(found, read)))
     survey.crates.sort(key=lambda crate: (crate.found.written_ns, crate.name))  # a journal is best read from its start
     return slips
@@ -131,11 +139,12 @@ async def _read_slips(folder: Folder, slips: list[Found], own: Mapping[str, Wrot
     for found in slips:
         await asyncio.sleep(0)
         with folder.reading(found.parts) as read:
-            slip = tokens.parse_slip(read(0, found.size))
+            data = read(0, found.size)
+        slip = tokens.parse_slip(data)
         if slip is None:
             continue
         first = slip.tokens[0][0] if slip.tokens else None
-        survey.papers.append(Paper(found, slip.crate, slip.expires, slip.damaged, first))
+        survey.papers.append(Paper(found, slip.crate, slip.expires, slip.damaged, first, digest(data)))
         for name, token in slip.tokens:
             shown = name + token_hash(token)
             if shown in known:

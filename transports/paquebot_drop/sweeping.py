@@ -8,6 +8,7 @@ that hold the same, nobody deletes the lower, and two sweepers can never delete 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ VERIFY_MAX = 256 << 20
 SLIPS_MAX = 8
 """So many slips for one crate are left as they are. A crate for many recipients gets one from each of their visits."""
 MERGES_MAX = 64
+_SLIP_NAME = re.compile(rf"{ROOT}/A/[A-Z2-7]{{26}}\.ACK")
 
 
 @dataclass(slots=True)
@@ -252,9 +254,14 @@ class Sweep:
     # -- slips ------------------------------------------------------------------------
 
     def _clear_slips(self) -> None:
-        """Delete slips that all have had time to see, and merge those of crates that have many."""
+        """Delete slips that all have had time to see, and doubles; merge those of crates that have many."""
         crates: dict[str, list[Paper]] = {}
-        for paper in list(self._survey.papers):
+        said: set[bytes] = set()
+        for paper in sorted(self._survey.papers, key=_slip_rank):
+            if paper.content in said:
+                self._delete_slip(paper)
+                continue
+            said.add(paper.content)
             if paper.expires <= self._hour and self._patience.is_over(_slip_mark(paper), GRACE_HOURS):
                 self._delete_slip(paper)
             else:
@@ -311,8 +318,18 @@ def _cost(entry: Entry) -> int:
 
 def _rank(crate: Crate) -> tuple[object, ...]:
     """Return what puts the files on a medium in the same order for everybody; what was written anew is smaller."""
-    path = normalize("NFC", "/".join(crate.found.parts)).upper()
+    path = _path(crate.found)
     return (crate.found.size, not path.endswith(f"/{crate.name}.PQB"), path)
+
+
+def _slip_rank(paper: Paper) -> tuple[object, ...]:
+    """Return what puts slips in the same order for everybody: those that are called as they were written go first."""
+    path = _path(paper.found)
+    return (not _SLIP_NAME.fullmatch(path), path)
+
+
+def _path(found: Found) -> str:
+    return normalize("NFC", "/".join(found.parts)).upper()
 
 
 def _slip_mark(paper: Paper) -> bytes:

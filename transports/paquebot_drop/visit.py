@@ -18,7 +18,7 @@ from paquebot_drop.tokens import Slip, pack_slip
 STRANGERS_MAX = 1_000  # unrecognised arrivals per pass: each costs the house a try at opening
 FINDING_MAX = 8 << 20
 _NOTE_HOURS = 30 * 24
-_CROWDED = digest(b"crowded")
+_CROWDED, _READ_ONLY = digest(b"crowded"), digest(b"read-only")
 
 
 class Visit:
@@ -36,6 +36,7 @@ class Visit:
         label: str,
         given: Mapping[bytes, bytes],
         synced: bool = False,
+        writable: bool = True,
     ) -> None:
         self._folder, self._ledger, self._context, self._survey = folder, ledger, context, survey
         self._own = dict(own)
@@ -43,7 +44,7 @@ class Visit:
         self._settled = settled
         self._given = given  # tokens by their hashes, which came by other ways
         self._label = label
-        self._synced = synced
+        self._synced, self._writable = synced, writable
         self._hour = context.now_ms() // HOUR_MS
         self._patience = Patience(ledger.noticed(), self._hour)
         self._places: dict[bytes, tuple[Crate, Entry]] | None = None
@@ -200,6 +201,11 @@ class Visit:
             self._told.add(mark)
             if mark not in told:
                 yield Finding(found.where, "This file is not one of ours; it was left alone.", damage=False)
+        if not self._writable and self._survey.crates:
+            self._told.add(_READ_ONLY)
+            if _READ_ONLY not in told:
+                what = "It cannot be written to: what lies here is read, and acknowledged by another way or day."
+                yield Finding(self._label, what, damage=False)
         if not self._survey.complete:
             self._told.add(_CROWDED)
             if _CROWDED not in told:
