@@ -80,10 +80,13 @@ class Pace:
         longest = wait_ms(Kind(wait.kind), wait.times, 1.5) if wait else 0
         return wait if wait and now < wait.until <= now + longest else None
 
-    def trouble(self, kind: Kind, why: str, address: str = _ACCOUNT) -> Wait:
-        """Note that *kind* happened once more, to *address* or to the account; return how long to wait for it."""
+    def trouble(self, kind: Kind, why: str, address: str = _ACCOUNT, *, reported: bool = False) -> Wait:
+        """Note that *kind* happened once more, to *address* or to the account; return how long to wait for it.
+
+        What is only *reported* may be forged, and never makes the wait longer.
+        """
         before = self._wait(address)
-        times = before.times + 1 if before and before.kind == kind.value else 1
+        times = before.times + 1 if before and before.kind == kind.value and not reported else 1
         until = self._context.now_ms() + wait_ms(kind, times, self._jitter(0.8, 1.2))
         wait = Wait(kind.value, times, until, why)
         self._put(self._wait_key(address), asdict(wait))
@@ -204,6 +207,10 @@ class Pace:
         self._recent.append((now, size))
         kept = [each for each in self._get("spent") or [] if 0 <= now - each[0] < _DAY]
         self._put("spent", [*kept, (now, size)][-_SPENT_MAX:])
+
+    def lost(self, part: str) -> None:
+        """Forget that *part* went: it is known to be lost."""
+        self._context.put(f"{self._root}sent/{part}", None)
 
     def find(self, part: str) -> Accepted | None:
         """Return what went under the name *part* in the last days."""

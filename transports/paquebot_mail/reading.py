@@ -6,7 +6,6 @@ anything. A mail is searched for armour as it stands; only where none is, its pa
 
 from __future__ import annotations
 
-import binascii
 import quopri
 import re
 from collections.abc import Iterator
@@ -17,22 +16,17 @@ from email.policy import compat32
 
 from paquebot_mail.armour import BEGIN, END, Damaged, unarmour
 from paquebot_mail.form import PART_HEADER, PART_VERSION, part_id
+from paquebot_mail.mime import HEADER_BYTES_MAX, TooMany, content, end_of_head, walk
 
 __all__ = ["HEADER_BYTES_MAX", "MAIL_BYTES_MAX", "Damaged", "Heading", "Parcel", "heading", "parcel"]
 
 MAIL_BYTES_MAX = 16 << 20  # a full envelope of 8 MiB in armour, which somebody encoded once more
-HEADER_BYTES_MAX = 64 << 10
-PARTS_MAX = 50
-DEPTH_MAX = 8
 _ARMOURS_MAX = 8  # blocks tried in one mail
 _VALUE_MAX = 1_000
 _PART = re.compile(rf"{PART_VERSION} ([a-z2-7]{{40}})", re.ASCII)
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_QUOTED = re.compile(rb"=(?:3[Dd]|\r?\n)")
 _ANGLE = re.compile(r"<([^<>\s]{3,254})>\s*\Z", re.ASCII)
 _BARE = re.compile(r"[^<>\s,;:\"]{3,254}", re.ASCII)
-_FIELD = re.compile(rb"(?im)^(content-type|content-transfer-encoding):((?:[^\r\n]|\r?\n[ \t])*)")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]*")
-_BOUNDARY = re.compile(rb'(?i);\s*boundary\s*=\s*(?:"([^"\r\n]{1,200})"|([^\s";]{1,200}))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Heading:
     """The bare address it claims to be from, in lower case; empty if it names none, or several."""
     message_id: str
     report: bool
-    """It says that it reports on the delivery of another mail."""
+    """It looks like a report on the delivery of another mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +62,13 @@ def heading(head: bytes) -> Heading | None:
     named = _PART.fullmatch(_only(fields, PART_HEADER))
     kept = _only(fields, "X-Microsoft-Original-Message-ID") or _only(fields, "Message-ID")
     kind = _only(fields, "Content-Type").lower()
+    sender = _address(_only(fields, "From"))
     return Heading(
         part=named[1] if named else "",
-        sender=_address(_only(fields, "From")),
+        sender=sender,
         message_id=kept.strip("<> ")[:254],
-        report=kind.startswith("multipart/report") and "delivery-status" in kind,
+        report=(kind.startswith("multipart/report") and "delivery-status" in kind)
+        or sender.startswith("mailer-daemon@"),
     )
 
 
@@ -97,119 +93,62 @@ def parcel(mail: bytes) -> Parcel | None:
     """
     if len(mail) > MAIL_BYTES_MAX:
         raise Damaged("the mail is larger than any that brings a parcel")
-    end = _END_OF_HEAD.search(mail, 0, HEADER_BYTES_MAX + 4)
+    end = end_of_head(mail)
     if end is None:
         if len(mail) > HEADER_BYTES_MAX:
             raise Damaged("the mail's header is larger than 64 kB")
         return None
-    claimed = heading(mail[: end.end()])
+    claimed = heading(mail[:end])
     if claimed is None:
         raise Damaged("the mail's header has control characters in it that no honest program writes")
     first: Parcel | None = None
-    harm: Damaged | None = None
-    for block in _blocks(mail):
-        try:
-            data = _unarmour(block)
-        except Damaged as damage:
-            harm = harm or damage
-            continue
-        found = Parcel(data, part_id(data))
-        if found.part == claimed.part:
-            return found
-        first = first or found
+    harm: ValueError | None = None
+    try:
+        for block in _blocks(mail):
+            try:
+                data = _unarmour(block)
+            except Damaged as damage:
+                harm = harm or damage
+                continue
+            found = Parcel(data, part_id(data))
+            if found.part == claimed.part:
+                return found
+            first = first or found
+    except TooMany as excess:
+        harm = harm or excess
     if first is None and harm is not None:
-        raise harm
+        raise Damaged(str(harm))
     return first
 
 
 def _unarmour(block: bytes) -> bytes:
     try:
         return unarmour(block)
-    except Damaged:
+    except Damaged as damage:
         # Quoted-printable leaves most of armour alone.
-        if b"=3D" not in block and b"=3d" not in block and b"=\n" not in block and b"=\r\n" not in block:
+        if not _QUOTED.search(block):
             raise
-        return unarmour(quopri.decodestring(block))
+        try:
+            return unarmour(quopri.decodestring(block))
+        except Damaged:
+            raise damage from None
 
 
 def _blocks(mail: bytes) -> Iterator[bytes]:
-    """Yield what may be armour: what stands in *mail* for all to see, else what its parts hold when decoded."""
-    found = 0
-    for block in _armours(mail):
-        yield block
-        found += 1
-    if not found:
-        for decoded in _parts(mail):
-            yield from _armours(decoded)
+    """Yield what may be armour: what stands in *mail* for all to see, then what its parts hold when decoded."""
+    yield from _armours(mail)
+    for entity in walk(mail):
+        if entity.encoding in (b"base64", b"quoted-printable"):
+            yield from _armours(content(mail, entity))
 
 
 def _armours(text: bytes) -> Iterator[bytes]:
+    """Yield what begins as armour does, to where it ends; the last may lack its end."""
     at = 0
     for _ in range(_ARMOURS_MAX):
         start = text.find(BEGIN, at)
-        end = text.find(END, start)
-        if start < 0 or end < 0:
+        if start < 0:
             return
-        at = end + len(END)
+        end = text.find(END, start)
+        at = len(text) if end < 0 else end + len(END)
         yield text[start:at]
-
-
-def _parts(mail: bytes) -> Iterator[bytes]:
-    """Yield the decoded content of those parts of *mail* that are encoded. Raise `Damaged` beyond the limits."""
-    waiting, parts = [(0, len(mail), 1)], 0
-    while waiting:
-        start, end, depth = waiting.pop()
-        parts += 1
-        if parts > PARTS_MAX:
-            raise Damaged("the mail has more than 50 parts")
-        if depth > DEPTH_MAX:
-            raise Damaged("the mail's parts lie deeper in each other than 8")
-        kind, boundary, encoding, body = _entity(mail, start, end)
-        if kind.startswith(b"multipart/") and boundary:
-            waiting += [(*each, depth + 1) for each in reversed(_split(mail, body, end, boundary))]
-        elif kind == b"message/rfc822":
-            waiting.append((body, end, depth + 1))
-        elif encoding == b"base64":
-            yield _base64(mail[body:end])
-        elif encoding == b"quoted-printable":
-            yield quopri.decodestring(mail[body:end])
-
-
-def _entity(mail: bytes, start: int, end: int) -> tuple[bytes, bytes, bytes, int]:
-    """Return media type, boundary, transfer encoding and start of the body of what lies from *start* to *end*."""
-    head = _END_OF_HEAD.search(mail, start, min(end, start + HEADER_BYTES_MAX + 4))
-    if head is None:
-        return b"", b"", b"", end
-    fields = {name.lower(): value for name, value in reversed(_FIELD.findall(mail, start, head.start()))}
-    kind = fields.get(b"content-type", b"")
-    boundary = _BOUNDARY.search(kind)
-    return (
-        kind.split(b";", 1)[0].strip().lower(),
-        (boundary[1] or boundary[2]) if boundary else b"",
-        fields.get(b"content-transfer-encoding", b"").strip().lower(),
-        head.end(),
-    )
-
-
-def _split(mail: bytes, start: int, end: int, boundary: bytes) -> list[tuple[int, int]]:
-    """Return what lies between the delimiters, at most one more than there may be; the last may lack its end."""
-    delimiter = re.compile(rb"(?:\r?\n|(?<=\n))--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
-    found: list[tuple[int, int]] = []
-    at: int | None = None
-    for each in delimiter.finditer(mail, start, end):
-        if at is not None:
-            found.append((at, each.start()))
-        if each[1] or len(found) > PARTS_MAX:
-            return found
-        at = each.end() + (2 if mail.startswith(b"\r\n", each.end()) else 1)
-    return found if at is None else [*found, (min(at, end), end)]
-
-
-def _base64(body: bytes) -> bytes:
-    """Return what *body* holds, as far as it is base64: footers are put behind it."""
-    try:
-        return binascii.a2b_base64(body)
-    except binascii.Error:
-        text = _BASE64.match(body)
-        clean = text[0].translate(None, b" \t\r\n") if text else b""
-        return binascii.a2b_base64(clean[: len(clean) // 4 * 4])
