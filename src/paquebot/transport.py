@@ -13,6 +13,7 @@ Every promise is a test in `paquebot.testing.TransportContract`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
@@ -32,7 +33,8 @@ from paquebot.errors import (
 __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
     "Finding", "Handover", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError", "Recipient", "Relay",
-    "Stage", "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits", "parcel_name", "token_hash",
+    "Scratch", "Scratches", "Stage", "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits",
+    "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -333,4 +335,25 @@ class Waits(Protocol):
         Awaited whether the transport is open or not: a stick that is not there is waited for. What has come since it
         was last opened, or could not be opened, counts. False proves nothing: a visit now and then is still due. May
         be cancelled. Raise `TransportError` if waiting is not possible now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A place of its own on a medium, where a transport is tried without anything else being touched."""
+
+    settings: object
+    """With these, everything happens there."""
+    folder: Path | None = None
+    """Where all that is sent lies as files, if it does: there it is cut short and damaged."""
+
+
+@runtime_checkable
+class Scratches(Protocol):
+    """What a transport may be able to do besides: be tried on the user's own medium (`paquebot transport check`)."""
+
+    def scratch(self, name: str) -> AbstractAsyncContextManager[Scratch | None]:
+        """Lend a place called *name*, while this transport is not open; None if there can be none after all.
+
+        The name is in small letters, digits and dashes, and new. Afterwards nothing of the place is left.
         """

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-
-from paquebot.testing import MemoryContext, TransportContract
-from paquebot.testing.contract import NOW_MS, Link, contexts
+from paquebot.testing.kinds import KindContract
 from paquebot_drop import DropSettings, DropTransport
 
 
@@ -17,27 +14,13 @@ def tree(path):
     }
 
 
-class TestDrop(TransportContract):
+class TestDrop(KindContract):
+    kind = DropTransport
     crate_bytes_max = None
 
-    @asynccontextmanager
-    async def link(self, tmp_path):
-        self.stick = tmp_path / "stick"
-        self.stick.mkdir()
-        settings = DropSettings(str(self.stick), "blue stick", self.crate_bytes_max)
-        near, far = contexts(tmp_path)
-        other = MemoryContext(tmp_path / "third", seed=3, now=NOW_MS)
-
-        async def reopen(drop):
-            await drop.__aexit__(None, None, None)
-            return await drop.__aenter__()
-
-        async with (
-            DropTransport(settings, near) as sender,
-            DropTransport(settings, far) as receiver,
-            DropTransport(settings, other) as third,
-        ):
-            yield Link(sender, receiver, near, far, reopen, third)
+    def settings(self, tmp_path):
+        self.stick = tmp_path / "medium"
+        return DropSettings(str(self.stick), "blue stick", self.crate_bytes_max)
 
     def leave_foreign_things(self, link):
         below = self.stick / "PAQUEBOT" / "C" / "X"

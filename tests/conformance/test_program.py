@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.conformance.test_drop import tree
 
-from paquebot.testing import MemoryContext, TransportContract
-from paquebot.testing.contract import NOW_MS, Link, contexts
+from paquebot.testing.hostile import FULL_BYTES
+from paquebot.testing.kinds import KindContract
 from paquebot_program import ProgramSettings, ProgramTransport
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -26,38 +24,19 @@ def interpreter(name):
     return found
 
 
-class TestShell(TransportContract):
+class TestShell(KindContract):
+    kind = ProgramTransport
     command = ("sh", "folder.sh")
 
-    @asynccontextmanager
-    async def link(self, tmp_path):
-        self.loft = tmp_path / "loft"
-        self.loft.mkdir()
+    def settings(self, tmp_path):
         language, example = self.command
-        command = [interpreter(language), str(EXAMPLES / example)]
-        settings = ProgramSettings(command, {"path": str(self.loft)})
-        near, far = contexts(tmp_path)
-        other = MemoryContext(tmp_path / "third", seed=3, now=NOW_MS)
+        return ProgramSettings([interpreter(language), str(EXAMPLES / example)], {"path": str(tmp_path / "medium")})
 
-        async def reopen(end):
-            await end.__aexit__(None, None, None)
-            return await end.__aenter__()
-
-        async with (
-            ProgramTransport(settings, near) as sender,
-            ProgramTransport(settings, far) as receiver,
-            ProgramTransport(settings, other) as third,
-        ):
-            yield Link(sender, receiver, near, far, reopen, third)
-
-    def leave_foreign_things(self, link):
-        mine = {"holiday.jpg": b"\xff\xd8 sun", "for.nobody": b"", "parcel.x": b"la la"}
-        for name, data in mine.items():
-            (self.loft / name).write_bytes(data)
-        return lambda: {name: (self.loft / name).read_bytes() for name in mine} == mine
-
-    def snapshot(self, link):
-        return tree(self.loft)
+    def crowded(self, spec):
+        """The program's disk is full, and not ours."""
+        limited = f'ulimit -f {FULL_BYTES // 512}; exec "$@"'
+        told = {**spec["settings"], "command": ["sh", "-c", limited, "sh", *spec["settings"]["command"]]}
+        return {**spec, "settings": told}
 
 
 @pytest.mark.parametrize("example", [each.command[1] for each in (TestShell,)])

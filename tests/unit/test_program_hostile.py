@@ -113,10 +113,6 @@ BAD = {
     "settles another": ("settle) echo done key=z ;;", "another parcel"),
     "a key twice": ("collect) echo item key=a; echo item key=a; echo end ;;", "twice"),
     "a key that is none": ("collect) echo item key=; echo end ;;", "1 to 200"),
-    "no token": ("collect) echo token value=abc; echo end ;;", "16 bytes"),
-    "half a salt": ("collect) echo item key=a salt=00 to=00/00; echo end ;;", "16 bytes"),
-    "half a tag": ("collect) echo item key=a salt=$(printf %032d 0) to=00; echo end ;;", "8 bytes"),
-    "nobody's salt": ("collect) echo item key=a salt=$(printf %032d 0); echo end ;;", "salt= without to="),
     "no file": ("fetch) echo parcel $rest ;;", "lacks file="),
     "a file that is not there": ("fetch) echo parcel $rest file=exchange/nope ;;", "cannot be read"),
     "a link": ("fetch) ln -sf /etc/passwd exchange/l; echo parcel $rest file=exchange/l ;;", "cannot be read"),
@@ -154,6 +150,17 @@ def test_a_giant_is_a_finding_and_the_others_come(program):
     assert first[0] == Finding("here a", "it is larger than 16777216 bytes")
     assert [each.key for each in first[1:]] == ["b"]
     assert [each.key for each in second] == ["b"], "it is said once"
+
+
+@pytest.mark.parametrize("outside", ["salt=00 to=00/00", "salt=$(printf %032d 0) to=00", "salt=$(printf %032d 0)"])
+def test_an_outside_that_is_not_clear_is_a_finding_and_the_others_come(program, outside):
+    async def run():
+        async with program(f"collect) echo item key=a {outside}; echo item key=b ours=yes; echo end ;;") as transport:
+            return await collect(transport)
+
+    arrival, finding = asyncio.run(run())
+    assert arrival.key == "b"
+    assert (finding.where, finding.reason[:42]) == ("a", "what stands on its outside is not clear: '")
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_parcel(tmp_path):

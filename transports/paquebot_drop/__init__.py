@@ -7,9 +7,11 @@ what some recipient may still need.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from os.path import expanduser
+from pathlib import Path
+from shutil import rmtree
 from typing import ClassVar, Self
 
 from paquebot.transport import (
@@ -23,6 +25,7 @@ from paquebot.transport import (
     Outgoing,
     ParcelTooLarge,
     Permanent,
+    Scratch,
     Stage,
     TokenShown,
     Transient,
@@ -80,6 +83,7 @@ class DropTransport:
 
     def __init__(self, settings: DropSettings, context: Context) -> None:
         self._context = context
+        self._settings = settings
         self._path = expanduser(settings.path)
         self._wanted = settings.volume
         self._label = settings.label or settings.path or settings.volume
@@ -331,6 +335,19 @@ class DropTransport:
         if self._folder is None:
             raise RuntimeError("the transport is used outside `async with`")
         return self._folder
+
+    @asynccontextmanager
+    async def scratch(self, name: str) -> AsyncIterator[Scratch]:
+        """Lend a folder on the medium, beside `PAQUEBOT` and everything else."""
+        place = Path(self._path) / name
+        try:
+            place.mkdir()
+        except OSError as error:
+            raise Transient(f"{self._label} cannot be written to: {error.strerror}") from error
+        try:
+            yield Scratch(replace(self._settings, path=str(place)), place)
+        finally:
+            rmtree(place, ignore_errors=True)
 
 
 def _crate_max(asked: int | None, *, synced: bool) -> int:

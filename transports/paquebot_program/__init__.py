@@ -6,11 +6,11 @@ token is remembered here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from paquebot.transport import (
     Acknowledgement,
@@ -23,6 +23,7 @@ from paquebot.transport import (
     Outgoing,
     ParcelTooLarge,
     PluginError,
+    Scratch,
     Stage,
     TokenShown,
     Transient,
@@ -40,6 +41,7 @@ from paquebot_program.talk import SPOKEN, Talk, Unsupported
 
 __all__ = ["ProgramSettings", "ProgramTransport"]
 
+Answer = TypeVar("Answer")
 Setting = str | int | float | bool
 PARCEL_MAX = 16 << 20
 """The house makes none that is larger."""
@@ -158,6 +160,37 @@ class ProgramTransport:
                 raise
         finally:
             self._exchange.close()
+
+    @asynccontextmanager
+    async def scratch(self, name: str) -> AsyncIterator[Scratch | None]:
+        """Let the program make a place of its own; None if it knows no such thing."""
+        try:
+            lines = await self._apart(
+                lambda talk: talk.listed(said("scratch", name=name), ("setting", "folder"), "done")
+            )
+        except Unsupported:
+            yield None
+            return
+        try:
+            told: dict[str, Setting | list[Setting]] = {}
+            folder = None
+            for line in lines:
+                if line.verb == "setting":
+                    told[line.one("name")] = line.text or ""
+                elif line.verb == "folder" and line.text:
+                    folder = Path(line.text)
+            yield Scratch(replace(self._settings, settings=self._settings.settings | told), folder)
+        finally:
+            await self._apart(lambda talk: talk.ask(said("clean", name=name), "done"))
+
+    async def _apart(self, ask: Callable[[Talk], Awaitable[Answer]]) -> Answer:
+        """Return the answer of a program that is started for this alone."""
+        talk = await self._start()
+        try:
+            with talk.clear():
+                return await ask(talk)
+        finally:
+            await self._stop()
 
     # -- out --------------------------------------------------------------------
 

@@ -104,6 +104,10 @@ def failure(line: Line, who: str) -> TransportError:
     raise Unclear(f"{line.verb!r}: why= is transient, permanent or too-large")
 
 
+class _Smudged(ValueError):
+    """What stands on the outside of something cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """Something that lies on the medium."""
@@ -146,26 +150,44 @@ class Listing:
         by_verb: dict[str, list[Line]] = {verb: [] for verb in (*PARTS, "end")}
         for line in lines:
             by_verb[line.verb].append(line)
-        items = {key(line): _item(line, recognise) for line in by_verb["item"]}
-        if len(items) < len(by_verb["item"]):
+        items, tokens, findings = {}, [], list(by_verb["finding"])
+        for line in (*by_verb["item"], *by_verb["token"]):
+            try:  # a program may pass on what it finds there: its neighbours are fine
+                if line.verb == "token":
+                    tokens.append(_token(line))
+                else:
+                    items[key(line)] = _item(line, recognise)
+            except _Smudged as error:
+                findings.append(Line("finding", (("where", line.one("key", line.verb)),), str(error)))
+        if len({key(line) for line in by_verb["item"]}) < len(by_verb["item"]):
             raise Unclear("'item': a key is listed twice")
         return cls(
             tuple(items.values()),
-            tuple(dict.fromkeys(line.octets("value", 16) for line in by_verb["token"])),
+            tuple(dict.fromkeys(tokens)),
             (
                 *((key(line), stage(line), line.text or "") for line in by_verb["handed"]),
                 *((key(line), Stage.LOST, line.text or "") for line in by_verb["lost"]),
             ),
-            tuple(by_verb["finding"]),
+            tuple(findings),
             not by_verb["end"][0].flag("more"),
         )
 
 
+def _token(line: Line) -> bytes:
+    try:
+        return line.octets("value", 16)
+    except Unclear as error:
+        raise _Smudged(f"a token is not clear: {error}") from None
+
+
 def _item(line: Line, recognise: Callable[[bytes, bytes], bool]) -> Item:
-    salt, to = line.octets("salt", 16) if line.has("salt") else b"", recipients(line)
+    try:
+        salt, to = line.octets("salt", 16) if line.has("salt") else b"", recipients(line)
+        onward = None
+        if to and line.has("expires"):
+            priority, hops = line.number("priority", 1, most=2), line.number("hops", 0, most=HOPS_MAX)
+            onward = Onward(to, line.number("expires"), priority, hops)
+    except Unclear as error:
+        raise _Smudged(f"what stands on its outside is not clear: {error}") from None
     ours = line.flag("ours") or any(recognise(salt, tag) for tag, _ in to)
-    onward = None
-    if to and line.has("expires"):
-        priority, hops = line.number("priority", 1, most=2), line.number("hops", 0, most=HOPS_MAX)
-        onward = Onward(to, line.number("expires"), priority, hops)
     return Item(key(line), salt, ours, line.number("size") if line.has("size") else None, line.text or "", onward)
