@@ -22,11 +22,12 @@ class TransportKind:
     def __init__(self, name: str, kind: type) -> None:
         self.name = name
         self.settings_type: type = kind.settings_type  # type: ignore[attr-defined]  # checked by load
-        self._kind = kind
+        self.kind = kind
+        """The class itself."""
 
     def open(self, settings: object, context: Context) -> Transport:
         """Return the transport; it acquires nothing before ``async with``."""
-        return cast("Transport", self._kind(settings, context))
+        return cast("Transport", self.kind(settings, context))
 
 
 def installed() -> dict[str, EntryPoint]:

@@ -12,7 +12,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ def parcel_of(data: bytes) -> int | None:
 class FolderContext(MemoryContext):
     """A context whose state is in a file, and survives its process."""
 
-    def __init__(self, folder: Path, *, now: int = NOW_MS) -> None:
-        super().__init__(folder, now=now)
+    def __init__(self, folder: Path, *, keys: Iterable[bytes] = (), now: int = NOW_MS) -> None:
+        super().__init__(folder, keys=keys, now=now)
         self._log = self.folder / "state"
         if self._log.exists():
             for line in self._log.read_text().splitlines():

@@ -47,10 +47,13 @@ class KindContract(TransportContract, HostilePromises):
     async def ends(self, tmp_path: Path, settings: object) -> AsyncIterator[Link]:
         """Open the ends over *settings*."""
         self._settings: Any = settings
-        near, far = contexts(tmp_path)
-        other = MemoryContext(tmp_path / "third", seed=3, now=NOW_MS)
+        near, far, other = self.contexts(tmp_path)
         async with self._open(near) as sender, self._open(far) as receiver, self._open(other) as third:
             yield Link(sender, receiver, near, far, _reopen, third if self.shared else None)
+
+    def contexts(self, tmp_path: Path) -> tuple[MemoryContext, MemoryContext, MemoryContext]:
+        """Return what is lent to the sender, the receiver, and one who recognises nothing."""
+        return *contexts(tmp_path), MemoryContext(tmp_path / "third", seed=3, now=NOW_MS)
 
     def _open(self, context: MemoryContext) -> Any:
         return self.kind(self._settings, context)

@@ -1,0 +1,154 @@
+"""Is a carrier what it should be? Lists what there is, and tries what is configured.
+
+The trying is done by the testing kit, in a process of its own: nothing in the house imports the kit, a transport that
+hangs or dies takes nobody with it, and full disks and cut power can be played there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from paquebot import config, registry
+from paquebot.errors import PluginError, TransportError
+
+KIT = "paquebot.testing.check"
+SILENCE_S = 300
+"""The kit gives each promise less than that."""
+GRACE_S = 20
+
+
+class NoScratch(TransportError):
+    """It cannot be tried aside. To have what the check sends lie among everything else there, say --among-others."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Something that every transport promises, and whether this one keeps it."""
+
+    promise: str
+    result: str
+    """ok, broken or skipped."""
+    why: str
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was found."""
+
+    capability: dict[str, Any] = field(default_factory=dict)
+    promises: list[Promise] = field(default_factory=list)
+
+    def count(self, result: str) -> int:
+        """Return how many promises came out so."""
+        return sum(each.result == result for each in self.promises)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An installed transport."""
+
+    name: str
+    source: str
+    """Where it is imported from."""
+    problem: str
+    """Why it cannot be used; empty if it can."""
+
+
+def kinds() -> list[Kind]:
+    """Return every installed transport, by name; one that does not load does not hide the others."""
+    found = []
+    for name, point in sorted(registry.installed().items()):
+        problem = ""
+        try:
+            registry.load(name)
+        except PluginError as error:
+            problem = str(error)
+        found.append(Kind(name, point.value, problem))
+    return found
+
+
+def check(
+    carrier: config.Carrier, told: Callable[[Promise], None], *, only: str = "", real: bool = False, aloud: bool = False
+) -> Checked:
+    """Try *carrier*, in all that is promised or *only* in what has these words in it; *told* hears of each promise.
+
+    With *real*, also where the transport has no place of its own for that; with *aloud*, what its code prints is let
+    through. Raise `NoScratch`, `TransportError`, `ConfigError` or `PluginError` if it cannot be tried at all.
+    """
+    kind = registry.load(carrier.uses)
+    config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+    asked = {"uses": carrier.uses, "name": carrier.name, "table": dict(carrier.table), "only": only, "real": real}
+    found, trying = Checked(), "it can be opened"
+    with _running(json.dumps(asked).encode(), aloud=aloud) as process:
+        for said in _lines(process):
+            match said:
+                case {"capability": dict(able)}:
+                    found.capability, trying = able, "it goes on"
+                case {"trying": str(promise)}:
+                    trying = promise
+                case {"promise": str(promise), "result": str(result), "why": str(why)}:
+                    found.promises.append(Promise(promise, result, why))
+                    told(found.promises[-1])
+                    trying = "it goes on"
+                case {"done": True}:
+                    trying = ""
+                case {"no_scratch": True}:
+                    raise NoScratch(f"{carrier.name} has no place on its medium where only a check writes")
+                case {"error": str(text), "exit_code": int(code)}:
+                    error = TransportError(text)
+                    error.exit_code = code
+                    raise error
+    if trying:
+        found.promises.append(Promise(trying, "broken", "it takes its process with it, or never ends"))
+        told(found.promises[-1])
+    return found
+
+
+@contextmanager
+def _running(asked: bytes, *, aloud: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the kit. However this ends, it is given the time to leave nothing on the medium."""
+    process = subprocess.Popen(  # noqa: S603 our own kit
+        [sys.executable, "-m", KIT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=None if aloud else subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    with process:
+        assert process.stdin is not None
+        try:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(asked)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(GRACE_S)
+                process.kill()
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield what the kit says, until it ends or is silent for too long."""
+    assert process.stdout is not None
+    output, read = process.stdout.fileno(), b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while selector.select(SILENCE_S) and (data := os.read(output, 65_536)):
+            *lines, read = (read + data).split(b"\n")
+            for line in lines:
+                with suppress(ValueError):  # its transport may print something by accident
+                    said = json.loads(line)
+                    if isinstance(said, dict):
+                        yield said

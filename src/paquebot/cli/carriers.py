@@ -1,0 +1,183 @@
+"""`transport`: what carriers there are, and whether they do what carriers must."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from paquebot import config
+from paquebot.cli import output
+from paquebot.cli.main import Setting
+from paquebot.display import printable
+from paquebot.errors import Misused
+
+if TYPE_CHECKING:
+    from paquebot.checking import Checked, Promise
+
+_DAY_MS, _HOUR_MS, _MINUTE_MS = 86_400_000, 3_600_000, 60_000
+
+
+@click.group("transport")
+def transport_command() -> None:
+    """List carriers, check whether one keeps its promises, or begin a new kind of carrier.
+
+    \b
+    Examples:
+      paquebot transport list
+      paquebot transport check stick
+      paquebot transport check --via /media/stick
+    """
+
+
+@transport_command.command("list")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_command(setting: Setting, wants_json: bool) -> None:
+    """List the carriers of config.toml, and the kinds of carrier that are installed.
+
+    \b
+    Examples:
+      paquebot transport list
+      paquebot transport list --json
+    """
+    from paquebot import checking
+
+    kinds = checking.kinds()
+    usable = {each.name: each.problem for each in kinds}
+    carriers = config.read(setting.home / config.FILE_NAME).carriers
+    problems = {each.name: usable.get(each.uses, f"no transport is called {each.uses!r}") for each in carriers}
+    if wants_json:
+        output.as_json(
+            {
+                "carriers": [
+                    {"name": each.name, "uses": each.uses, "problem": problems[each.name] or None} for each in carriers
+                ],
+                "kinds": [{"name": each.name, "from": each.source, "problem": each.problem or None} for each in kinds],
+            }
+        )
+        return
+    if carriers:
+        output.table(("CARRIER", "USES", ""), [(each.name, each.uses, problems[each.name]) for each in carriers])
+    else:
+        click.echo(f"No carrier is configured in {printable(str(setting.home / config.FILE_NAME))}.")
+    click.echo("")
+    output.table(("KIND", "FROM", ""), [(each.name, each.source, each.problem) for each in kinds])
+
+
+@transport_command.command("check")
+@click.argument("name", required=False)
+@click.option("--via", metavar="DIR", help="A stick or folder, without any configuration.")
+@click.option("--only", metavar="WORDS", default="", help="Only the promises that have these words in them.")
+@click.option("--among-others", is_flag=True, help="Where there is no place aside: send among everything else there.")
+@click.option("--yes", is_flag=True, help="With --among-others: do not ask.")
+@click.option("-v", "--verbose", is_flag=True, help="Let through what the transport's code prints.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def check_command(
+    setting: Setting,
+    name: str | None,
+    via: str | None,
+    only: str,
+    among_others: bool,
+    yes: bool,
+    verbose: bool,
+    wants_json: bool,
+) -> int:
+    """Try a carrier on its real medium, and say which promises it keeps, and what it can do.
+
+    Two or three ends that know nothing of this home send to each other over the carrier's own settings, in fair
+    weather and in foul: loss, copies, disorder, cuts, damage, a killed process, a full disk, slowness, wrong clocks.
+    That happens in a place of its own (on a stick, in a folder beside PAQUEBOT), of which nothing is left; nothing
+    else there is touched. A carrier that has no such place is tried only if you say --among-others: then its parcels
+    are marked, and what it cannot delete stays there. The exit code is 1 if a promise is broken.
+
+    \b
+    Examples:
+      paquebot transport check stick
+      paquebot transport check --via /media/stick
+      paquebot transport check pigeon --only killed
+    """
+    from paquebot import checking
+    from paquebot.node import Node
+
+    if (name is None) == (via is None):
+        raise Misused("name one carrier of config.toml, or say --via DIR")
+    (carrier,) = Node(setting.home).carriers([name] if name else [], [via] if via else [])
+    if among_others:
+        output.confirm(f"Send test parcels by {printable(carrier.name)}, among everything else there?", yes=yes)
+    told = (lambda _: None) if wants_json else _say
+    found = checking.check(carrier, told, only=only, real=among_others, aloud=verbose or setting.verbose)
+    if not found.promises:
+        raise Misused(f"no promise has the words {only!r} in it")
+    broken = found.count("broken")
+    if wants_json:
+        promises = [{"promise": each.promise, "result": each.result, "why": each.why} for each in found.promises]
+        value = {"carrier": carrier.name, "uses": carrier.uses, "broken": broken, "promises": promises}
+        output.as_json({**value, "capability": found.capability})
+    else:
+        _conclude(carrier, found)
+    return 1 if broken else 0
+
+
+def _say(promise: Promise) -> None:
+    why = f": {printable(promise.why)}" if promise.why else ""
+    click.echo(f"{promise.result:<8} {printable(promise.promise)}{why}")
+
+
+def _conclude(carrier: config.Carrier, found: Checked) -> None:
+    counts = (f"{found.count('ok')} kept", f"{found.count('broken')} broken", f"{found.count('skipped')} skipped")
+    click.echo(f"\nPromises: {', '.join(counts)}.\n\n{printable(carrier.name)}, which uses {printable(carrier.uses)}:")
+    for what, value in card(found.capability):
+        click.echo(f"  {what:<24} {printable(value)}")
+
+
+def card(able: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a capability means, in people's words; what has no words here is shown as it is.
+
+    >>> card({"bytes_max": 2048, "latency_ms": 600_000, "writable": False, "room": None, "novel": 3})
+    [('largest parcel', '2.0 KiB'), ('may take', '10 minutes'), ('can be written to', 'no, only read'), ('novel', '3')]
+    """
+    return [_worded(name, value) for name, value in able.items() if value not in (None, "")]
+
+
+def _worded(name: str, value: Any) -> tuple[str, str]:
+    match name:
+        case "bytes_max":
+            return "largest parcel", output.size(value)
+        case "latency_ms":
+            return "may take", _duration(value)
+        case "medium":
+            return "medium", str(value)
+        case "bytes_cheap":
+            return "bytes", "cheap: contents are sent unasked" if value else "dear: contents are sent when asked for"
+        case "shows_tokens":
+            return "brings word back", "yes: recipients' receipts come by it" if value else "no: envelopes must do that"
+        case "writable":
+            return "can be written to", "yes" if value else "no, only read"
+        case "address":
+            return "our address there", str(value)
+        case "parcels_left":
+            return "parcels left today", str(value)
+        case "bytes_left":
+            return "bytes left today", output.size(value)
+        case "mime":
+            return "other programs", "show a note about the envelope" if value else "see sealed bytes alone"
+        case "relays":
+            return "carries for others", "yes: what is for third parties goes on" if value else "no"
+        case "room":
+            return "free on it", output.size(value)
+    return name, str(value)
+
+
+def _duration(ms: int) -> str:
+    """Return how long something may take.
+
+    >>> _duration(28 * 86_400_000), _duration(1)
+    ('28 days', 'less than a minute')
+    """
+    for unit, length in (("day", _DAY_MS), ("hour", _HOUR_MS), ("minute", _MINUTE_MS)):
+        if ms >= length:
+            return output.count(ms // length, unit)
+    return "less than a minute"

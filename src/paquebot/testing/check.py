@@ -1,0 +1,164 @@
+"""Try a configured carrier: ``python -m paquebot.testing.check``, which `paquebot transport check` runs.
+
+What to try comes as one JSON object on the standard input, since settings may hold secrets; what was found goes out
+as one JSON object a line. Everything happens in a place of its own on the medium, which is removed; where a transport
+has none, the parcels of this check are marked, and nobody else's are looked at or acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+from unittest import SkipTest
+
+from paquebot import config, registry
+from paquebot.errors import PaquebotError
+from paquebot.testing import marked
+from paquebot.testing.acting import FolderContext
+from paquebot.testing.ends import FAR_KEY, Link, contexts, skip
+from paquebot.testing.kinds import KindContract
+from paquebot.testing.post import MemoryContext
+from paquebot.transport import Scratches
+
+PATIENCE_S = 120
+"""How long one promise may take."""
+
+
+class Configured(KindContract):
+    """The contract over one carrier's own settings."""
+
+    def __init__(self, kind: type, settings: object, name: str, *, real: bool) -> None:
+        self.kind = kind  # type: ignore[misc]  # each carrier has its own
+        self._given = settings
+        self._name = name
+        self._real = real
+        self._tried = 0
+
+    @asynccontextmanager
+    async def link(self, tmp_path: Path) -> AsyncIterator[Link]:
+        """Open the ends in a new place of its own, or with marks."""
+        self._tried += 1
+        async with self.scratch(tmp_path, f"{self._name}-{self._tried}") as scratch:
+            if scratch is None and not self._real:
+                raise NoScratch
+            self._medium = scratch.folder if scratch else None
+            self._aside = scratch is not None
+            async with self.ends(tmp_path, scratch.settings if scratch else self._given) as link:
+                if scratch:
+                    yield link
+                    return
+                ours = marked.linked(link, f"{self._name}-{self._tried}\n".encode())
+                yield ours
+                await marked.tidy(ours)
+
+    def contexts(self, tmp_path: Path) -> tuple[MemoryContext, MemoryContext, MemoryContext]:
+        """Return contexts that do nothing twice: what another run has left may lie there still."""
+        near, far, third = (tmp_path / name for name in ("near", "far", "third"))
+        return FolderContext(near), FolderContext(far, keys=[FAR_KEY]), FolderContext(third)
+
+    def scratch(self, tmp_path: Path, name: str) -> Any:
+        """Lend a place on the medium, if there can be one."""
+        transport = self.kind(self._given, contexts(tmp_path)[0])
+        return transport.scratch(name) if isinstance(transport, Scratches) else nullcontext()
+
+    def elsewhere(self, link: Link) -> Mapping[str, object]:
+        """Return how another process opens it, in a place of its own only."""
+        if not self._aside:
+            skip("there is no place on it where only this check writes")
+        return super().elsewhere(link)
+
+
+class NoScratch(Exception):
+    """The transport has no place where it could be tried."""
+
+
+def promises(contract: Configured) -> Iterator[tuple[str, Any]]:
+    """Yield each promise in words, and the test of it, those of fair weather first."""
+    names: dict[str, None] = {}
+    for kind in type(contract).__mro__:
+        names |= dict.fromkeys(name for name in vars(kind) if name.startswith("test_"))
+    for name in names:
+        yield name.removeprefix("test_").replace("_", " "), getattr(contract, name)
+
+
+def tried(test: Any) -> tuple[str, str]:
+    """Return whether a promise is kept (ok, broken, skipped), and why not."""
+    signal.alarm(PATIENCE_S)
+    try:
+        with tempfile.TemporaryDirectory(prefix="paquebot-check-") as folder:
+            test(Path(folder))
+    except SkipTest as reason:
+        return "skipped", str(reason)
+    except NoScratch:
+        raise
+    except Exception as error:  # a stranger's transport may fail in any way; that is what is looked for
+        return "broken", _why(error)
+    finally:
+        signal.alarm(0)
+    return "ok", ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, PaquebotError):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    said = str(error).strip().partition("\n")[0]
+    if isinstance(error, AssertionError) and not said:
+        said = f"not so: {where.line}"
+    return said if isinstance(error, AssertionError) else f"{type(error).__name__}: {said} ({where.name})"
+
+
+def _say(**values: object) -> None:
+    print(json.dumps(values), flush=True)
+
+
+def _too_long(_signal: int, _frame: object) -> NoReturn:
+    raise TimeoutError(f"it does not end within {PATIENCE_S} seconds")
+
+
+def _stopped(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(143)
+
+
+async def _card(contract: Configured, folder: Path) -> dict[str, object]:
+    """Return what the transport says that it can do, with the settings as they are. Raise `TransportError`."""
+    async with contract.kind(contract._given, contexts(folder)[0]) as transport:
+        can = transport.capability
+        return {name: getattr(can, name) for name in type(can).__slots__}
+
+
+def main() -> int:
+    """Try everything that is promised."""
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGTERM, _stopped)
+    asked = json.load(sys.stdin)
+    try:
+        found = registry.load(asked["uses"])
+        settings = config.settings(f"[transport.{asked['name']}]", found.settings_type, asked["table"])
+        contract = Configured(found.kind, settings, f"paquebot-check-{os.urandom(5).hex()}", real=asked["real"])
+        with tempfile.TemporaryDirectory(prefix="paquebot-check-") as folder:
+            _say(capability=asyncio.run(_card(contract, Path(folder))))
+        for promise, test in promises(contract):
+            if asked["only"] in promise:
+                _say(trying=promise)
+                result, why = tried(test)
+                _say(promise=promise, result=result, why=why)
+        _say(done=True)
+    except NoScratch:
+        _say(no_scratch=True)
+    except PaquebotError as error:
+        _say(error=str(error), exit_code=error.exit_code)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
