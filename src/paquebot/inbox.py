@@ -19,14 +19,27 @@ from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link
 from paquebot.report import Problem, Report
 from paquebot.store import Store
-from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Stage, TokenShown, Transport, Verdict
+from paquebot.transport import (
+    Acknowledgement,
+    Arrival,
+    Finding,
+    Handover,
+    Stage,
+    TokenShown,
+    Transport,
+    Verdict,
+    closed_after,
+)
 from paquebot.vault.sealer import Opened, Sealer
 
 BATCH = 256  # acknowledgements given at once: a stick gets one file for them
 
 
 class Inbox:
-    """Empties one transport at a time into one store. With *welcome*, whoever introduces itself becomes a peer."""
+    """Empties one transport at a time into one store, until *enough* says so.
+
+    With *welcome*, whoever introduces itself becomes a peer.
+    """
 
     def __init__(
         self,
@@ -38,6 +51,7 @@ class Inbox:
         *,
         welcome: bool = False,
         courier: Courier | None = None,
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -51,6 +65,7 @@ class Inbox:
         """None of our keys opened the latest arrival, though its form is right."""
         self._news_of_peer = False
         """What was opened last had not come before."""
+        self._enough = enough
         self._pins: dict[str, Announcement] | None = None
         self._met: Met | None = None
         self._crowd = meeting.crowd(store.view, engine.now(clock()))
@@ -70,26 +85,35 @@ class Inbox:
     async def _drain(self, transport: Transport, link: Link) -> None:
         self._medium = link.medium
         answers: list[Acknowledgement] = []
-        async for item in transport.collect():
-            match item:
-                case Arrival():
-                    # A parcel is acknowledged only after what it taught us is safely stored. If the power is cut
-                    # between the two, the parcel comes back and is recognised.
-                    answer = await self._arrival(item, link)
-                    answers += [answer] if answer else []
-                case TokenShown(token):
-                    self._commit_news(self._store.commit(self._engine.token(token, self._clock())))
-                    if self._courier:
-                        self._courier.token(token)
-                case Handover():
-                    self._news(item, link)
-                case Finding():
-                    self._finding(item)
-            if len(answers) >= BATCH:
-                await transport.acknowledge(answers)
-                answers = []
+        async with closed_after(transport.collect()) as items:
+            async for item in items:
+                answer = await self._item(item, link)
+                answers += [answer] if answer else []
+                if len(answers) >= BATCH:
+                    await transport.acknowledge(answers)
+                    answers = []
+                if self._enough():
+                    self._report.unfinished = True
+                    break
         if answers:
             await transport.acknowledge(answers)
+
+    async def _item(self, item: Arrival | TokenShown | Handover | Finding, link: Link) -> Acknowledgement | None:
+        """Take one item in; return what to tell the carrier of it, if anything."""
+        match item:
+            case Arrival():
+                # A parcel is acknowledged only after what it taught us is safely stored. If the power is cut
+                # between the two, the parcel comes back and is recognised.
+                return await self._arrival(item, link)
+            case TokenShown(token):
+                self._commit_news(self._store.commit(self._engine.token(token, self._clock())))
+                if self._courier:
+                    self._courier.token(token)
+            case Handover():
+                self._news(item, link)
+            case Finding():
+                self._finding(item)
+        return None
 
     def _commit_news(self, done: Iterable[object]) -> None:
         self._report.acknowledged += sum(isinstance(effect, Settle) for effect in done)

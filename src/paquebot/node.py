@@ -46,6 +46,7 @@ from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Peer
+from paquebot.reach import Pass
 from paquebot.report import Problem, Report
 from paquebot.staging import stage
 from paquebot.store import Store
@@ -399,13 +400,21 @@ class Node:
         return wanted
 
     async def sync(
-        self, carriers: Sequence[config.Carrier], progress: Callable[[int], None] = lambda _: None
+        self,
+        carriers: Sequence[config.Carrier],
+        progress: Callable[[int], None] = lambda _: None,
+        *,
+        seconds: float | None = None,
     ) -> Report:
-        """Take in and hand out over *carriers*, one after another; trouble with one does not stop the others."""
+        """Take in and hand out over *carriers*, one after another; trouble with one does not stop the others.
+
+        One that goes by addresses, thus over a network, begins nothing more after so many *seconds*.
+        """
         self.keys.unlock()  # before anything is begun
         if self.view.peers():
             self.envelope_keys.secrets()
-        report, self._engine.grant = Report(), config.read(self.home / config.FILE_NAME).limits.grant
+        now, self._engine.grant = Pass(progress, seconds), config.read(self.home / config.FILE_NAME).limits.grant
+        report = now.report
         self.tend_private(report)
         tags = Tags(self._store, self.envelope_keys.secrets, self.keys.former_envelope_keys)
         courier = Courier.of(self.home, self._store, tags, Moments(self.now, self.clock_doubtful), report)
@@ -413,7 +422,7 @@ class Node:
         for carrier in carriers:
             before = len(report.problems)
             try:
-                await self._visit(carrier, courier, report, progress)
+                await self._visit(carrier, courier, now)
             except (TransportError, ConfigError, PluginError) as error:
                 report.problems.append(Problem(carrier.name, str(error), error.exit_code))
             except DiskFull as error:
@@ -439,9 +448,7 @@ class Node:
         report.note(self._store.commit(opened))
         self._store.commit(self._private.wrap_missing(self._engine, self.clock()))
 
-    async def _visit(
-        self, carrier: config.Carrier, courier: Courier, report: Report, progress: Callable[[int], None]
-    ) -> None:
+    async def _visit(self, carrier: config.Carrier, courier: Courier, now: Pass) -> None:
         kind = registry.load(carrier.uses)
         settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
         folder = self.home / "carriers" / carrier.uses
@@ -454,30 +461,23 @@ class Node:
             entropy=self._entropy,
             welcome=self._welcome,
             name=carrier.name,
-            note=report.notes.append,
+            note=now.report.notes.append,
         )
         async with kind.open(settings, context) as transport:
-            before = report.sent
-            await self.exchange(transport, courier, report, progress, carrier.uses)
-            way = reach.link(transport, routes.addresses(self.view, carrier.uses))
-            if not transport.capability.writable and self._engine.waits(way, self.clock()):
-                report.problems.append(Problem(carrier.name, "it cannot be written to, and something waits for it", 13))
-            if report.sent > before:
-                self._notice_medium(carrier.name, transport.capability.medium, report)
+            before = now.report.sent
+            await self.exchange(transport, courier, carrier, now)
+            can, way = transport.capability, reach.link(transport, routes.addresses(self.view, carrier.uses))
+            if not can.writable and self._engine.waits(way, self.clock()):
+                problem = Problem(carrier.name, "it cannot be written to, and something waits for it", 13)
+                now.report.problems.append(problem)
+            reach.notice(self._store, carrier.name, can, self.now(), now.report, wrote=now.report.sent > before)
 
-    def _notice_medium(self, carrier: str, medium: str, report: Report) -> None:
-        """Say so if we wrote to something else than the last time under that name: it may be an empty mount point."""
-        key = f"medium/{printable(carrier, 4_096)}"
-        if self.view.carried("", key) not in (None, medium.encode()):
-            report.notes.append(f"{carrier}: this is another medium than the one written to last time")
-        self._store.carry("", {key: medium.encode()})
-
-    async def exchange(
-        self, transport: Transport, courier: Courier, report: Report, progress: Callable[[int], None], kind: str
-    ) -> None:
-        """Take in, then hand out, over one open transport of that *kind*; *courier* does the same for others."""
-        sealer, welcome = self.envelope_keys.sealer, self._welcome
-        inbox = Inbox(self._store, self._engine, sealer, self.clock, report, welcome=welcome, courier=courier)
+    async def exchange(self, transport: Transport, courier: Courier, carrier: config.Carrier, now: Pass) -> None:
+        """Take in, then hand out, over the open transport of *carrier*; *courier* does the same for others."""
+        report, sealer, enough, welcome = now.report, self.envelope_keys.sealer, now.enough(transport), self._welcome
+        inbox = Inbox(
+            self._store, self._engine, sealer, self.clock, report, welcome=welcome, courier=courier, enough=enough
+        )
         await inbox.drain(transport, reach.link(transport))
         if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
             self.go_on()
@@ -488,10 +488,11 @@ class Node:
         self.tend_private(report)
         self.tell_routes()
         if transport.capability.writable:
-            found = routes.addresses(self.view, kind) if transport.capability.address else {}
-            sealer = self.envelope_keys.sealer
-            outbox = Outbox(self._store, self._engine, sealer, courier.tags, self.clock, report, progress, found)
-            await outbox.flush(transport, lambda: reach.link(transport, found))
+            found = routes.addresses(self.view, carrier.uses) if transport.capability.address else {}
+            elsewhere = reach.bulk_elsewhere(self.view, carrier.name, self.now())
+            tags, progress = courier.tags, now.progress
+            outbox = Outbox(self._store, self._engine, sealer, tags, self.clock, report, progress, found, enough)
+            await outbox.flush(transport, lambda: reach.link(transport, found, elsewhere=elsewhere))
         await courier.hand_on(transport)
 
 

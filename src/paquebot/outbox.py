@@ -17,7 +17,7 @@ from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link
 from paquebot.report import Problem, Report
 from paquebot.store import Store
-from paquebot.transport import Handover, Outgoing, Recipient, Stage, Transport, token_hash
+from paquebot.transport import Handover, Outgoing, Recipient, Stage, Transport, closed_after, token_hash
 from paquebot.vault.sealer import Sealer
 
 ROUNDS_MAX = 1_000  # of planning in one run: a terabyte
@@ -34,7 +34,7 @@ def _unusable(name: str) -> str:
 
 
 class Outbox:
-    """Puts what peers lack on one transport at a time."""
+    """Puts what peers lack on one transport at a time, until *enough* says so; *addresses* are where peers are."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Outbox:
         report: Report,
         progress: Callable[[int], None],
         addresses: Mapping[Fingerprint, str] | None = None,
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -55,6 +56,7 @@ class Outbox:
         self._report = report
         self._progress = progress
         self._addresses = addresses or {}
+        self._enough = enough
 
     async def flush(self, transport: Transport, link: Callable[[], Link]) -> None:
         """Hand over everything that is due. Raise `TransportError` or `StoreError`."""
@@ -70,8 +72,12 @@ class Outbox:
         batch = [outgoing for letter in letters if (outgoing := self._outgoing(letter, link))]
         handovers: list[Handover] = []
         try:
-            async for handover in transport.send(batch):
-                handovers.append(handover)
+            async with closed_after(transport.send(batch)) as news:
+                async for handover in news:
+                    handovers.append(handover)
+                    if self._enough() and len(handovers) < len(batch):
+                        self._report.unfinished = True
+                        break
         finally:
             # What was handed over is noted, whatever happened to the rest; what was not is planned anew.
             self._store.commit(self._settled(handovers, link))

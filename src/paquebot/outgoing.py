@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paquebot.protocol import evidence, mailing
+from paquebot.protocol import evidence, fitting
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.ranges import Ranges
@@ -81,7 +81,7 @@ def _batch(view: SqliteView, node: Fingerprint, where: str, medium: str, letters
         where=where,
         medium=medium,
         letters=len(letters),
-        bytes_max=sum(mailing.size_max(view, each) for each in letters),
+        bytes_max=sum(fitting.size_max(view, each) for each in letters),
         since=min(each.handed_at or each.created for each in letters),
         lost_at=max(each.expires for each in letters),
         contents=contents(view, letters),

@@ -2,21 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from paquebot import config
+from paquebot.display import printable
 from paquebot.protocol import routes
 from paquebot.protocol.encoding import Fingerprint
+from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.publishing import Draft
+from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link, View
-from paquebot.transport import Transport
+from paquebot.report import Report
+from paquebot.store import Store
+from paquebot.store.view import SqliteView
+from paquebot.transport import Capability, Transport
 
 
-def link(transport: Transport, addresses: Mapping[Fingerprint, str] | None = None) -> Link:
-    """Return what the engine needs to know of an open transport; *addresses* are those that it reaches of peers."""
+def link(transport: Transport, addresses: Mapping[Fingerprint, str] | None = None, *, elsewhere: str = "") -> Link:
+    """Return what the engine needs to know of an open transport; *addresses* are those that it reaches of peers.
+
+    *elsewhere* names another carrier, which takes bulk: then one whose bytes are dear leaves it that.
+    """
     can = transport.capability
-    reachable = frozenset(addresses or ()) if can.address else None
-    return Link(can.medium, can.latency_ms, can.bytes_max, can.bytes_cheap, can.shows_tokens, reachable)
+    return Link(
+        can.medium,
+        can.latency_ms,
+        can.bytes_max,
+        can.bytes_cheap,
+        can.shows_tokens,
+        reachable=frozenset(addresses or ()) if can.address else None,
+        bulk=can.bytes_cheap or not elsewhere,
+        parcels_left=can.parcels_left,
+        bytes_left=can.bytes_left,
+    )
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass over some carriers: who watches, how long it may take, and what it did."""
+
+    progress: Callable[[int], None]
+    seconds: float | None
+    """For each carrier over a network; None for as long as it takes."""
+    report: Report = field(default_factory=Report)
+
+    def enough(self, transport: Transport) -> Callable[[], bool]:
+        """Return what says that *transport* has had its time from now on; a stick is never left half done."""
+        if self.seconds is None or not transport.capability.address:
+            return lambda: False
+        over = time.monotonic() + self.seconds
+        return lambda: time.monotonic() > over
+
+
+SEEN_MS = 100 * DAY_MS  # a carrier that was not there for longer is not waited for with what is large
+
+
+def notice(store: Store, carrier: str, can: Capability, now: Millis, report: Report, *, wrote: bool) -> None:
+    """Remember the medium that *carrier* had, and that it took bulk.
+
+    Say so if we *wrote* to something else than the last time under that name: it may be an empty mount point.
+    """
+    name, day = printable(carrier, 4_096), b"%d" % (now // DAY_MS)
+    changes: dict[str, bytes | None] = {f"bulk/{name}": day if can.bytes_cheap and can.writable else None}
+    if wrote:
+        if store.view.carried("", f"medium/{name}") not in (None, can.medium.encode()):
+            report.notes.append(f"{carrier}: this is another medium than the one written to last time")
+        changes[f"medium/{name}"] = can.medium.encode()
+    store.carry("", changes)
+
+
+def bulk_elsewhere(view: SqliteView, carrier: str, now: Millis) -> str:
+    """Return the name of another carrier that takes bulk and was there lately, thus may come again; empty if none."""
+    own = f"bulk/{printable(carrier, 4_096)}"
+    seen = {key: int(value) * DAY_MS for key, value in view.carrier("", "bulk/") if key != own}
+    found = max(seen, key=lambda key: (seen[key], key), default="")
+    return found[len("bulk/") :] if found and seen[found] > now - SEEN_MS else ""
 
 
 def untold(view: View, read: config.Config) -> list[Draft]:

@@ -15,7 +15,7 @@ from paquebot.errors import ConfigError, Misused, PluginError, TransportError
 from paquebot.node import Node
 from paquebot.outbox import ROUNDS_MAX
 from paquebot.outgoing import Batch, batches
-from paquebot.protocol import routes
+from paquebot.protocol import fitting, routes
 from paquebot.protocol.effects import Post
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
@@ -31,6 +31,10 @@ class Planned:
 
     carrier: str
     batches: list[Batch]
+    left: int = 0
+    """How many parts of large files it does not take."""
+    elsewhere: str = ""
+    """The carrier that is waited for with them; empty if none is known."""
 
 
 @dataclass(slots=True)
@@ -53,8 +57,7 @@ async def rehearse(node: Node, carriers: Sequence[config.Carrier]) -> Rehearsal:
         engine = Engine(store.view, _no_key, os.urandom, random.Random(), grant)
         for carrier in carriers:
             try:
-                letters = await _plan(node, store, engine, carrier)
-                found.planned.append(Planned(carrier.name, batches(store.view, letters)))
+                found.planned.append(await _plan(node, store, engine, carrier))
             except (TransportError, ConfigError, PluginError) as error:
                 found.problems.append(Problem(carrier.name, str(error), error.exit_code))
     finally:
@@ -62,7 +65,7 @@ async def rehearse(node: Node, carriers: Sequence[config.Carrier]) -> Rehearsal:
     return found
 
 
-async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrier) -> list[Letter]:
+async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrier) -> Planned:
     kind = registry.load(carrier.uses)
     settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
     with tempfile.TemporaryDirectory(prefix="paquebot-plan-") as folder:
@@ -73,8 +76,17 @@ async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrie
         async with kind.open(settings, context) as transport:
             if not transport.capability.writable:
                 raise TransportError("it cannot be written to")
-            way = reach.link(transport, routes.addresses(store.view, carrier.uses))
-            return _letters(node, store, engine, way, carrier.name)
+            elsewhere = reach.bulk_elsewhere(store.view, carrier.name, node.now())
+            way = reach.link(transport, routes.addresses(store.view, carrier.uses), elsewhere=elsewhere)
+            letters = _letters(node, store, engine, way, carrier.name)
+            return Planned(carrier.name, batches(store.view, letters), *_left(store, way, elsewhere))
+
+
+def _left(store: Store, way: Link, elsewhere: str) -> tuple[int, str]:
+    """How many chunks of files do not go by *way*, and by which carrier they will."""
+    peers = (peer for peer in store.view.peers() if way.reachable is None or peer.node in way.reachable)
+    owed = sum(len(peer.owed_chunks) for peer in peers if not fitting.takes_chunks(way))
+    return owed, elsewhere if owed else ""
 
 
 def _letters(node: Node, store: Store, engine: Engine, way: Link, name: str) -> list[Letter]:
@@ -88,6 +100,8 @@ def _letters(node: Node, store: Store, engine: Engine, way: Link, name: str) -> 
         for letter in new:
             store.commit(engine.handed(letter.id, way, name, node.clock()))
         letters += new
+        if way.parcels_left is not None or way.bytes_left is not None:
+            break  # what is left of a ration is not known before something was sent
     return letters
 
 

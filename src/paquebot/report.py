@@ -43,6 +43,8 @@ class Report:
     """Of our envelopes, planned and not handed over."""
     read_back: bool = False
     """What was written was read back from its medium."""
+    unfinished: bool = False
+    """A pass ended because its time was over: there is more to do, and the next one does it."""
     forgotten: int = 0
     """Things whose bytes were deleted because ``[keep]`` says so."""
     taken_along: int = 0
@@ -127,6 +129,7 @@ class Report:
             "not_yet": self.not_yet,
             "outcomes": dict(sorted(self.outcomes.items())),
             "new": self.new,
+            "unfinished": self.unfinished,
             "forgotten": self.forgotten,
             "carried": {
                 "taken_along": self.taken_along,

@@ -16,15 +16,19 @@ from paquebot.report import Problem, Report
 
 
 async def sync(
-    node: Node, carriers: Sequence[config.Carrier], progress: Callable[[int], None] = lambda _: None
+    node: Node,
+    carriers: Sequence[config.Carrier],
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    seconds: float | None = None,
 ) -> Report:
-    """Take in and hand out over *carriers*, and note what hooks and folders are to hear of.
+    """Take in and hand out over *carriers*, and note what hooks and folders are to hear of. See `Node.sync`.
 
     The errands are run when the node is closed: see `paquebot.hooks`. Raise `ConfigError` before anything is done.
     """
     read = config.read(node.home / config.FILE_NAME)
     published = [watching.publish(node, each) for each in read.watches]
-    report = await node.sync(carriers, progress)
+    report = await node.sync(carriers, progress, seconds=seconds)
     for each in published:
         report.problems += each.problems
         report.notes += each.notes

@@ -12,13 +12,13 @@ Every promise is a test in `paquebot.testing.TransportContract`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 from paquebot.errors import (
     ConfigError,
@@ -34,11 +34,12 @@ __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
     "Finding", "Handover", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError", "Recipient", "Relay",
     "Scratch", "Scratches", "Stage", "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits",
-    "parcel_name", "token_hash",
+    "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
 """0 until mail, stick and radio have all lived behind this door; then 1, and changed only to break."""
+T = TypeVar("T")
 
 
 def token_hash(token: bytes) -> bytes:
@@ -57,6 +58,16 @@ def parcel_name(parcel: bytes) -> bytes:
     'cae66941'
     """
     return blake2b(parcel, digest_size=16).digest()
+
+
+@asynccontextmanager
+async def closed_after(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Lend what `Transport.send` or `collect` returned; if it is left before its end, let it clean up at once."""
+    try:
+        yield items
+    finally:
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

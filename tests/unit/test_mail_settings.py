@@ -10,8 +10,8 @@ from paquebot import config
 from paquebot.errors import ConfigError, Denied
 from paquebot_mail.account import Account
 from paquebot_mail.presets import PRESETS
-from paquebot_mail.secret import Secret, Secrets
-from paquebot_mail.settings import Limits, MailSettings, Retire, Server
+from paquebot_mail.secret import Secrets
+from paquebot_mail.settings import LimitsTable, MailSettings, Retire, ServerTable
 
 OURS = {"address": "node@a.example"}
 WHERE = "c.toml: [transport.home]"
@@ -33,8 +33,8 @@ def test_a_table_with_tables_in_it_becomes_an_account():
             retire="move:Node/Done:7d",
         )
     )
-    assert account.imap == Server("imap.a.example", 143, "starttls")
-    assert account.smtp == Server("smtp.a.example", 2465, "implicit")
+    assert account.imap == ServerTable("imap.a.example", 143, "starttls")
+    assert account.smtp == ServerTable("smtp.a.example", 2465, "implicit")
     assert (account.limits.per_day, account.limits.per_minute) == (12, PRESETS["selfhosted"].limits.per_minute)
     assert (account.limits.message_bytes, account.limits.day_bytes) == (30_000, 200_000)
     assert account.thin
@@ -82,7 +82,7 @@ def test_an_unknown_preset_is_named_with_those_that_are_known():
 def test_a_provider_is_known_by_its_addresses():
     account = Account.of(MailSettings("x@icloud.com"))
     assert (account.preset, account.user) == ("icloud", "x")
-    assert account.smtp == Server("smtp.mail.me.com", 587, "starttls")
+    assert account.smtp == ServerTable("smtp.mail.me.com", 587, "starttls")
     assert Account.of(MailSettings("node@a.example")).imap is None
     assert not Account.of(MailSettings("x@gmail.com")).thin
 
@@ -97,7 +97,7 @@ def test_a_preset_is_whole(name):
 
 
 def test_what_is_set_counts_for_more_than_the_preset():
-    settings = replace(MailSettings("x@gmail.com"), limits=Limits(per_day=7), retire="keep")
+    settings = replace(MailSettings("x@gmail.com"), limits=LimitsTable(per_day=7), retire="keep")
     account = Account.of(settings)
     assert (account.limits.per_day, account.limits.per_minute) == (7, 20)
     assert account.retire == Retire("keep")
@@ -115,20 +115,20 @@ def test_a_secret_comes_from_a_command_a_file_a_credential_or_a_descriptor(tmp_p
     file.write_text("s3cret\nmore\n")
     file.chmod(0o600)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert secret(password_command=(sys.executable, "-c", "print('s3cret'); print('more')")) == Secret("s3cret")
-    assert secret(oauth_command=(sys.executable, "-c", "print('ya29.x')")) == Secret("ya29.x", token=True)
-    assert secret(password_file=str(file)) == secret(credential="mail") == Secret("s3cret")
+    assert secret(password_command=(sys.executable, "-c", "print('s3cret'); print('more')")) == "s3cret"
+    assert secret(oauth_command=(sys.executable, "-c", "print('ya29.x')")) == "ya29.x"
+    assert secret(password_file=str(file)) == secret(credential="mail") == "s3cret"
     read_end, write_end = os.pipe()
     os.write(write_end, b"s3cret\nrest")
-    assert secret(password_fd=read_end) == Secret("s3cret")
+    assert secret(password_fd=read_end) == "s3cret"
     assert os.read(read_end, 9) == b"rest"
     os.close(read_end), os.close(write_end)
 
 
 def test_a_secret_is_never_shown():
     found = Secrets(MailSettings("node@a.example", password_command=("printf", "s%scret", "3")))
-    assert found.get().value == "s3cret"
-    assert "s3cret" not in repr(found) + repr(found.get())
+    assert found.get() == "s3cret"
+    assert "s3cret" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,16 @@ def test_a_secret_that_cannot_be_had_is_explained(more, error, complaint, monkey
         secret(**more)
 
 
-def test_a_token_that_was_refused_is_asked_for_anew_and_a_password_is_not(tmp_path):
+def test_a_token_is_asked_for_anew_at_each_sign_in_and_a_descriptor_only_once(tmp_path):
     count = tmp_path / "count"
     script = f"from pathlib import Path; p = Path({str(count)!r}); p.open('a').write('x'); print(p.read_text())"
     tokens = Secrets(MailSettings("node@a.example", oauth_command=(sys.executable, "-c", script)))
-    assert [tokens.get().value, tokens.get().value] == ["x", "x"]
-    assert tokens.refused()
-    assert tokens.get().value == "xx"
-    assert not Secrets(MailSettings("node@a.example", password_command=("echo", "x"))).refused()
+    assert tokens.token
+    assert [tokens.get(), tokens.get()] == ["x", "xx"]
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"s3cret\n")
+    os.close(write_end)
+    passwords = Secrets(MailSettings("node@a.example", password_fd=read_end))
+    assert [passwords.get(), passwords.get()] == ["s3cret", "s3cret"]
+    assert "s3cret" not in repr(passwords)
+    os.close(read_end)

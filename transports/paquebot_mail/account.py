@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from paquebot.transport import ConfigError
 from paquebot_mail.presets import PRESETS, of_address
-from paquebot_mail.settings import Limits, MailSettings, Retire, Server
+from paquebot_mail.settings import LimitsTable, MailSettings, Retire, ServerTable
 
 __all__ = ["Account"]
 
@@ -19,10 +19,10 @@ class Account:
 
     settings: MailSettings
     user: str
-    imap: Server | None
+    imap: ServerTable | None
     """None while nobody knows where it is."""
-    smtp: Server | None
-    limits: Limits
+    smtp: ServerTable | None
+    limits: LimitsTable
     retire: Retire
     preset: str
     sign_in: str

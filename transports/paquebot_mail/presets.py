@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paquebot_mail.settings import Limits, Server
+from paquebot_mail.settings import LimitsTable, ServerTable
 
 __all__ = ["PRESETS", "Preset", "of_address"]
 
@@ -18,10 +18,10 @@ MB = 1_000_000
 class Preset:
     """One provider, or one way to be connected."""
 
-    imap: Server | None
+    imap: ServerTable | None
     """None if it differs from customer to customer, and has to be found or given."""
-    smtp: Server | None
-    limits: Limits
+    smtp: ServerTable | None
+    limits: LimitsTable
     domains: tuple[str, ...] = ()
     """Whose addresses are known to be there."""
     retire: str = ""
@@ -32,88 +32,88 @@ class Preset:
     """One signs in by what stands before the ``@``."""
 
 
-def _limits(minute: int, day: int, message: int, **more: int) -> Limits:
-    return Limits(per_minute=minute, per_day=day, message=message, **more)
+def _limits(minute: int, day: int, message: int, **more: int) -> LimitsTable:
+    return LimitsTable(per_minute=minute, per_day=day, message=message, **more)
 
 
 PRESETS: dict[str, Preset] = {
     "gmail": Preset(
-        imap=Server("imap.gmail.com"),
-        smtp=Server("smtp.gmail.com"),
+        imap=ServerTable("imap.gmail.com"),
+        smtp=ServerTable("smtp.gmail.com"),
         limits=_limits(20, 400, 25 * MB),
         domains=("gmail.com", "googlemail.com"),
         retire="move:[Gmail]/Trash",
         sign_in="a password made for this program (needs 2-step verification), or OAuth",
     ),
     "microsoft365": Preset(
-        imap=Server("outlook.office365.com"),
-        smtp=Server("smtp.office365.com", tls="starttls"),
+        imap=ServerTable("outlook.office365.com"),
+        smtp=ServerTable("smtp.office365.com", tls="starttls"),
         limits=_limits(25, 5_000, 35 * MB),
         sign_in="OAuth: oauth_command",
     ),
     "outlook.com": Preset(
-        imap=Server("outlook.office365.com"),
-        smtp=Server("smtp-mail.outlook.com", tls="starttls"),
+        imap=ServerTable("outlook.office365.com"),
+        smtp=ServerTable("smtp-mail.outlook.com", tls="starttls"),
         limits=_limits(10, 200, 25 * MB),
         domains=("outlook.com", "hotmail.com", "live.com", "msn.com"),
         sign_in="OAuth: oauth_command",
     ),
     "fastmail": Preset(
-        imap=Server("imap.fastmail.com"),
-        smtp=Server("smtp.fastmail.com"),
+        imap=ServerTable("imap.fastmail.com"),
+        smtp=ServerTable("smtp.fastmail.com"),
         limits=_limits(30, 2_000, 50 * MB),
         domains=("fastmail.com", "fastmail.fm"),
     ),
     "icloud": Preset(
-        imap=Server("imap.mail.me.com"),
-        smtp=Server("smtp.mail.me.com", tls="starttls"),
+        imap=ServerTable("imap.mail.me.com"),
+        smtp=ServerTable("smtp.mail.me.com", tls="starttls"),
         limits=_limits(10, 300, 20 * MB),
         domains=("icloud.com", "me.com", "mac.com"),
         user_is_local_part=True,
     ),
     "yahoo": Preset(
-        imap=Server("imap.mail.yahoo.com"),
-        smtp=Server("smtp.mail.yahoo.com"),
+        imap=ServerTable("imap.mail.yahoo.com"),
+        smtp=ServerTable("smtp.mail.yahoo.com"),
         limits=_limits(10, 300, 25 * MB),
         domains=("yahoo.com", "yahoo.co.uk", "yahoo.fr"),
     ),
     "gmx": Preset(
-        imap=Server("imap.gmx.net"),
-        smtp=Server("mail.gmx.net"),
+        imap=ServerTable("imap.gmx.net"),
+        smtp=ServerTable("mail.gmx.net"),
         limits=_limits(10, 300, 25 * MB),
         domains=("gmx.net", "gmx.de", "gmx.at", "gmx.ch"),
         sign_in="the password, after IMAP was switched on in the account's settings",
     ),
     "web.de": Preset(
-        imap=Server("imap.web.de"),
-        smtp=Server("smtp.web.de"),
+        imap=ServerTable("imap.web.de"),
+        smtp=ServerTable("smtp.web.de"),
         limits=_limits(10, 300, 25 * MB),
         domains=("web.de",),
         sign_in="the password, after IMAP was switched on in the account's settings",
     ),
     "mailbox.org": Preset(
-        imap=Server("imap.mailbox.org"),
-        smtp=Server("smtp.mailbox.org"),
+        imap=ServerTable("imap.mailbox.org"),
+        smtp=ServerTable("smtp.mailbox.org"),
         limits=_limits(20, 1_000, 50 * MB),
         domains=("mailbox.org",),
         sign_in="the password",
     ),
     "posteo": Preset(
-        imap=Server("posteo.de"),
-        smtp=Server("posteo.de"),
+        imap=ServerTable("posteo.de"),
+        smtp=ServerTable("posteo.de"),
         limits=_limits(20, 1_000, 50 * MB),
         domains=("posteo.de", "posteo.net"),
         sign_in="the password",
     ),
     "yandex": Preset(
-        imap=Server("imap.yandex.com"),
-        smtp=Server("smtp.yandex.com"),
+        imap=ServerTable("imap.yandex.com"),
+        smtp=ServerTable("smtp.yandex.com"),
         limits=_limits(10, 300, 25 * MB),
         domains=("yandex.com", "yandex.ru"),
     ),
     "proton": Preset(
-        imap=Server("127.0.0.1", 1143, "starttls"),
-        smtp=Server("127.0.0.1", 1025, "starttls"),
+        imap=ServerTable("127.0.0.1", 1143, "starttls"),
+        smtp=ServerTable("127.0.0.1", 1025, "starttls"),
         limits=_limits(10, 150, 25 * MB),
         domains=("proton.me", "protonmail.com", "pm.me"),
         sign_in="the password of Proton's bridge, which has to run; export its certificate and name it as ca_file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import subprocess
@@ -12,56 +13,50 @@ from pathlib import Path
 from paquebot.transport import ConfigError, Denied
 from paquebot_mail.settings import MailSettings
 
-__all__ = ["Secret", "Secrets"]
+__all__ = ["Secrets"]
 
 COMMAND_SECONDS = 60  # a smart card may want to be touched
 _BYTES_MAX = 16_384  # tokens are long
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """What proves to a server that we are who we say."""
-
-    value: str = field(repr=False)
-    token: bool = False
-    """It is an OAuth 2 access token, and no password."""
-
-
 @dataclass(slots=True)
 class Secrets:
-    """The secret of one account. What was read once is kept until it is refused: a descriptor gives it only once."""
+    """The secret of one account, asked for anew at each sign-in; only a descriptor gives it once, and it is kept."""
 
     settings: MailSettings
-    _found: Secret | None = field(default=None, repr=False)
+    _given: str = field(default="", repr=False)
 
-    def get(self) -> Secret:
-        """Return the secret; may take as long as a command or a person does. Raise `ConfigError` or `Denied`."""
-        if self._found is None:
-            self._found = _read(self.settings)
-        return self._found
+    @property
+    def token(self) -> bool:
+        """Whether it is an OAuth 2 access token, and no password."""
+        return bool(self.settings.oauth_command)
 
-    def refused(self) -> bool:
-        """Note that a server refused it. Return whether there may be another one now: a token runs out."""
-        again = bool(self.settings.oauth_command)
-        if self.settings.password_fd < 0:
-            self._found = None
-        return again
+    def get(self) -> str:
+        """Return the secret; takes as long as a command or a person does. Raise `ConfigError` or `Denied`."""
+        if self.settings.password_fd >= 0:
+            self._given = self._given or _read(self.settings)
+            return self._given
+        return _read(self.settings)
+
+    async def secret(self) -> str:
+        """Return the secret, and let others work meanwhile."""
+        return await asyncio.to_thread(self.get)
 
 
-def _read(settings: MailSettings) -> Secret:
+def _read(settings: MailSettings) -> str:
     if settings.oauth_command:
-        return Secret(_text("oauth_command", _run("oauth_command", settings.oauth_command)), token=True)
+        return _text("oauth_command", _run("oauth_command", settings.oauth_command))
     if settings.password_command:
-        return Secret(_text("password_command", _run("password_command", settings.password_command)))
+        return _text("password_command", _run("password_command", settings.password_command))
     if settings.credential:
-        return Secret(_text("credential", _credential(settings.credential)))
+        return _text("credential", _credential(settings.credential))
     if settings.password_file:
         path = Path(settings.password_file).expanduser()
-        return Secret(_text("password_file", _file(path, 0o077, "readable by you alone; chmod 600")))
+        return _text("password_file", _file(path, 0o077, "readable by you alone; chmod 600"))
     if settings.keyring:
-        return Secret(_from_keyring(settings.address))
+        return _from_keyring(settings.address)
     if settings.password_fd >= 0:
-        return Secret(_text("password_fd", _line(settings.password_fd)))
+        return _text("password_fd", _line(settings.password_fd))
     raise ConfigError(
         "it does not say where the password comes from; one of these, for example:\n"
         '  password_command = ["pass", "show", "node-mail"]   # a program that prints it\n'

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from paquebot.transport import ConfigError
 from paquebot_mail.form import is_address, is_subject
 
-__all__ = ["Limits", "MailSettings", "Retire", "Server", "amount"]
+__all__ = ["LimitsTable", "MailSettings", "Retire", "ServerTable", "amount"]
 
 TLS = ("implicit", "starttls")
 _SIZE = re.compile(r"(\d{1,9})\s*(B|kB|KiB|MB|MiB|GB|GiB|)", re.ASCII)
@@ -16,7 +16,7 @@ _UNITS = {"": 1, "B": 1, "kB": 1000, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _AFTER = re.compile(r"(.*?)(?::(\d{1,4})([dh]))?")
 _FOLDER_MAX = 200
-MESSAGE_BYTES_MIN = 12_000  # of a mail: a first envelope, with our card in it, has to fit
+MESSAGE_BYTES_MIN = 30_000  # of a mail: a first envelope, with our card in it, has to fit
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
@@ -36,7 +36,7 @@ def amount(text: str | int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerTable:
     """Where a server is. TLS is verified always; with ``starttls`` nothing is said before it stands."""
 
     host: str
@@ -53,13 +53,13 @@ class Server:
         if self.tls not in TLS:
             raise ConfigError('tls is "implicit" or "starttls"; there is no way without')
 
-    def at(self, implicit: int, starttls: int) -> Server:
+    def at(self, implicit: int, starttls: int) -> ServerTable:
         """Return the same with a port: one of these two, unless it is given."""
         return self if self.port else replace(self, port=implicit if self.tls == "implicit" else starttls)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LimitsTable:
     """How much may be sent; 0 where the preset counts."""
 
     per_minute: int = 0
@@ -89,10 +89,10 @@ class Limits:
         """How many bytes a day; 0 for any."""
         return amount(self.bytes_per_day)
 
-    def over(self, other: Limits) -> Limits:
+    def over(self, other: LimitsTable) -> LimitsTable:
         """Return these limits, and those of *other* where nothing is said here."""
         names = ("per_minute", "per_day", "message", "bytes_per_day")
-        return Limits(*(getattr(self, name) or getattr(other, name) for name in names))
+        return LimitsTable(*(getattr(self, name) or getattr(other, name) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ class MailSettings:
     """The mailbox's own bare address: peers write there, and what we send is from there."""
     preset: str = ""
     """A provider, or ``selfhosted``, ``chatmail``, ``satellite``; without it, what the address says."""
-    imap: Server | None = None
-    smtp: Server | None = None
+    imap: ServerTable | None = None
+    smtp: ServerTable | None = None
     user: str = ""
     """By which one signs in, if it is not the address."""
     password_command: tuple[str, ...] = ()
@@ -157,7 +157,7 @@ class MailSettings:
     """Take our mails out of the folder for junk; without it they are only reported."""
     subject: str = ""
     """What stands over every mail, for whoever looks into the mailbox."""
-    limits: Limits = Limits()
+    limits: LimitsTable = LimitsTable()
     latency_minutes: int = 60
     """How long a mail may take from here until it is looked at there."""
 

@@ -13,15 +13,27 @@ from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.report import Report
 
+PASS_SECONDS = 60
+
 
 @click.command("sync")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--via", multiple=True, metavar="DIR", help="A stick or folder, without any configuration.")
+@click.option(
+    "--seconds",
+    type=click.IntRange(1, 86_400),
+    help="Begin nothing more over a network after so long. Default: 60, and on a terminal as long as it takes.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Say in one line what was done.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def sync_command(
-    setting: Setting, names: tuple[str, ...], via: tuple[str, ...], verbose: bool, wants_json: bool
+    setting: Setting,
+    names: tuple[str, ...],
+    via: tuple[str, ...],
+    seconds: int | None,
+    verbose: bool,
+    wants_json: bool,
 ) -> int:
     """Take in what has arrived and hand out what peers lack. NAMEs are carriers of config.toml; without any: all.
 
@@ -32,10 +44,12 @@ def sync_command(
     Examples:
       paquebot sync --via /media/stick
       paquebot sync stick -v
-      */10 * * * *  paquebot sync          (a crontab line)
+      paquebot sync home                   a mailbox of config.toml: see `paquebot help carriers`
+      */10 * * * *  paquebot sync          (a crontab line; `paquebot install-timer` writes it)
     """
     with setting.node() as node, output.progress("writing") as progress:
-        report = asyncio.run(rounds.sync(node, node.carriers(names, via), progress))
+        bound = seconds or (None if sys.stdout.isatty() else PASS_SECONDS)
+        report = asyncio.run(rounds.sync(node, node.carriers(names, via), progress, seconds=bound))
         alone = not node.view.peers()
     if report.errands:  # now that others may open the home: hooks call paquebot
         report.problems += [each.as_problem() for each in hooks.run(setting.home) if each.problem]
@@ -76,5 +90,7 @@ def _say_plainly(report: Report) -> None:
         click.echo(f"{output.count(report.sent, 'envelope')} written ({output.size(report.sent_bytes)}).")
     if report.unsent:
         click.echo(f"{output.count(report.unsent, 'envelope')} could not be written; the next sync tries again.")
+    if report.unfinished:
+        click.echo("There is more to do: the next sync goes on.")
     if report.waiting:
         click.echo(f"{output.count(report.waiting, 'envelope')} on the way, not acknowledged yet.")

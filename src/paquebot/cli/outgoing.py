@@ -92,7 +92,15 @@ def plan_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...],
     for problem in found.problems:
         click.echo(f"{printable(problem.where)}: {printable(problem.what)}", err=True)
     if wants_json:
-        planned = [{"carrier": each.carrier, "batches": [b.as_json() for b in each.batches]} for each in found.planned]
+        planned = [
+            {
+                "carrier": each.carrier,
+                "batches": [batch.as_json() for batch in each.batches],
+                "left": each.left,
+                "left_for": each.elsewhere,
+            }
+            for each in found.planned
+        ]
         output.as_json({"carriers": planned, "problems": [each.where for each in found.problems]})
     for each in found.planned if not wants_json else ():
         total = sum(batch.bytes_max for batch in each.batches)
@@ -103,4 +111,7 @@ def plan_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...],
                 f"  {printable(batch.peer)}: {output.count(batch.letters, 'envelope')}, at most"
                 f" {output.size(batch.bytes_max)}: {printable(_words(batch.contents))}"
             )
+        if each.left:
+            way = f"left for {printable(each.elsewhere)}" if each.elsewhere else "too large for it: they need a stick"
+            click.echo(f"  {output.count(each.left, 'part')} of large files: {way}")
     return max((problem.exit_code for problem in found.problems), default=0)

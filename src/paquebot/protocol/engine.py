@@ -18,6 +18,7 @@ from paquebot.protocol import (
     admission,
     clear,
     evidence,
+    fitting,
     forgetting,
     hearing,
     inviting,
@@ -275,7 +276,7 @@ class Engine:
 
     def size_max(self, letter: Letter) -> int:
         """Return an upper bound of the size of *letter*'s envelope, in bytes."""
-        return mailing.size_max(self._view, letter)
+        return fitting.size_max(self._view, letter)
 
 
 def _sealed(bundle: Bundle, sealed: Millis | None) -> Millis:

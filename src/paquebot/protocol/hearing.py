@@ -13,6 +13,7 @@ from paquebot.protocol import (
     admission,
     asking,
     clear,
+    fitting,
     inviting,
     journal,
     mailing,
@@ -73,7 +74,6 @@ from paquebot.protocol.state import Link, Peer, Reply, View
 
 REPLACEABLE = (BadSignature.code, clear.CODE)
 """Why bytes may be refused while the resource they claim to be may still come, good, from somebody else."""
-RESPONSE_LINES = 64  # a response carries these at once; what lies beyond is broadcast anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,7 +458,7 @@ def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
         yield SaveTold(replace(told, lines=told.lines & Ranges.of((1, number))))
     if full:
         return
-    limit = min(request.limit or RESPONSE_LINES, RESPONSE_LINES) if peer.reads else 0
+    limit = fitting.lines_at_once(hearing.link, request.limit) if peer.reads else 0
     yield AddReply(Reply(0, peer.node, request.identifier, "ok", since=number, limit=limit))
 
 

@@ -8,7 +8,18 @@ from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from paquebot.protocol import asking, endings, introducing, messages, patience, quota, reading, recovery, updates
+from paquebot.protocol import (
+    asking,
+    endings,
+    fitting,
+    introducing,
+    messages,
+    patience,
+    quota,
+    reading,
+    recovery,
+    updates,
+)
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import (
     CHECK_BYTES,
@@ -30,8 +41,6 @@ from paquebot.protocol.encoding import Fingerprint, b64, raw
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import (
     AHEAD_MAX_MS,
-    BUNDLE_BYTES_AIM,
-    CHUNK_BYTES,
     ENVELOPE_LIFE_MS,
     HEARD_MAX,
     INLINE_BYTES_MAX,
@@ -59,10 +68,8 @@ class Jitter(Protocol):
 
 
 LETTERS_MAX = 1_024  # planned at once for one peer: a gigabyte of chunks
-LINE_BYTES = 80  # what a line without its body costs
 SHORT_BYTES, SHORT_MAX = 4 * KIB, 16  # answers that ride along with whatever is said first
 OUTCOMES_MAX = 64  # items a letter explains; the next letter explains the next
-HEADER_BYTES = 1_024  # what an envelope costs besides
 
 
 def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter, grant: Grant) -> Effects:
@@ -77,14 +84,16 @@ def poll(view: View, link: Link, now: Millis, entropy: Entropy, jitter: Jitter, 
             writable = there and not endings.is_quiet(peer) and patience.may_write(view, peer, link, now)
             reachable += [peer.node] if writable else []
     askable = {node for node in reachable if asking.can_answer(view, node, now)}
-    for node in reachable:
+    ration = fitting.Ration(view, link)
+    for node in ration.in_turn(reachable, now):
         current, told = view.peer(node), view.told(node, link.medium)
         assert current is not None
         # Whoever does not answer gets one letter at a time, however much there is to say.
         most = 1 if told.failures else LETTERS_MAX
-        answers, cost = partial(_answers_cost, view, current), partial(_cost, view)
+        answers, cost = partial(fitting.answers_cost, view, current), partial(fitting.cost, view)
         found = _plans(view, current, told, link, now, askable, quota.room(view, node, grant, now))
-        plans = list(islice(quota.within(view, current, found, grant, now, answers, cost), most))
+        granted = quota.within(view, current, found, grant, now, answers, cost)
+        plans = list(islice(ration.cut(current, granted), most))
         if plans:
             yield from _post(view, current, told, link, plans, now, entropy)
             letter = view.letters(node)[-len(plans)]
@@ -122,7 +131,10 @@ def _plans(
     wants = asking.files(view, peer, link, now, askable)
     silent = recovery.holds_back(view, link, now)
     owed = [each for each in view.replies(peer.node) if each.number not in answered and not (silent and each.tells)]
-    short = [each for each in owed if _reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
+    owed = fitting.answers(view, peer, owed, link)
+    room = fitting.room_for(view, peer, link)
+    short = [each for each in owed if fitting.reply_cost(view, each) <= SHORT_BYTES][:SHORT_MAX]
+    short, items = fitting.first_of(view, short, room // 2), min(items, max(1, room // 4 // KIB))
     # Where tokens are shown, a question that lies there is known to lie there still.
     asks = link.shows_tokens and any(each.plan.ask_journal for each in letters if each.medium == link.medium)
     longest = max(ENVELOPE_LIFE_MS, patience.longest_silence(link))  # a slower link may have put it off
@@ -134,47 +146,35 @@ def _plans(
         recall=recovery.due(view, peer, Millis(now - asking.again(link))),
     )
     tip = view.past().said if silent else view.tip()[0]
-    room = max(4 * KIB, _room(link) - introducing.introduction_size(view, peer, Plan()))
     lines = list(_line_plans(view, peer, told, tip, room))
-    chunks = (peer.owed_chunks if link.bytes_cheap else peer.asked_chunks) - told.chunks
     news = (peer.heard, peer.done) != (peer.told_number, peer.told_done) or peer.owes_ack
-    if lines:
-        yield replace(first, lines=lines[0].lines, bodies=lines[0].bodies)
+    if lines and fitting.size(view, peer, both := replace(first, lines=lines[0].lines, bodies=lines[0].bodies)) <= (
+        link.bytes_max
+    ):
+        yield both
         yield from lines[1:]
-    elif first.eliciting or news:
-        yield first
-    yield from _reply_plans(view, [each for each in owed if each not in short])
-    for number in chunks:
+    else:
+        if first.eliciting or news:
+            yield first
+        yield from lines
+    yield from _reply_plans(view, [each for each in owed if each not in short], room)
+    for number in fitting.chunks(peer, link) - told.chunks:
         yield Plan(chunks=Ranges.of((number, number)))
 
 
-def _room(link: Link) -> int:
-    """How many bytes of parts a letter may hold on *link*, with padding, seal and header to come."""
-    return max(4 * KIB, min(BUNDLE_BYTES_AIM, int(link.bytes_max / 1.15) - 8 * KIB))
-
-
-def _reply_plans(view: View, replies: Sequence[Reply]) -> Iterator[Plan]:
-    """The answers we owe, cut to envelopes: one that is large goes alone."""
+def _reply_plans(view: View, replies: Sequence[Reply], room: int) -> Iterator[Plan]:
+    """The answers we owe, cut to envelopes with *room*: one that is large goes alone."""
     batch: list[int] = []
     size = 0
     for reply in replies:
-        cost = _reply_cost(view, reply)
-        if batch and size + cost > BUNDLE_BYTES_AIM:
+        cost = fitting.reply_cost(view, reply)
+        if batch and size + cost > room // 2:
             yield Plan(replies=tuple(batch))
             batch, size = [], 0
         batch.append(reply.number)
         size += cost
     if batch:
         yield Plan(replies=tuple(batch))
-
-
-def _reply_cost(view: View, reply: Reply) -> int:
-    if reply.status == RECALLED:
-        return recovery.cost(view, reply)
-    if reply.since is not None:
-        return KIB + 640 * min(reply.limit, view.tip()[0] - reply.since)
-    signed = view.resource(reply.resource) if reply.resource else None
-    return KIB + (len(signed.payload) if signed else 0)
 
 
 def _capped(ranges: Ranges) -> Ranges:
@@ -200,7 +200,7 @@ def _ahead(view: View, peer: Peer, lines: Ranges, room: int) -> Iterator[Plan]:
     urgent = Ranges.of(*(run for each in lines.runs for run in view.urgent_lines(*each).runs)) - peer.known
     bodies: list[int] = []
     for line in (line for run in urgent.runs for line in view.own_lines(*run) if goes_unasked(line)):
-        room -= line.bytes + LINE_BYTES
+        room -= line.bytes + fitting.LINE_BYTES
         if room < 0:
             break
         bodies.append(line.number)
@@ -222,12 +222,12 @@ def _cut(view: View, peer: Peer, first: int, last: int, room: int) -> Iterator[P
     for begin in range(first, last + 1, LINES_MAX):
         for line in view.own_lines(begin, min(begin + LINES_MAX - 1, last)):
             gone = line.number in peer.known or line.number in hidden
-            body = line.bytes if goes_unasked(line) and not gone else 0
-            full = size + body + LINE_BYTES > room or line.number - start >= min(LINES_MAX, PARTS_MAX // 2)
+            body = line.bytes if goes_unasked(line) and not gone and line.bytes + fitting.LINE_BYTES <= room else 0
+            full = size + body + fitting.LINE_BYTES > room or line.number - start >= min(LINES_MAX, PARTS_MAX // 2)
             if full and line.number > start:
                 yield Plan(lines=Ranges.of((start, line.number - 1)), bodies=Ranges.numbers(bodies))
                 start, size, bodies = line.number, 0, []
-            size += body + LINE_BYTES
+            size += body + fitting.LINE_BYTES
             if body:
                 bodies.append(line.number)
     yield Plan(lines=Ranges.of((start, last)), bodies=Ranges.numbers(bodies))
@@ -236,19 +236,6 @@ def _cut(view: View, peer: Peer, first: int, last: int, room: int) -> Iterator[P
 def goes_unasked(line: OwnLine) -> bool:
     """Our user's resources travel with the line that announces them; the manifest of a large file may be larger."""
     return line.mine and not line.gone and (line.bytes <= 2 * INLINE_BYTES_MAX or bool(line.chunks))
-
-
-def _cost(view: View, plan: Plan) -> int:
-    lines = sum(
-        LINE_BYTES + (line.bytes if line.number in plan.bodies else 0)
-        for first, last in (plan.lines | plan.bodies).runs
-        for line in view.own_lines(first, last)
-    )
-    return HEADER_BYTES + lines + len(plan.chunks) * CHUNK_BYTES
-
-
-def _answers_cost(view: View, peer: Peer, plan: Plan) -> int:
-    return sum(_reply_cost(view, each) for each in view.replies(peer.node) if each.number in plan.replies)
 
 
 def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now: Millis, entropy: Entropy) -> Effects:
@@ -485,14 +472,3 @@ def _answer(view: View, key: PrivateKey, reply: Reply, place: int) -> Iterator[P
         yield Verbatim(SignedObject.sign(messages.write(response), key).encode())
     if signed is not None:
         yield from map(_part, asking.proofs(view, signed))
-
-
-def size_max(view: View, letter: Letter) -> int:
-    """Return an upper bound for the size of *letter*'s envelope: nothing is compressed, everything is padded."""
-    plan = letter.plan
-    spoken = KIB * (len(plan.requests) + len(plan.wants)) + sum(
-        2 * _reply_cost(view, each) for each in view.replies(letter.peer) if each.number in plan.replies
-    )
-    peer = view.peer(letter.peer)
-    spoken += introducing.introduction_size(view, peer, plan) if peer else 0
-    return int(1.15 * (_cost(view, plan) + 8 * KIB + spoken))

@@ -16,7 +16,7 @@ from paquebot.protocol.chunks import ChunkView
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
-from paquebot.protocol.limits import BUNDLE_BYTES_AIM, DAY_MS, SILENCE_FACTOR
+from paquebot.protocol.limits import DAY_MS, ENVELOPE_BYTES_MAX, SILENCE_FACTOR
 from paquebot.protocol.past import PastView
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.readership import ReadershipView
@@ -312,12 +312,17 @@ class Link:
 
     medium: str
     latency_ms: int
-    bytes_max: int = BUNDLE_BYTES_AIM
+    bytes_max: int = ENVELOPE_BYTES_MAX
     """The largest parcel it takes."""
     bytes_cheap: bool = False
     shows_tokens: bool = False
     reachable: frozenset[Fingerprint] | None = None
     """Those who can be written to by it; None for whoever comes by."""
+    bulk: bool = True
+    """Chunks of files go by it. Not where bytes are dear and a stick is known to come."""
+    parcels_left: int | None = None
+    bytes_left: int | None = None
+    """What may still be sent by it now; None for as much as there is."""
 
     @property
     def silence_ms(self) -> int:
