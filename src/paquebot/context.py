@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from paquebot.errors import Malformed
-from paquebot.protocol import carrying, meeting
+from paquebot.protocol import carrying, meeting, routes
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.stamp import Millis
 from paquebot.store import Store
@@ -112,6 +112,8 @@ class HouseContext:
             nodes.append(f"strangers left {left}")
         if room := store.view.remembered(carrying.EPOCH):
             nodes.append(f"room {room.hex()}")
+        self._addresses = {address.lower() for address in routes.every(store.view, kind)}
+        nodes += sorted(self._addresses)  # what came from elsewhere before may be looked at now
         self._epoch = sha256(" ".join(nodes).encode()).hexdigest()[:16]
 
     @property
@@ -155,6 +157,10 @@ class HouseContext:
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether *tag* was made for this node by one of its peers."""
         return self._tags.recognise(salt, tag)
+
+    def knows(self, address: str) -> bool:
+        """Return whether one of our peers is at *address*, or says so."""
+        return address.lower() in self._addresses
 
     def now_ms(self) -> int:
         """Return the time as this node reckons it."""

@@ -277,6 +277,9 @@ class Context(Protocol):
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether *tag*, made with *salt*, was made for this node by one of its peers."""
 
+    def knows(self, address: str) -> bool:
+        """Return whether one of our peers is at *address* by this kind of carrier, or says so. Anybody may claim it."""
+
     def now_ms(self) -> int:
         """Return the time as this node reckons it, in Unix milliseconds."""
 

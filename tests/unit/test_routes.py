@@ -135,3 +135,12 @@ def test_nothing_is_planned_for_whom_a_carrier_does_not_reach():
     assert {letter.peer for letter, _ in alice.poll(post)} == {carol.node}
     assert carry(alice, bob, replace(MAIL, medium="other"))
     assert bob.texts() == {"to all"}
+
+
+def test_an_address_is_known_if_a_peer_says_that_it_is_there_or_a_person_does():
+    alice, bob = friends("alice", "bob")
+    where(bob, "node@b.example", "spare@b.example")
+    settle(bob, alice)
+    alice.store.commit(routes.put_by_hand(alice.store.view, bob.node, "mail", "ship@b.example"))
+    assert routes.every(alice.store.view, "mail") == {"node@b.example", "spare@b.example", "ship@b.example"}
+    assert routes.every(alice.store.view, "serial") == set()

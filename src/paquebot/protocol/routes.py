@@ -126,6 +126,13 @@ def addresses(view: View, kind: str) -> dict[Fingerprint, str]:
     return {node: address for node, address in found if address}
 
 
+def every(view: View, kind: str) -> set[str]:
+    """Return all addresses for carriers of *kind* from which a peer may write: what it says, and what was set here."""
+    nodes = [peer.node for peer in view.peers()]
+    told = {address for node in nodes for each, address in said(view, node) if each == kind}
+    return told | set(addresses(view, kind).values())
+
+
 def untold(view: View, routes: Iterable[str]) -> dict[str, Any] | None:
     """Return the fields that tell others our node's *routes*, under the schema `node`; None if it says so already."""
     local, now = view.local(), list(dict.fromkeys(routes))[:ROUTES_MAX]

@@ -53,6 +53,8 @@ class MemoryContext:
         """Unix milliseconds; set it to let time pass."""
         self.epoch = "0"
         """Set it to let the node be able to open more than before."""
+        self.addresses: set[str] = set()
+        """Where peers are, in lower case."""
         self.state: dict[str, bytes] = {}
         self.changes = 0
         """How often the state has changed."""
@@ -96,6 +98,10 @@ class MemoryContext:
     def recognise(self, salt: bytes, tag: bytes) -> bool:
         """Return whether one of `keys` made *tag*."""
         return any(tag_with(key)(salt) == tag for key in self.keys)
+
+    def knows(self, address: str) -> bool:
+        """Return whether *address* is one of `addresses`."""
+        return address.lower() in self.addresses
 
     def now_ms(self) -> int:
         """Return `now`."""
