@@ -9,6 +9,7 @@ from typing import Any
 
 from paquebot import copies, envelope_keys, waiting
 from paquebot.protocol import admission, asking, mailing, redating
+from paquebot.protocol.burden import Rank
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.evidence import ACKED, APPLIED
@@ -119,6 +120,9 @@ class Status:
     """When the last of them will be taken."""
     pending: int
     """How many strangers wait for a person's word."""
+    carrying: int
+    """How many parcels of others are carried."""
+    carrying_bytes: int
     hooks_failed: int
     """How many hooks and folders failed the last time, and are tried again."""
     restored: tuple[str, ...]
@@ -157,6 +161,7 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
             theirs += 1
         incomplete += bool(listed.lacking)
     ours, ahead = _Ours.of(view, published), redating.ahead(view, now)
+    burden = [view.burden(rank) for rank in Rank]
     return Status(
         name=local.name,
         user=local.user,
@@ -172,6 +177,8 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         dated_ahead=len(ahead),
         dated_until=redating.until(view, ahead),
         pending=sum(not each.declined for each in view.pending()),
+        carrying=sum(count for count, _ in burden),
+        carrying_bytes=sum(size for _, size in burden),
         hooks_failed=sum(each.tries > 0 for each in view.errands()),
         restored=tuple(copies.of_us(view)),
         keys_overdue=envelope_keys.overdue(view, now) or Millis(0),

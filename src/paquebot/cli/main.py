@@ -53,6 +53,7 @@ COMMANDS = {
     "node": "trusting",
     "status": "standing",
     "outbox": "outgoing",
+    "carried": "carried",
     "plan": "outgoing",
     "transport": "carriers",
     "quarantine": "quarantine",
@@ -90,6 +91,7 @@ SUMMARIES = {
     "trust": "See, give or take who may read, publish or revoke for whom.",
     "node": "See your own nodes and those of peers; revoke one of yours.",
     "outbox": "List what is on its way.",
+    "carried": "List what is carried for others.",
     "plan": "Say what a sync would do now, without doing it.",
     "transport": "List carriers, check whether one keeps its promises, begin a new kind.",
     "quarantine": "See, release or purge what was set aside.",
@@ -105,7 +107,7 @@ SUMMARIES = {
     "repair": "Mend what `check` finds.",
     "inspect": "Say what a file is, and check it.",
     "demo": "Show two nodes syncing by a stick, in ten seconds.",
-    "help": "Explain a topic: security, formats, recovery, carriers, plugin.",
+    "help": "Explain a topic: security, formats, recovery, carriers, couriers, plugin.",
     "completion": "Let bash, zsh or fish complete commands and options.",
 }
 
@@ -114,6 +116,7 @@ TOPICS = {
     "formats": "what the bytes are",
     "recovery": "before something is lost, and after",
     "carriers": "sticks, folders, and what passes by",
+    "couriers": "carrying for others what you cannot read",
     "plugin": "a transport of your own",
 }
 """What `help` explains; each is a text in the folder topics of the package."""

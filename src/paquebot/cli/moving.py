@@ -57,7 +57,7 @@ def sync_command(
         output.as_json(report.as_json())
     else:
         _say(report, verbose=verbose or setting.verbose)
-        if alone and sys.stdout.isatty():
+        if alone and not report.carrying and sys.stdout.isatty():
             click.echo("There is no peer yet, so nothing is written: `paquebot invite --for NAME`, or `paquebot join`.")
     return report.exit_code
 
@@ -92,5 +92,10 @@ def _say_plainly(report: Report) -> None:
         click.echo(f"{output.count(report.unsent, 'envelope')} could not be written; the next sync tries again.")
     if report.unfinished:
         click.echo("There is more to do: the next sync goes on.")
+    if report.taken_along or report.handed_on:
+        carried = output.count(report.taken_along, "parcel")
+        click.echo(f"For others: {carried} taken along, {report.handed_on} put here; carrying {report.carrying}.")
+    if report.freed:
+        click.echo(f"{output.count(report.freed, 'parcel')} of others had arrived, and need no more carrying.")
     if report.waiting:
         click.echo(f"{output.count(report.waiting, 'envelope')} on the way, not acknowledged yet.")

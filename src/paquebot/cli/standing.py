@@ -290,6 +290,9 @@ def _say(
         click.echo("  If this machine's clock is right: paquebot key destroy")
     for peer in peers:
         _say_peer(peer, found.now, setting)
+    if found.carrying:
+        what = f"{output.count(found.carrying, 'parcel')} for others ({output.size(found.carrying_bytes)})"
+        click.echo(f"carrying {what}: see `paquebot carried`")
     for number, what, more in (
         (found.incomplete, "incomplete file", ": the rest is on its way or asked for"),
         (found.wanted, "thing", " that peers list, and that is not here: asked for"),
