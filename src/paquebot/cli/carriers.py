@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,7 @@ def transport_command() -> None:
       paquebot transport list
       paquebot transport check stick
       paquebot transport check --via /media/stick
+      paquebot transport new pigeon
     """
 
 
@@ -119,6 +121,33 @@ def check_command(
     else:
         _conclude(carrier, found)
     return 1 if broken else 0
+
+
+@transport_command.command("new")
+@click.argument("name")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Where its folder is made; here, if nothing is said.",
+)
+def new_command(name: str, into: Path) -> None:
+    """Begin a new kind of carrier in Python: a small package that keeps every promise, to be made your own.
+
+    It carries by a shared folder at first. It has its contract test and its entry point, so that it is found as soon
+    as it is installed. For a carrier in another language: `paquebot help plugin`.
+
+    \b
+    Examples:
+      paquebot transport new pigeon
+      pip install -e paquebot-pigeon
+      paquebot transport check pigeon      once config.toml has [transport.pigeon] uses = "pigeon"
+    """
+    from paquebot import plugin
+
+    folder = plugin.begin(name, into)
+    click.echo(f"{printable(str(folder))} is a whole transport. Its README.md says how to install, test and use it.")
 
 
 def _say(promise: Promise) -> None:

@@ -4,9 +4,10 @@ Nothing in production imports it.
 """
 
 from paquebot.testing.contract import Link, TransportContract, promise
+from paquebot.testing.kinds import KindContract
 from paquebot.testing.post import MemoryContext, PostBox, PostOffice, PostSettings, Weather, tag_with
 
 __all__ = [
-    "Link", "MemoryContext", "PostBox", "PostOffice", "PostSettings", "TransportContract", "Weather", "promise",
-    "tag_with",
+    "KindContract", "Link", "MemoryContext", "PostBox", "PostOffice", "PostSettings", "TransportContract", "Weather",
+    "promise", "tag_with",
 ]  # fmt: skip
