@@ -206,6 +206,7 @@ class Session:
             return Answer(verb, error.code, _line(error.message))
         except (SMTPException, OSError, EOFError, ValueError) as error:
             self.cut()
+            await asyncio.sleep(0)  # for the transport to close its socket
             raise Lost(_line(str(error)) or type(error).__name__) from None
         except BaseException:
             self.cut()
@@ -237,6 +238,7 @@ class Session:
             with suppress(Lost):
                 await self._asked(Verb.CONNECT, lambda: smtp.quit(timeout=min(_GOODBYE_S, self._patience.answer)))
         self.cut()
+        await asyncio.sleep(0)
 
 
 def _line(text: str) -> str:
