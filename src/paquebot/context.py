@@ -87,7 +87,7 @@ class HouseContext:
         store: Store,
         kind: str,
         folder: Path,
-        tags: Tags,
+        tags: Tags | None,
         *,
         now: Callable[[], int],
         entropy: Callable[[int], bytes],
@@ -155,8 +155,8 @@ class HouseContext:
         self._store.carry(self._kind, changes)
 
     def recognise(self, salt: bytes, tag: bytes) -> bool:
-        """Return whether *tag* was made for this node by one of its peers."""
-        return self._tags.recognise(salt, tag)
+        """Return whether *tag* was made for this node by one of its peers. Without tags, none is known."""
+        return self._tags is not None and self._tags.recognise(salt, tag)
 
     def knows(self, address: str) -> bool:
         """Return whether one of our peers is at *address*, or says so."""

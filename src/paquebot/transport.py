@@ -32,9 +32,9 @@ from paquebot.errors import (
 
 __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
-    "Finding", "Handover", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError", "Recipient", "Relay",
-    "Scratch", "Scratches", "Stage", "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits",
-    "closed_after", "parcel_name", "token_hash",
+    "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError",
+    "Recipient", "Relay", "Scratch", "Scratches", "Stage", "Stock", "Tended", "TokenShown", "Transient", "Transport",
+    "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -371,3 +371,74 @@ class Scratches(Protocol):
 
         The name is in small letters, digits and dashes, and new. Afterwards nothing of the place is left.
         """
+
+
+class Whose(Enum):
+    """To whom a parcel on a medium matters."""
+
+    FOR_US = "for us"
+    FROM_US = "from us"
+    """We put it there, be it ours or carried for others."""
+    OTHERS = "others'"
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The parcels of one sort on a medium, each counted once."""
+
+    whose: Whose
+    parcels: int = 0
+    bytes: int = 0
+    urgent: int = 0
+    """So many of them are keys, revocations or trusts."""
+    acknowledged: int = 0
+    """So many have been taken by all their recipients, as far as can be seen there."""
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What lies on a medium, as far as can be known without reading it all."""
+
+    medium: str
+    """By which the carrier knows it again; empty if it has no name yet."""
+    where: str
+    """For people: its path."""
+    stocks: tuple[Stock, ...]
+    damaged: tuple[str, ...]
+    """Where damaged files lie."""
+    bytes: int
+    """What all of it takes."""
+    room: int | None
+    """How many bytes are free."""
+    writable: bool
+    shared_by: str = ""
+    """What syncs it or shares it over a network, if anything seems to."""
+    complete: bool = True
+    """Whether that is all there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What was, or would be, deleted for one reason."""
+
+    what: str
+    files: int
+    bytes: int
+
+
+@runtime_checkable
+class Tended(Protocol):
+    """What a transport may be able to do besides: have its medium looked over, tidied and verified, while it is open.
+
+    None of this gives anything to the house or takes anything from it: no arrival, no token and no loss is used up.
+    """
+
+    async def inventory(self) -> Inventory:
+        """Return what lies there. Changes nothing."""
+
+    async def tidy(self, *, rehearsed: bool = False) -> Sequence[Freed]:
+        """Delete what may be deleted, as a visit does at its end; if *rehearsed*, only say what that would be."""
+
+    def verify(self, progress: Callable[[int], None]) -> AsyncIterator[Finding]:
+        """Read everything, telling *progress* how many bytes at a time, and yield what is wrong. Changes nothing."""

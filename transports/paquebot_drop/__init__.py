@@ -6,7 +6,7 @@ what some recipient may still need.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from os.path import expanduser
@@ -21,7 +21,9 @@ from paquebot.transport import (
     ConfigError,
     Context,
     Finding,
+    Freed,
     Handover,
+    Inventory,
     Outgoing,
     ParcelTooLarge,
     Permanent,
@@ -33,7 +35,7 @@ from paquebot.transport import (
     Verdict,
     token_hash,
 )
-from paquebot_drop import mounts
+from paquebot_drop import inspecting, mounts
 from paquebot_drop.crate import BODY_MAX, CRATE_MAX, OVERHEAD_MAX, RECIPIENTS_MAX, base32
 from paquebot_drop.folder import Folder
 from paquebot_drop.ledger import Ledger, Settled, epoch_mark
@@ -85,12 +87,14 @@ class DropTransport:
         self._context = context
         self._settings = settings
         self._path = expanduser(settings.path)
+        self._there = ""
         self._wanted = settings.volume
         self._label = settings.label or settings.path or settings.volume
         self._crate_asked = settings.crate_bytes_max
         self._crate_max = _crate_max(settings.crate_bytes_max, synced=False)
         self._synced_asked = settings.synced
         self._synced = bool(settings.synced)
+        self._syncer = ""
         self._seen: tuple[object, ...] | None = None
         self._folder: Folder | None = None
         self._volume = ""
@@ -121,10 +125,12 @@ class DropTransport:
         if path is None:
             raise Transient(f"the volume {self._wanted} is not mounted at any of {', '.join(mounts.PLACES)}")
         folder = Folder(path)
+        self._there = path
         try:
             if is_inside(folder):
                 folder.ascend()
-            self._synced = bool(mounts.syncer(folder)) if self._synced_asked is None else self._synced_asked
+            self._syncer = mounts.syncer(folder)
+            self._synced = bool(self._syncer) if self._synced_asked is None else self._synced_asked
             self._crate_max = _crate_max(self._crate_asked, synced=self._synced)
             volume = read_volume(folder)
             self._writable = folder.writable
@@ -253,23 +259,31 @@ class DropTransport:
 
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
         """Yield tokens for what we wrote, what was lost of it, arrivals for us, perhaps for us, and damage."""
+        self._open()
+        if self._visit is not None and self._visit.complete:
+            self._visit.remember()  # who asks again has heard all we said
+        self._visit = None
+        visit = self._visit = await self._survey()
+        for token in visit.tokens():
+            yield token
+        for news in self._guarded(visit):
+            yield news
+        visit.complete = True
+
+    async def _survey(self) -> Visit:
+        """Look at the medium as it is now."""
         folder = self._open()
         if not self._named:
             volume = read_volume(folder)
             if volume:  # somebody else works here too, and was the first to write
                 self._turn_to(volume)
                 self._named = True
-        ledger = self._ledger
-        if self._visit is not None and self._visit.complete:
-            self._visit.remember()  # who asks again has heard all we said
-        self._visit = None
-        own = ledger.wrote()
-        survey = await look(folder, own)
-        visit = self._visit = Visit(
+        own = self._ledger.wrote()
+        return Visit(
             folder=folder,
-            ledger=ledger,
+            ledger=self._ledger,
             context=self._context,
-            survey=survey,
+            survey=await look(folder, own),
             own=own,
             settled=self._settled,
             label=self._label,
@@ -277,11 +291,43 @@ class DropTransport:
             synced=self._synced,
             writable=self._writable,
         )
-        for token in visit.tokens():
-            yield token
-        for news in self._guarded(visit):
-            yield news
-        visit.complete = True
+
+    async def inventory(self) -> Inventory:
+        """Return what lies on the medium, by its indexes."""
+        folder, visit = self._open(), await self._survey()
+        return inspecting.inventory(
+            folder,
+            visit.survey,
+            inspecting.stocks(visit.survey, visit.whose, visit.hour),
+            medium=self._volume if self._named else "",
+            where=self._there,
+            shared_by=self._syncer,
+        )
+
+    async def tidy(self, *, rehearsed: bool = False) -> Sequence[Freed]:
+        """Do what the end of a visit does, or say what that would be. Raise `Transient`."""
+        folder, visit = self._open(), await self._survey()
+        if not self._writable:
+            raise Transient(f"{self._label} is read-only")
+        try:
+            swept = visit.tidy(lambda: self._name(folder), rehearsed=rehearsed)
+        except OSError as error:
+            raise Transient(f"{self._label} is gone") from error
+        return (
+            Freed("crates that nobody needs any more", swept.dead.files, swept.dead.bytes),
+            Freed("copies of what lies elsewhere", swept.doubles.files, swept.doubles.bytes),
+            Freed("crates written anew without what is dead", swept.rewritten.files, swept.rewritten.bytes),
+            Freed("slips that all have seen", swept.slips.files, swept.slips.bytes),
+        )
+
+    async def verify(self, progress: Callable[[int], None]) -> AsyncIterator[Finding]:
+        """Read every record and slip, and yield what is wrong. Raise `Transient`."""
+        folder, visit = self._open(), await self._survey()
+        try:
+            async for finding in inspecting.verify(folder, visit.survey, progress):
+                yield finding
+        except OSError as error:
+            raise Transient(f"{self._label} is gone") from error
 
     def _guarded(self, visit: Visit) -> Iterator[Arrival | Handover | Finding]:
         try:
@@ -339,13 +385,16 @@ class DropTransport:
     @asynccontextmanager
     async def scratch(self, name: str) -> AsyncIterator[Scratch]:
         """Lend a folder on the medium, beside `PAQUEBOT` and everything else."""
-        place = Path(self._path) / name
+        path = self._place()
+        if path is None:
+            raise Transient(f"the volume {self._wanted} is not mounted")
+        place = Path(path) / name
         try:
             place.mkdir()
         except OSError as error:
             raise Transient(f"{self._label} cannot be written to: {error.strerror}") from error
         try:
-            yield Scratch(replace(self._settings, path=str(place)), place)
+            yield Scratch(replace(self._settings, path=str(place), volume=""), place)
         finally:
             rmtree(place, ignore_errors=True)
 

@@ -58,6 +58,8 @@ class Survey:
     papers: list[Paper] = field(default_factory=list)
     strays: list[tuple[Found, bytes]] = field(default_factory=list)
     """Files below PAQUEBOT that are none of ours, with their marks."""
+    torn: list[Found] = field(default_factory=list)
+    """Slips that say nothing."""
     shown: set[bytes] = field(default_factory=set)
     """Id and token hash of every record whose recipient has shown a true token."""
     tokens: dict[bytes, bytes] = field(default_factory=dict)
@@ -109,7 +111,9 @@ async def _sort(folder: Folder, files: list[Found], survey: Survey) -> list[Foun
                 survey.crates.append(crate)
             elif begin == tokens.MAGIC and found.size <= tokens.SLIP_MAX:
                 slips.append(found)
-            elif found.parts[0] == ROOT and not name.upper().endswith(".ACK") and not _DRAFT.fullmatch(name):
+            elif found.parts[0] == ROOT and name.upper().endswith(".ACK"):
+                survey.torn.append(found)
+            elif found.parts[0] == ROOT and not _DRAFT.fullmatch(name):
                 survey.strays.append((found, _mark(found, read)))
     survey.crates.sort(key=lambda crate: (crate.found.written_ns, crate.name))  # a journal is best read from its start
     return slips
@@ -142,6 +146,7 @@ async def _read_slips(folder: Folder, slips: list[Found], own: Mapping[str, Wrot
             data = read(0, found.size)
         slip = tokens.parse_slip(data)
         if slip is None:
+            survey.torn.append(found)
             continue
         first = slip.tokens[0][0] if slip.tokens else None
         survey.papers.append(Paper(found, slip.crate, slip.expires, slip.damaged, first, digest(data)))

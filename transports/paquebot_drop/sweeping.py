@@ -36,7 +36,7 @@ _SLIP_NAME = re.compile(rf"{ROOT}/A/[A-Z2-7]{{26}}\.ACK")
 
 
 @dataclass(slots=True)
-class Freed:
+class Gone:
     """How many files went, and how many bytes of them."""
 
     files: int = 0
@@ -47,17 +47,20 @@ class Freed:
 class Swept:
     """What a sweep did, or would do."""
 
-    dead: Freed = field(default_factory=Freed)
+    dead: Gone = field(default_factory=Gone)
     """Crates that nobody needs any more."""
-    doubles: Freed = field(default_factory=Freed)
+    doubles: Gone = field(default_factory=Gone)
     """Crates whose records lie elsewhere."""
-    rewritten: Freed = field(default_factory=Freed)
+    rewritten: Gone = field(default_factory=Gone)
     """Crates written anew, and the bytes that this saved."""
-    slips: Freed = field(default_factory=Freed)
+    slips: Gone = field(default_factory=Gone)
 
 
 class Sweep:
-    """One sweep after one survey. A *rehearsed* one changes nothing."""
+    """One sweep after one survey. A *rehearsed* one changes nothing.
+
+    Unless the house has *heard* what the survey brought, what tells of our own crates is left.
+    """
 
     def __init__(
         self,
@@ -71,11 +74,12 @@ class Sweep:
         is_wanted: Callable[[Entry], bool],
         dice: Callable[[int], bytes],
         synced: bool = False,
+        heard: bool = True,
         rehearsed: bool = False,
     ) -> None:
         self._folder, self._ledger, self._survey, self._own = folder, ledger, survey, own
         self._patience, self._hour, self._is_wanted, self._dice = patience, hour, is_wanted, dice
-        self._rehearsed = rehearsed
+        self._heard, self._rehearsed = heard, rehearsed
         # What is written anew in a synced folder goes over the wire to everybody, to save what is cheap there.
         self._least_dead = (7, 8) if synced else (1, 2)
         self.left = list(survey.crates)
@@ -88,7 +92,7 @@ class Sweep:
         """Sweep; return what was done. Whatever happens meanwhile, nothing that anybody needs is gone."""
         self._drop([crate for crate in self.left if crate.intact and not self._needed(crate)], self.swept.dead)
         self._drop(self._doubles(), self.swept.doubles)
-        if self._survey.complete:
+        if self._survey.complete and self._heard:
             self._finish_own()
         self._rewrite()
         self._clear_slips()
@@ -110,7 +114,7 @@ class Sweep:
 
     # -- what goes ---------------------------------------------------------------------
 
-    def _drop(self, crates: Iterable[Crate], freed: Freed) -> None:
+    def _drop(self, crates: Iterable[Crate], freed: Gone) -> None:
         """Delete *crates*, and see to it that they stay away: who meets one again reads it all once more."""
         folders = set()
         for crate in crates:
@@ -119,7 +123,7 @@ class Sweep:
                 folders.add(crate.found.parts[:-1])
         self._sync(folders)
 
-    def _delete(self, found: Found, freed: Freed) -> bool:
+    def _delete(self, found: Found, freed: Gone) -> bool:
         if not (self._rehearsed or self._folder.delete(found.parts, found.size)):
             return False
         freed.files += 1
@@ -270,6 +274,7 @@ class Sweep:
         for _, name in many[:MERGES_MAX]:
             if self._rehearsed:
                 self.swept.slips.files += len(crates[name]) - 1
+                self.swept.slips.bytes += sum(paper.found.size for paper in crates[name][1:])
             else:
                 with suppress(OSError):
                     self._merge(name, crates[name])

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 
-from paquebot.transport import Arrival, Context, Finding, Handover, Onward, Stage, TokenShown, Verdict, token_hash
+from paquebot.transport import (
+    Arrival,
+    Context,
+    Finding,
+    Handover,
+    Onward,
+    Stage,
+    TokenShown,
+    Verdict,
+    Whose,
+    token_hash,
+)
 from paquebot_drop.crate import Entry, base32, digest, read_body
 from paquebot_drop.folder import Folder
 from paquebot_drop.ledger import Ledger, Record, Settled, Wrote, checkmark, epoch_mark
 from paquebot_drop.loading import HOUR_MS
 from paquebot_drop.patience import SETTLE_HOURS, Patience
 from paquebot_drop.survey import Crate, Survey
-from paquebot_drop.sweeping import Sweep, slip_parts
+from paquebot_drop.sweeping import Sweep, Swept, slip_parts
 from paquebot_drop.tokens import Slip, pack_slip
 
 STRANGERS_MAX = 1_000  # unrecognised arrivals per pass: each costs the house a try at opening
@@ -38,15 +49,15 @@ class Visit:
         synced: bool = False,
         writable: bool = True,
     ) -> None:
-        self._folder, self._ledger, self._context, self._survey = folder, ledger, context, survey
+        self._folder, self._ledger, self._context, self.survey = folder, ledger, context, survey
         self._own = dict(own)
         self._ours = {record.id for wrote in own.values() for record in wrote.records}
         self._settled = settled
         self._given = given  # tokens by their hashes, which came by other ways
         self._label = label
         self._synced, self._writable = synced, writable
-        self._hour = context.now_ms() // HOUR_MS
-        self._patience = Patience(ledger.noticed(), self._hour)
+        self.hour = context.now_ms() // HOUR_MS
+        self._patience = Patience(ledger.noticed(), self.hour)
         self._places: dict[bytes, tuple[Crate, Entry]] | None = None
         self._lots: dict[tuple[str, ...], str] = {}
         self._told: set[bytes] = set()
@@ -56,7 +67,7 @@ class Visit:
 
     def tokens(self) -> Iterator[TokenShown]:
         """Yield every token that lies here and that we did not show ourselves."""
-        for shown, token in self._survey.tokens.items():
+        for shown, token in self.survey.tokens.items():
             settled = self._settled.get(shown[:16])
             if settled is None or settled.verdict is not Verdict.TAKEN or settled.detail != token:
                 yield TokenShown(token)
@@ -64,7 +75,7 @@ class Visit:
     def lies(self, record: bytes) -> bool:
         """Return whether a record of that name lies here, and reads back well."""
         if self._places is None:
-            crates = self._survey.crates
+            crates = self.survey.crates
             self._places = {entry.id: (crate, entry) for crate in crates for entry in crate.entries}
         if record not in self._places:
             return False
@@ -74,9 +85,9 @@ class Visit:
 
     def losses(self) -> Iterator[Handover]:
         """Yield each record of ours that is known to be lost. It is forgotten when the visit ends well."""
-        here = {crate.name: crate for crate in reversed(self._survey.crates)}
+        here = {crate.name: crate for crate in reversed(self.survey.crates)}
         holders: dict[tuple[bytes, tuple[bytes, ...]], list[Crate]] = {}
-        for crate in self._survey.crates:
+        for crate in self.survey.crates:
             for entry in crate.entries:
                 holders.setdefault(_key(entry), []).append(crate)
         for name, wrote in list(self._own.items()):
@@ -105,14 +116,14 @@ class Visit:
 
     def _is_missing(self, name: str) -> bool:
         """Return whether a crate of ours is gone for good, and not only until a syncer has done its work."""
-        if not self._survey.complete:
+        if not self.survey.complete:
             return False
         return not self._synced or self._patience.is_over(digest(f"missing {name}".encode()), SETTLE_HOURS)
 
     def _notes(self, names: Set[str], wrote: Wrote) -> list[str]:
         """The slips that call damaged what holds records of ours."""
         alias = base32(wrote.records[0].id) if wrote.records else ""
-        return [p.found.parts[-1] for p in self._survey.papers if p.damaged and (p.crate in names or p.crate == alias)]
+        return [p.found.parts[-1] for p in self.survey.papers if p.damaged and (p.crate in names or p.crate == alias)]
 
     def _whole(self, crates: Iterable[Crate], keys: Set[tuple[bytes, tuple[bytes, ...]]]) -> set[bytes] | None:
         """Return the ids of those records that *crates* hold whole, or None if nobody can tell now."""
@@ -132,7 +143,7 @@ class Visit:
         """
         wanted: list[tuple[int, int, int]] = []
         strangers: list[tuple[bool, int, int, int]] = []
-        for crate_number, crate in enumerate(self._survey.crates):
+        for crate_number, crate in enumerate(self.survey.crates):
             if crate.name in self._own:
                 continue
             rest: list[int] = []
@@ -149,7 +160,7 @@ class Visit:
         given: set[bytes] = set()
         for recognised, places in ((True, sorted(wanted)), (False, [each[1:] for each in strangers])):
             for _, crate_number, number in places:
-                crate = self._survey.crates[crate_number]
+                crate = self.survey.crates[crate_number]
                 entry = crate.entries[number]
                 # Settled while we were looking, or seen in a copy of the crate.
                 if entry.id in given or self._is_settled(entry):
@@ -173,14 +184,14 @@ class Visit:
     def _may_be_carried(self, entry: Entry) -> bool:
         """Return whether *entry*, which we do not recognise, is to be looked at: some recipient waits for it."""
         hashes = tuple(each for _, each in entry.recipients)
-        return not (entry.id in self._ours or self._is_settled(entry) or self._survey.is_shown(entry.id, hashes))
+        return not (entry.id in self._ours or self._is_settled(entry) or self.survey.is_shown(entry.id, hashes))
 
     def findings(self) -> Iterator[Finding]:
         """Yield, once each, what is damaged and what is none of ours."""
         if self._folder.errors and not self._folder.alive():
             raise OSError("the medium does not answer")
         told = self._ledger.told()
-        for crate in self._survey.crates:
+        for crate in self.survey.crates:
             if crate.intact or crate.name in self._own or self._is_settling(crate):
                 continue
             self._told.add(crate.mark)
@@ -197,16 +208,16 @@ class Visit:
                         data = read(entry.offset, min(entry.end - entry.offset, FINDING_MAX))
                     reason = f"Record {number + 1} of the crate {crate.name} is damaged."
                     yield Finding(crate.found.where, reason, data)
-        for found, mark in self._survey.strays:
+        for found, mark in self.survey.strays:
             self._told.add(mark)
             if mark not in told:
                 yield Finding(found.where, "This file is not one of ours; it was left alone.", damage=False)
-        if not self._writable and self._survey.crates:
+        if not self._writable and self.survey.crates:
             self._told.add(_READ_ONLY)
             if _READ_ONLY not in told:
                 what = "It cannot be written to: what lies here is read, and acknowledged by another way or day."
                 yield Finding(self._label, what, damage=False)
-        if not self._survey.complete:
+        if not self.survey.complete:
             self._told.add(_CROWDED)
             if _CROWDED not in told:
                 yield Finding(self._label, "There is more here than one visit can read.", damage=False)
@@ -229,7 +240,7 @@ class Visit:
         return self._synced and not self._patience.is_over(crate.mark, SETTLE_HOURS)
 
     def _is_done(self, record: Record) -> bool:
-        return record.expires <= self._hour or self._survey.is_shown(record.id, record.hashes)
+        return record.expires <= self.hour or self.survey.is_shown(record.id, record.hashes)
 
     def _is_settled(self, entry: Entry) -> bool:
         settled = self._settled.get(entry.id)
@@ -254,7 +265,7 @@ class Visit:
         if writable:
             sweep.run()
         self.remember(sweep.forgotten)
-        if not self._survey.complete:
+        if not self.survey.complete:
             return
         kept: dict[str, dict[bytes, Settled]] = {}
         for crate in sweep.left:
@@ -262,36 +273,60 @@ class Visit:
             kept.setdefault(crate.name, {}).update(mine)
         self._ledger.tidy(kept)
 
-    def sweep(self, name: Callable[[], Ledger], *, rehearsed: bool = False) -> Sweep:
+    def tidy(self, name: Callable[[], Ledger], *, rehearsed: bool) -> Swept:
+        """Show tokens and sweep, or only say what would go, without having told the house anything."""
+        if rehearsed:
+            for crate in self.survey.crates:
+                self.survey.shown |= {record + token_hash(token) for record, token in self._due(crate)}
+            return self.sweep(name, heard=False, rehearsed=True).run()
+        with suppress(OSError):
+            self._show(name)
+        swept = self.sweep(name, heard=False).run()
+        self._notice()
+        return swept
+
+    def whose(self, crate: Crate, entry: Entry) -> Whose:
+        """Return to whom a record matters."""
+        if crate.name in self._own or entry.id in self._ours:
+            return Whose.FROM_US
+        settled = self._settled.get(entry.id)
+        taken = settled is not None and settled.verdict is not Verdict.NOT_OURS
+        return Whose.FOR_US if taken or self._is_for_us(entry) else Whose.OTHERS
+
+    def sweep(self, name: Callable[[], Ledger], *, heard: bool = True, rehearsed: bool = False) -> Sweep:
         """Return the sweep that is due, not done yet. *name* is as for `leave`."""
         return Sweep(
             folder=self._folder,
             ledger=name,
-            survey=self._survey,
+            survey=self.survey,
             own=self._own,
             patience=self._patience,
-            hour=self._hour,
+            hour=self.hour,
             is_wanted=lambda entry: self._is_for_us(entry) and not self._is_settled(entry),
             dice=self._context.entropy,
             synced=self._synced,
+            heard=heard,
             rehearsed=rehearsed,
         )
 
     def remember(self, gone: Container[str] = ()) -> None:
         """Remember what was told, now that it was heard: losses and findings. *gone* are crates to leave out."""
-        noticed = self._patience.kept()
-        self._ledger.set_noticed(noticed if self._survey.complete else {**self._ledger.noticed(), **noticed})
+        self._notice()
         before = self._ledger.wrote()
         for name, wrote in self._own.items():
             if name not in gone and before.get(name) != wrote:
                 self._ledger.set_wrote(name, wrote)
-        kept = frozenset() if self._survey.complete else self._ledger.told()
+        kept = frozenset() if self.survey.complete else self._ledger.told()
         self._ledger.set_told(kept | self._told)
+
+    def _notice(self) -> None:
+        noticed = self._patience.kept()
+        self._ledger.set_noticed(noticed if self.survey.complete else {**self._ledger.noticed(), **noticed})
 
     def _show(self, name: Callable[[], Ledger]) -> None:
         """Write a slip for each crate of which there is news to tell."""
-        noted = {paper.crate for paper in self._survey.papers if paper.damaged}
-        for crate in self._survey.crates:
+        noted = {paper.crate for paper in self.survey.papers if paper.damaged}
+        for crate in self.survey.crates:
             ours = crate.name in self._own
             tokens = self._due(crate)
             damaged = not ours and (not crate.intact or crate.name in self._rotten) and crate.name not in noted
@@ -300,17 +335,17 @@ class Visit:
                 continue
             shown = {record + token_hash(token) for record, token in tokens}
             if ours:
-                self._survey.shown |= shown
+                self.survey.shown |= shown
                 records = self._own[crate.name].records
-                if self._survey.complete and all(self._survey.is_shown(each.id, each.hashes) for each in records):
+                if self.survey.complete and all(self.survey.is_shown(each.id, each.hashes) for each in records):
                     continue  # it goes now, and with it all that speaks of it
             latest = max((entry.expires for entry in crate.entries), default=0)
-            expires = max(latest, self._hour + _NOTE_HOURS) if damaged else latest
+            expires = max(latest, self.hour + _NOTE_HOURS) if damaged else latest
             slip = Slip(crate.name, min(expires, 2**32 - 1), tuple(tokens), damaged)
             name()
             self._folder.write(slip_parts(self._context.entropy(16)), pack_slip(slip))
             # Only now: a crate must not be deleted for a token that could not be written.
-            self._survey.shown |= shown
+            self.survey.shown |= shown
 
     def _due(self, crate: Crate) -> list[tuple[bytes, bytes]]:
         """Return the tokens, with their records in *crate*, that are ours or given us to show, and are not here."""
@@ -321,7 +356,7 @@ class Visit:
             ours = {token_hash(settled.detail): settled.detail} if settled and taken else {}
             for _, shown in entry.recipients:
                 token = ours.get(shown) or self._given.get(shown)
-                if token is not None and entry.id + shown not in self._survey.shown:
+                if token is not None and entry.id + shown not in self.survey.shown:
                     due.append((entry.id, token))
         return due
 
