@@ -18,7 +18,7 @@ while read -r verb rest; do
         esac
     done
     case $verb in
-        paquebot) say paquebot version=1 ;;
+        hello) say hello version=1 ;;
         setting) [ "$name" = path ] && path=$text ;;
         open)
             if [ -d "$path" ] && [ -r "$path" ]; then

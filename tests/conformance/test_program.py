@@ -39,6 +39,10 @@ class TestShell(KindContract):
         return {**spec, "settings": told}
 
 
-@pytest.mark.parametrize("example", [each.command[1] for each in (TestShell,)])
+class TestPerl(TestShell):
+    command = ("perl", "folder.pl")
+
+
+@pytest.mark.parametrize("example", [each.command[1] for each in (TestShell, TestPerl)])
 def test_an_example_is_short(example):
     assert (EXAMPLES / example).read_text().count("\n") <= 60

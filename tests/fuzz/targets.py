@@ -21,6 +21,9 @@ from paquebot.vault.native import Native
 from paquebot.vault.opening import Decryption, open_envelope
 from paquebot.vault.packing import unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
+from paquebot_program.line import Line, Unclear, parse, write
+from paquebot_program.listing import PARTS as LISTED
+from paquebot_program.listing import Listing
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CORPUS = FIXTURES / "corpus"
@@ -126,6 +129,22 @@ def lines(data: bytes) -> None:
         return
 
 
+def program_lines(data: bytes) -> None:
+    """What a program says is a line or is not, and a listing of lines is clear or is not."""
+    said = []
+    for each in data.split(b"\n"):
+        try:
+            line = parse(each)
+        except Unclear:
+            continue
+        assert parse(write(line)[:-1]) == line
+        said += [line] if line.verb in LISTED else []
+    try:
+        Listing.read([*said, Line("end")], lambda salt, tag: salt[:8] == tag)
+    except Unclear:
+        return
+
+
 def key_files(data: bytes) -> None:
     """A key file, locked or not."""
     for read in (keystore.decode, lambda content: locking.parse(content, "envelope keys")):
@@ -138,7 +157,8 @@ def key_files(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__.replace("_", "-"): each
     for each in (
-        envelope, inside, signed, packing, armor, describe, canonical, bundles, objects, cards, lines, key_files
+        envelope, inside, signed, packing, armor, describe, canonical, bundles, objects, cards, lines, key_files,
+        program_lines,
     )
 }  # fmt: skip
 
@@ -176,6 +196,12 @@ def seeds(name: str) -> Iterator[bytes]:
             yield codes.write(invite).encode()
         case "objects":
             yield from (each.encode() for each in _card())
+        case "program-lines":
+            outside = b"salt=%032d to=%016d/%032d expires=1802776000000 priority=1 hops=0" % (0, 0, 0)
+            yield b"item key=ab %b :the blue loft\nend\n" % outside
+            yield b"item key=cd ours=yes size=5\ntoken value=%032d\nlost key=ab\nhanded key=cd stage=on-medium\n" % 0
+            yield b"finding where=x damage=no file=exchange/it :half eaten\nend more=yes\n\xff\nHello, world\n"
+            yield b"ready bytes=1000 latency=60000 medium=m tokens=yes room=5\ntransient retry=5000 :no\n"
         case "key-files":
             yield keystore.encode(by_hand.BOB)
             yield locking.seal(b"secret", bytes(32), "envelope keys", by_hand.dice("lock")).encode()

@@ -19,7 +19,7 @@ from paquebot_program import ProgramSettings, ProgramTransport, child, talk
 from paquebot_program.exchange import Exchange
 
 GOOD = """
-paquebot) echo paquebot version=1 ;;
+hello) echo hello version=1 ;;
 setting) ;;
 open) echo ready bytes=10000 latency=1000 medium=m tokens=yes ;;
 send) n=${rest#number=}; echo handed number=${n%% *} key=k ;;
@@ -75,16 +75,16 @@ def test_a_program_that_keeps_to_it_is_fine(program):
 
 
 BAD = {
-    "silence at the beginning": ("paquebot) ;;", "does not answer"),
+    "silence at the beginning": ("hello) ;;", "does not answer"),
     "silence in the middle": ("fetch) ;;", "does not answer"),
     "silence at the end": ("close) sleep 1000 ;;", "does not answer"),
-    "another version": ("paquebot) echo paquebot version=2 ;;", "version 2"),
-    "no version": ("paquebot) echo paquebot ;;", "lacks version="),
+    "another version": ("hello) echo hello version=2 ;;", "version 2"),
+    "no version": ("hello) echo hello ;;", "lacks version="),
     "no capability": ("open) echo ready ;;", "lacks medium="),
     "nonsense for a number": ("open) echo ready bytes=many latency=1 medium=m ;;", "whole number"),
     "nothing may be carried": ("open) echo ready bytes=0 latency=1 medium=m ;;", "whole number"),
     "a word twice": ("open) echo ready bytes=9 bytes=8 latency=1 medium=m ;;", "twice"),
-    "wrong order": ("paquebot) echo ready bytes=9 latency=1 medium=m ;;", "'ready', which is not to be said now"),
+    "wrong order": ("hello) echo ready bytes=9 latency=1 medium=m ;;", "'ready', which is not to be said now"),
     "garbage": ("collect) head -c 100 /dev/zero; echo ;;", "control character"),
     "not UTF-8": (r"collect) printf '\377\n' ;;", "not UTF-8"),
     "accident": ("collect) echo Hello, world ;;", "'Hello, world'; what is not meant for us"),
@@ -220,6 +220,13 @@ def test_one_that_never_answers_is_not_waited_for_again(program):
     asyncio.run(run())
 
 
+def test_a_program_may_wait_and_one_that_cannot_says_so(program):
+    assert asyncio.run(program("wait) echo due ;;").wait(10)) is True
+    assert asyncio.run(program("wait) sleep 1.5; echo quiet ;;").wait(1_500)) is False
+    with pytest.raises(Transient, match="cannot do 'wait'"):
+        asyncio.run(program().wait(10))
+
+
 def test_an_honest_no_is_no_breach(program):
     bad = """collect) echo transient retry=5000 :the pigeon sleeps ;;
     send) n=${rest#number=}; echo failed number=${n%% *} why=permanent :no ;;"""
@@ -292,5 +299,5 @@ def test_what_is_said_can_be_traced_but_not_the_settings(program):
     said = trace.read_text()
     assert "> setting …\n" * 5 in said
     assert "hush" not in said
-    assert said.startswith("> paquebot version=1\n< paquebot version=1\n")
+    assert said.startswith("> hello version=1\n< hello version=1\n")
     assert said.endswith("> close\n< done\n")

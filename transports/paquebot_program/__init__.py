@@ -130,7 +130,7 @@ class ProgramTransport:
         patience = self._settings.timeout
         talk = self._talking = Talk(child, self._context, Own(self._context), patience, trace)
         try:
-            hello = await talk.ask(said("paquebot", version=SPOKEN), "paquebot")
+            hello = await talk.ask(said("hello", version=SPOKEN), "hello")
             with talk.clear():
                 if (spoken := hello.number("version")) != SPOKEN:
                     raise PluginError(f"{self._name} speaks version {spoken} of the line protocol, not {SPOKEN}")
@@ -160,6 +160,19 @@ class ProgramTransport:
                 raise
         finally:
             self._exchange.close()
+
+    async def wait(self, timeout_ms: int) -> bool:
+        """Let the program wait until something may have come. Raise `Transient` if it cannot."""
+        line = said("wait", ms=timeout_ms)
+
+        async def ask(talk: Talk) -> Line:
+            return await talk.ask(line, "due", "quiet", seconds=timeout_ms / 1000)
+
+        try:
+            answer = await (ask(self._talking) if self._talking else self._apart(ask))
+        except Unsupported as error:
+            raise Transient(str(error)) from None
+        return answer.verb == "due"
 
     @asynccontextmanager
     async def scratch(self, name: str) -> AsyncIterator[Scratch | None]:

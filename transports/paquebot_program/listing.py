@@ -53,9 +53,11 @@ def capability(ready: Line, parcel_max: int) -> Capability:
         shows_tokens=ready.flag("tokens"),
         writable=ready.flag("writable", default=True),
         address=ready.one("address", ""),
+        parcels_left=_count(ready, "parcels-left"),
+        bytes_left=_count(ready, "bytes-left"),
         mime=ready.flag("mime"),
         relays=ready.flag("relays"),
-        room=ready.number("room") if ready.has("room") else None,
+        room=_count(ready, "room"),
     )
 
 
@@ -190,4 +192,8 @@ def _item(line: Line, recognise: Callable[[bytes, bytes], bool]) -> Item:
     except Unclear as error:
         raise _Smudged(f"what stands on its outside is not clear: {error}") from None
     ours = line.flag("ours") or any(recognise(salt, tag) for tag, _ in to)
-    return Item(key(line), salt, ours, line.number("size") if line.has("size") else None, line.text or "", onward)
+    return Item(key(line), salt, ours, _count(line, "size"), line.text or "", onward)
+
+
+def _count(line: Line, name: str) -> int | None:
+    return line.number(name) if line.has(name) else None

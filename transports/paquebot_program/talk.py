@@ -61,19 +61,21 @@ class Talk:
         await self._child.say(line, self._patience)
         self.sound = True
 
-    async def ask(self, line: Line, *answers: str, size: int = 0) -> Line:
-        """Return the answer to *line*, which is one of *answers*; *size* bytes are moved meanwhile.
+    async def ask(self, line: Line, *answers: str, size: int = 0, seconds: float = 0) -> Line:
+        """Return the answer to *line*, one of *answers*. It may take *seconds* longer, or as *size* bytes take.
 
         Raise `Transient` or `Permanent` if the program says so, `Unsupported`, `Transient` if it is no more or keeps
         silent, or `PluginError` if it says what it must not.
         """
-        return (await self._asked(line, (), answers, size))[-1]
+        return (await self._asked(line, (), answers, seconds + size / BYTES_EACH_SECOND))[-1]
 
     async def listed(self, line: Line, parts: Collection[str], end: str) -> list[Line]:
         """Return the answer to *line*: any number of *parts*, and then *end*. Raise as `ask` does."""
-        return await self._asked(line, parts, (end,), 0)
+        return await self._asked(line, parts, (end,))
 
-    async def _asked(self, line: Line, parts: Collection[str], answers: Collection[str], size: int) -> list[Line]:
+    async def _asked(
+        self, line: Line, parts: Collection[str], answers: Collection[str], seconds: float = 0
+    ) -> list[Line]:
         if self._open is not None:  # somebody was cancelled while waiting: that answer comes first
             with suppress(Transient, Permanent, Unsupported):
                 await self._answer(self._open)
@@ -81,7 +83,7 @@ class Talk:
             self.sound = False
             raise PluginError(f"{self._child.name} speaks without being asked")
         await self.tell(line)
-        self._open = _Question(line.verb, parts, answers, self._patience + size / BYTES_EACH_SECOND)
+        self._open = _Question(line.verb, parts, answers, self._patience + seconds)
         return await self._answer(self._open)
 
     async def _answer(self, question: _Question) -> list[Line]:
