@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,11 @@ from paquebot.vault import keystore
 
 KEYS = "keys"
 STORE = "store.db"
+AWAKE = "awake"
+"""Held by `paquebot run` for as long as it lasts; its process id stands in it."""
+PATIENCE_S = 20.0
+"""How long to wait for `paquebot run` to leave the home for a moment."""
+LOOK_S = 0.05
 _DRAFT = "keys.new"  # a home in the making: nobody has heard of these keys
 
 
@@ -138,14 +144,49 @@ def _clear(home: Path) -> None:
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """Hold *home* for ourselves. Raise `Busy`."""
+    """Hold *home* for ourselves. Raise `Busy`; but `paquebot run` is waited for, which leaves the home soon."""
     handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        until = time.monotonic() + PATIENCE_S
+        while not _taken(handle):
+            if time.monotonic() > until or not _awake(home):
+                raise Busy(f"another paquebot works in {home} right now")
+            time.sleep(LOOK_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(handle)
-        raise Busy(f"another paquebot works in {home} right now") from None
+        return False
+    return True
+
+
+def _awake(home: Path) -> bool:
+    """Whether `paquebot run` is at work in *home*, in another process than this one."""
     try:
+        handle = os.open(home / AWAKE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _taken(handle) and os.read(handle, 20) != b"%d" % os.getpid()
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def awake(home: Path) -> Iterator[None]:
+    """Hold what says that `paquebot run` is at work in *home*. Raise `Busy` if another is."""
+    check(home)
+    handle = os.open(home / AWAKE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _taken(handle):
+            raise Busy(f"`paquebot run` is at work in {home} already")
+        os.ftruncate(handle, 0)
+        os.write(handle, b"%d" % os.getpid())
         yield
     finally:
         os.close(handle)

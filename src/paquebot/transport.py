@@ -33,8 +33,8 @@ from paquebot.errors import (
 __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
     "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError",
-    "Recipient", "Relay", "Scratch", "Scratches", "Stage", "Stock", "Tended", "TokenShown", "Transient", "Transport",
-    "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
+    "Recipient", "Relay", "Scratch", "Scratches", "Stage", "Stock", "Takes", "Tended", "TokenShown", "Transient",
+    "Transport", "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -442,3 +442,16 @@ class Tended(Protocol):
 
     def verify(self, progress: Callable[[int], None]) -> AsyncIterator[Finding]:
         """Read everything, telling *progress* how many bytes at a time, and yield what is wrong. Changes nothing."""
+
+
+@runtime_checkable
+class Takes(Protocol):
+    """What a transport may be able to do besides: take what another program hands in, such as a mail filter."""
+
+    def take(self, message: bytes) -> bool:
+        """Keep *message* durably, to be collected at the next visit; return False if it is none of ours.
+
+        It is called on a transport that is not open, maybe beside whoever has the home open: it writes to nothing but
+        its private folder. Twice is the same as once. Raise `Transient` if it cannot be kept now, `Permanent` if it is
+        one of ours and damaged.
+        """

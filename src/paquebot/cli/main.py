@@ -48,6 +48,9 @@ COMMANDS = {
     "show": "resources",
     "save": "resources",
     "sync": "moving",
+    "run": "running",
+    "install-timer": "timing",
+    "receive": "receiving",
     "drop": "tending",
     "revoke": "trusting",
     "trust": "trusting",
@@ -87,6 +90,9 @@ SUMMARIES = {
     "show": "Show one message, or what is known of a file.",
     "save": "Save files and messages to the disk.",
     "sync": "Take in and hand out over sticks, folders and mailboxes.",
+    "run": "Stay and sync whenever there is something to sync.",
+    "install-timer": "Let systemd or cron sync by itself.",
+    "receive": "Take in one mail from a filter or a pipe.",
     "drop": "Look over, tidy or verify sticks and folders.",
     "status": "Say how far everything has got, or single things.",
     "revoke": "Take back what you published.",
@@ -176,7 +182,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"paquebot.cli.{COMMANDS[cmd_name]}")
-        found = getattr(module, f"{cmd_name}_command")
+        found = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(found, click.Command)
         return found
 

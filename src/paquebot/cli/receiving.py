@@ -1,0 +1,128 @@
+"""`receive`: one mail from a filter or a pipe, or those in a maildir."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import click
+
+from paquebot import config, registry
+from paquebot.cli import output
+from paquebot.cli.main import Setting
+from paquebot.display import printable
+from paquebot.errors import ConfigError, PaquebotError, Permanent
+from paquebot.transport import Takes
+
+TAKEN, DAMAGED, NOT_NOW, NOT_OURS = 0, 65, 75, 77  # as sysexits.h, procmail and Postfix's pipe have them
+MESSAGE_BYTES_MAX = 32 << 20  # the largest mail that anybody's server takes, and some
+
+
+@click.command("receive")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--maildir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take those in this maildir that are ours; nothing in it is changed.",
+)
+@click.pass_obj
+def receive_command(setting: Setting, names: tuple[str, ...], maildir: Path | None) -> int:
+    """Take in one mail from standard input; the next sync, or `paquebot run` at once, opens what is in it.
+
+    For procmail, Sieve's execute, or a pipe of the mail server. It works beside whoever has the home open, and says
+    by its exit code what to do with the mail: 0 it is safe here (also if it was before), 75 try again later, 65 it is
+    ours and damaged, 77 it is none of ours: deliver it as always. NAMEs are carriers of config.toml.
+
+    \b
+    Examples:
+      | "paquebot receive"                                    (an alias for an address that is ours alone)
+      :0 w                                                    (procmail: what is not ours goes on)
+      * ^X-Paquebot-Part:
+      | paquebot receive
+      paquebot receive --maildir ~/Maildir
+    """
+    try:
+        takers = _takers(setting.home, names)
+        if maildir is not None:
+            return _from_maildir(setting.home, takers, maildir)
+        message = sys.stdin.buffer.read(MESSAGE_BYTES_MAX + 1)
+        return _take(takers, message, "the mail")
+    except (PaquebotError, OSError) as error:
+        click.echo(printable(str(error)), err=True)
+        return NOT_NOW
+
+
+def _takers(home: Path, names: tuple[str, ...]) -> list[Takes]:
+    """Return the carriers that take what is handed in. Raise `ConfigError` if there is none."""
+    from paquebot.awake import Onlooker
+
+    read, found = config.read(home / config.FILE_NAME), list[Takes]()
+    for carrier in read.carriers:
+        if names and carrier.name not in names:
+            continue
+        kind = registry.load(carrier.uses)
+        settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+        transport = kind.open(settings, Onlooker(home, carrier))
+        if isinstance(transport, Takes):
+            found.append(transport)
+    if not found:
+        raise ConfigError(f"no carrier in {read.path} takes mails; see `paquebot help carriers`")
+    return found
+
+
+def _take(takers: list[Takes], message: bytes, what: str) -> int:
+    if len(message) > MESSAGE_BYTES_MAX:
+        click.echo(f"{what} is larger than any that is ours", err=True)
+        return NOT_OURS
+    try:
+        if any(taker.take(message) for taker in takers):
+            return TAKEN
+    except Permanent as error:
+        click.echo(f"{what} is damaged: {printable(str(error))}", err=True)
+        return DAMAGED
+    return NOT_OURS
+
+
+def _from_maildir(home: Path, takers: list[Takes], maildir: Path) -> int:
+    """Take what is new in *maildir*; what was looked at is remembered by its name, which flags do not change."""
+    folder = home / "carriers" / "maildirs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    memory = folder / sha256(os.fsencode(maildir.absolute())).hexdigest()[:16]
+    seen = set(memory.read_bytes().split(b"\n")) if memory.exists() else set()
+    present, taken, worst = set[bytes](), 0, TAKEN
+    try:
+        for path in _messages(maildir):
+            name = os.fsencode(path.name.partition(":")[0])
+            present.add(name)
+            if name in seen:
+                continue
+            code = _take(takers, _content(path), printable(path.name))
+            taken += code == TAKEN
+            worst = max(worst, code if code == DAMAGED else TAKEN)
+            seen.add(name)
+    finally:
+        draft = memory.with_suffix(".part")
+        draft.write_bytes(b"\n".join(sorted(seen & present if present else seen)))
+        draft.replace(memory)
+    click.echo(f"{output.count(taken, 'mail')} taken in.", err=True)
+    return worst
+
+
+def _messages(maildir: Path) -> Iterator[Path]:
+    for part in ("new", "cur"):
+        if (maildir / part).is_dir():
+            yield from sorted(each for each in (maildir / part).iterdir() if not each.name.startswith("."))
+
+
+def _content(path: Path) -> bytes:
+    """Return a plain file's bytes; nothing of anything else, or of one that went meanwhile."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+            return file.read(MESSAGE_BYTES_MAX + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    except (FileNotFoundError, OSError):
+        return b""
