@@ -63,12 +63,12 @@ def unarmour(block: bytes) -> bytes:
     if not (text.startswith(BEGIN) and text.endswith(END) and len(text) >= len(BEGIN) + len(END)):
         raise Damaged("the armour does not begin and end as armour does")
     # Whatever has a colon is a header: it cannot be base64.
-    text, at = text[len(BEGIN) : -len(END)], 0
+    at, end = len(BEGIN), len(text) - len(END)
     for _ in range(_HEADERS_MAX):
-        if (header := _HEADER.match(text, at)) is None:
+        if (header := _HEADER.match(text, at, end)) is None:
             break
         at = header.end()
-    body = text[at:].translate(None, b" \t\r\n\v\f")
+    body = text[at:end].translate(None, b" \t\r\n\v\f")
     check = _CHECK.fullmatch(body, len(body) - 5) if len(body) % 4 == 1 else None
     try:
         data = binascii.a2b_base64(body[:-5] if check else body, strict_mode=True)

@@ -161,7 +161,8 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
             case "FETCH":
                 self.heard(fetched(response))
             case "EXISTS" | "EXPUNGE" | "VANISHED":
-                self.stirred.set()
+                if not any(each.name in ("SELECT", "EXAMINE") for each in self._running.values()):
+                    self.stirred.set()
                 self._keep(response)
             case "CAPABILITY":
                 self.capabilities = set(response.text.decode("ascii", "replace").upper().split()[1:])

@@ -18,8 +18,8 @@ from paquebot_mail.server import Login
 from paquebot_mail.wire import Token, Unreadable, tokens
 
 __all__ = [
-    "Folder", "LoginRefused", "Quota", "capable", "create", "examine", "expunge", "fetch", "idle", "junk", "log_in",
-    "log_out", "mark_deleted", "move", "quota", "quoted", "select", "uid_sets",
+    "Folder", "LoginRefused", "Quota", "capable", "create", "examine", "expunge", "fetch", "idle", "junk", "localised",
+    "log_in", "log_out", "mark_deleted", "move", "quota", "quoted", "select", "uid_sets",
 ]  # fmt: skip
 
 # Refusals that say nothing against the password (RFC 5530).
@@ -157,6 +157,7 @@ async def select(imap: Imap, name: str) -> Folder:
 
 
 async def _open(imap: Imap, how: str, name: str) -> Folder:
+    imap.stirred.clear()
     answer = await imap.ask(how, quoted(name))
     imap.state = SELECTED
     values: dict[str, int] = {}
@@ -168,6 +169,18 @@ async def _open(imap: Imap, how: str, name: str) -> Folder:
         elif response.kind == "EXISTS":
             exists = response.number
     return Folder(name, values.get("UIDVALIDITY", 0), values.get("UIDNEXT", 0), exists)
+
+
+async def localised(imap: Imap, name: str) -> str:
+    """Return *name*, whose folders of folders are written with ``/``, as the server writes it."""
+    if "/" not in name:
+        return name
+    answer = await imap.ask("LIST", '""', '""')
+    for response in answer.untagged:
+        said = tokens(response.pieces) if response.kind == "LIST" else []
+        if len(said) == 4 and isinstance(said[2], bytes):
+            return name.replace("/", said[2].decode("ascii", "replace"))
+    return name
 
 
 async def create(imap: Imap, name: str) -> None:
@@ -284,15 +297,22 @@ async def _move(imap: Imap, uids: str, name: str) -> None:
 
 
 async def idle(imap: Imap, seconds: float) -> bool:
-    """Wait until the open folder changes, at most *seconds*; return whether it did. Raise `Lost` at once if cut off.
+    """Wait until the open folder changes, at most *seconds*; return whether it did since it was last waited for.
 
-    A server that cannot tell by itself is asked at the end.
+    A server that cannot tell by itself is asked at the end. Raise `Lost` at once if cut off.
     """
+    if not imap.stirred.is_set():
+        await _idle(imap, seconds)
+    stirred = imap.stirred.is_set()
     imap.stirred.clear()
+    return stirred
+
+
+async def _idle(imap: Imap, seconds: float) -> None:
     if not capable(imap, "IDLE"):
         await asyncio.sleep(seconds)
         await imap.ask("NOOP")
-        return imap.stirred.is_set()
+        return
     running = imap.command("IDLE")
     if await imap.prompted(running) is not None:
         try:
@@ -307,7 +327,6 @@ async def idle(imap: Imap, seconds: float) -> bool:
     answer = await imap.end(running)
     if answer.status != "OK":
         raise Said(f"{imap.server.host} does not let us wait: {answer.text[:200]}", answer.code[0])
-    return imap.stirred.is_set()
 
 
 # -- words ----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ __all__ = ["LITERAL_MAX", "Items", "Literal", "Response", "Token", "Unreadable",
 LINE_MAX = 64 << 10
 LITERAL_MAX = 1 << 20
 """How large a literal is kept in memory; larger ones go into a file, where one was asked for."""
+SPOOLED_MAX = 64 << 20
 _PIECES_MAX = 64
 _DEPTH_MAX = 8
 _LITERAL = re.compile(rb"~?\{(\d{1,12})\+?\}\Z")
@@ -144,7 +145,7 @@ class Wire:
             raise Unreadable("an answer with more literals than were asked for")
         if size <= LITERAL_MAX:
             self._literal = bytearray()
-        elif self.spool is not None:
+        elif self.spool is not None and size <= SPOOLED_MAX:
             self._literal = self.spool()
         else:
             raise Unreadable("a literal larger than was asked for")

@@ -1,0 +1,328 @@
+"""Bringing mails here: small ones many at a time, large ones piece by piece, going on where the line was cut.
+
+A parcel is taken out of its mail as it comes, and its name is checked: whatever a server, a cut line or a disk did to
+the bytes on the way shows here. What looks harmed is fetched once more, in one piece, before it is told of: there are
+servers that do not cut mails into pieces well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from paquebot_mail.imap import Answer, Imap, Running
+from paquebot_mail.ledger import Row
+from paquebot_mail.reading import MAIL_BYTES_MAX, Damaged, Parcel, parcel
+from paquebot_mail.scan import REPORT, number
+from paquebot_mail.talk import fetch, uid_sets
+from paquebot_mail.wire import LITERAL_MAX, Items
+
+__all__ = ["Came", "Download", "Gone", "Outcome", "Refused", "Spoiled"]
+
+BATCH_BYTES = 2 << 20
+BATCH_MAILS = 100
+IN_FLIGHT = 4
+PIECE_FIRST = 64 << 10  # on a line of 1 kB/s no more than a minute is lost when it is cut
+PIECE_MAX = LITERAL_MAX
+REPORT_BYTES = 16 << 10  # what was returned of a mail need not be read
+_QUICK_S = 0.5  # a piece that took no longer may be larger the next time
+_TOO_LARGE = "the mail is larger than any that brings a parcel"
+_HARMED_BYTES_MAX = 8 << 20  # of a harmed mail, to be set aside
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A mail that brings something: a parcel, or the beginning of a report."""
+
+    row: Row
+    brought: Parcel | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """A mail that is here and brings nothing that can be read."""
+
+    row: Row
+    reason: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A mail that is there no longer."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A mail that did not come this time: the server will not give it, or the line broke when it was its turn."""
+
+    row: Row
+    reason: str
+
+
+Outcome = Came | Spoiled | Gone | Refused
+
+
+class Download:
+    """Downloads *rows* step by step. *coming* names the file for the pieces of each one, by UID."""
+
+    def __init__(self, imap: Imap, rows: list[Row], coming: dict[int, Path]) -> None:
+        self._imap, self._coming = imap, coming
+        self._outcomes: list[Outcome] = [Spoiled(row, _TOO_LARGE, b"") for row in rows if row.size > MAIL_BYTES_MAX]
+        rows = [row for row in rows if row.size <= MAIL_BYTES_MAX]
+        ours = [row for row in rows if not row.part.startswith(REPORT)]
+        small = [row for row in ours if row.size < PIECE_MAX and not coming[row.uid].exists()]
+        # What made trouble before comes last and alone, so that it holds up no other.
+        self._batches = deque(_in_batches([row for row in small if not row.tries]))
+        self._batches.extend([row] for row in small if row.tries)
+        self._large = deque(sorted((row for row in ours if row not in small), key=lambda row: row.tries))
+        self._whole: deque[Row] = deque()
+        self._reports = deque(row for row in rows if row.part.startswith(REPORT))
+        self._running: deque[_Batch] = deque()
+
+    def take(self) -> list[Outcome]:
+        """Return what has become of mails since this was last asked, also after a step that failed."""
+        for batch in self._running:
+            self._outcomes += batch.take()
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    async def step(self) -> bool:
+        """Do the next piece of work; return whether there is more. Raise `Lost` when the line breaks."""
+        if self._batches or self._running:
+            await self._batch()
+        elif self._large:
+            await self._piecewise(self._large.popleft())
+        elif self._whole:
+            await self._in_one(self._whole.popleft())
+        elif self._reports:
+            await self._report(self._reports.popleft())
+        return bool(self._batches or self._running or self._large or self._whole or self._reports)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something was asked for whose answer is not here."""
+        return bool(self._running)
+
+    # -- small mails --------------------------------------------------------------------------
+
+    async def _batch(self) -> None:
+        self._imap.heard = self._heard
+        while self._batches and len(self._running) < IN_FLIGHT:
+            self._running.append(_Batch(self._imap, self._batches.popleft(), self))
+        batch = self._running[0]
+        try:
+            answer = await self._imap.end(batch.command, expected=sum(each.bytes for each in self._running))
+        except BaseException as error:
+            for row in list(batch.missing.values())[:1]:  # it may be what the line broke on
+                batch.outcomes.append(Refused(row, str(error)))
+            raise
+        self._running.popleft()
+        self._outcomes += batch.take()
+        missing = list(batch.missing.values())
+        if answer.status != "OK" and len(batch.rows) > 1:
+            self._batches.extendleft([row] for row in reversed(missing))  # one of them may hide the others
+        else:
+            self._outcomes += [_without(row, answer) for row in missing]
+
+    def _heard(self, items: Items) -> None:
+        for batch in self._running:
+            if batch.heard(items):
+                return
+
+    def open(self, row: Row, mail: bytes, *, last: bool = False) -> Outcome | None:
+        """Return what *mail* brings; None if it looks harmed and is fetched once more, this not being the *last*."""
+        try:
+            found = parcel(mail)
+            if found is not None:
+                return Came(row, found)
+            reason = "the mail looks like one of ours and holds no parcel"
+        except Damaged as damage:
+            reason = str(damage)
+        if last:
+            return Spoiled(row, reason, mail[:_HARMED_BYTES_MAX])
+        self._whole.append(row)
+        return None
+
+    def too_long(self, row: Row, first: bytes) -> None:
+        """Go on with a mail that is longer than the server said."""
+        self._coming[row.uid].write_bytes(first)
+        self._large.append(row)
+
+    # -- large mails --------------------------------------------------------------------------
+
+    async def _piecewise(self, row: Row) -> None:
+        path = self._coming[row.uid]
+        try:
+            outcome = await _Pieces(self._imap, row, path).run()
+        except BaseException as error:
+            self._outcomes.append(Refused(row, str(error)))
+            raise
+        if isinstance(outcome, int):
+            if outcome > MAIL_BYTES_MAX:
+                path.unlink()
+                self._outcomes.append(Spoiled(row, _TOO_LARGE, b""))
+                return
+            mail = path.read_bytes()
+            path.unlink()
+            opened = self.open(row, mail)
+            self._outcomes += [opened] if opened else []
+        else:
+            path.unlink(missing_ok=True)
+            self._outcomes.append(outcome)
+
+    async def _in_one(self, row: Row) -> None:
+        """Fetch a mail as it stands, into a file if it is large."""
+        came: list[bytes] = []
+
+        def heard(items: Items) -> None:
+            body = items.get("BODY[]<0>", items.get("BODY[]"))
+            if number(items.get("UID")) != row.uid or body is None or isinstance(body, str | list):
+                return
+            if isinstance(body, bytes):
+                came.append(body)
+                return
+            with body:
+                body.seek(0)
+                came.append(body.read(MAIL_BYTES_MAX + 1))
+
+        self._imap.heard = heard
+        try:
+            command = fetch(self._imap, str(row.uid), f"UID BODY.PEEK[]<0.{MAIL_BYTES_MAX + 1}>")
+            answer = await self._imap.end(command, expected=MAIL_BYTES_MAX)
+        except BaseException as error:
+            self._outcomes.append(Refused(row, str(error)))
+            raise
+        outcome = self.open(row, came[0], last=True) if came else _without(row, answer)
+        self._outcomes += [outcome] if outcome else []
+
+    async def _report(self, row: Row) -> None:
+        came: list[bytes] = []
+
+        def heard(items: Items) -> None:
+            body = body_of(items, 0)
+            if number(items.get("UID")) == row.uid and body:
+                came.append(body)
+
+        self._imap.heard = heard
+        command = fetch(self._imap, str(row.uid), f"UID BODY.PEEK[]<0.{REPORT_BYTES}>")
+        answer = await self._imap.end(command, expected=REPORT_BYTES)
+        self._outcomes.append(Came(row, came[0]) if came else _without(row, answer))
+
+
+class _Batch:
+    """Some mails that were asked for by one command."""
+
+    def __init__(self, imap: Imap, rows: list[Row], download: Download) -> None:
+        self.rows = rows
+        self.missing = {row.uid: row for row in rows}
+        self.bytes = sum(row.size for row in rows)
+        self.outcomes: list[Outcome] = []
+        self._download = download
+        self.command = fetch(imap, ",".join(uid_sets(self.missing)), f"UID BODY.PEEK[]<0.{PIECE_MAX}>")
+
+    def heard(self, items: Items) -> bool:
+        """Take what came; return whether it was for this batch."""
+        row = self.missing.get(number(items.get("UID")))
+        body = body_of(items, 0)
+        if row is None or body is None:
+            return False
+        del self.missing[row.uid]
+        if len(body) >= PIECE_MAX:
+            self._download.too_long(row, body)
+        elif outcome := self._download.open(row, body):
+            self.outcomes.append(outcome)
+        return True
+
+    def take(self) -> list[Outcome]:
+        """Return what has come of it."""
+        outcomes, self.outcomes = self.outcomes, []
+        return outcomes
+
+
+class _Pieces:
+    """One large mail, whose pieces are appended to a file: some in flight, and in order."""
+
+    def __init__(self, imap: Imap, row: Row, path: Path) -> None:
+        self._imap, self._row, self._path = imap, row, path
+        self._came: dict[int, bytes] = {}
+        self._asked: set[int] = set()
+        self._running: deque[tuple[int, int, Running]] = deque()
+
+    async def run(self) -> int | Outcome:
+        """Return how long the mail is that lies in the file now, whole; or what else became of it."""
+        loop = asyncio.get_running_loop()
+        self._imap.heard = self._heard
+        length = self._path.stat().st_size if self._path.exists() else 0
+        ask, piece = length, PIECE_FIRST
+        with self._path.open("ab") as file:
+            while length <= MAIL_BYTES_MAX:
+                # Ahead only of what the server says that there is; behind that one by one, until one comes short.
+                while not self._running or (ask < self._row.size and len(self._running) < IN_FLIGHT):
+                    command = fetch(self._imap, str(self._row.uid), f"UID BODY.PEEK[]<{ask}.{piece}>")
+                    self._running.append((ask, piece, command))
+                    self._asked.add(ask)
+                    ask += piece
+                begun = loop.time()
+                start, size, command = self._running.popleft()
+                answer = await self._imap.end(command, expected=size * (1 + len(self._running)))
+                self._asked.discard(start)
+                body = self._came.pop(start, None)
+                if body is None:
+                    await self._drain()
+                    return _without(self._row, answer)
+                file.write(body[:size])
+                file.flush()
+                length += len(body[:size])
+                if len(body) < size:
+                    await self._drain()
+                    return length
+                if loop.time() - begun < _QUICK_S:
+                    piece = min(piece * 2, PIECE_MAX)
+        await self._drain()
+        return length
+
+    async def _drain(self) -> None:
+        """Hear out what was asked for too much."""
+        while self._running:
+            await self._imap.end(self._running.popleft()[2])
+
+    def _heard(self, items: Items) -> None:
+        if number(items.get("UID")) != self._row.uid:
+            return
+        for start in self._asked:
+            body = body_of(items, start)
+            if body is not None:
+                self._came[start] = body
+
+
+def body_of(items: Items, start: int) -> bytes | None:
+    """Return the piece of a mail that begins at *start*; None if *items* do not hold it."""
+    named = [f"BODY[]<{start}>", *(["BODY[]"] if start == 0 else [])]
+    for name in named:
+        if name in items:
+            value = items[name]
+            return value if isinstance(value, bytes) else b""  # NIL: there is nothing behind the end
+    return None
+
+
+def _without(row: Row, answer: Answer) -> Outcome:
+    return Gone(row) if answer.status == "OK" else Refused(row, answer.text[:200])
+
+
+def _in_batches(rows: list[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        if batch and (size + row.size > BATCH_BYTES or len(batch) >= BATCH_MAILS):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += row.size
+    if batch:
+        yield batch

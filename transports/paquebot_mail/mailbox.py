@@ -1,0 +1,412 @@
+"""The receiving half: one visit to one mailbox, in which other people's mail lies too.
+
+What concerns us is found by its header, brought here whole and held until the house says that it is applied; only then
+is its mail put away, if the settings ask for it, and after its header was read once more on the same line. While
+reading, folders are open to be read only. No other mail is ever flagged, moved, deleted or downloaded.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Self, cast
+
+from paquebot.transport import Acknowledgement, Context, Finding, Transient, Verdict
+from paquebot_mail.download import Came, Download, Gone, Outcome, Refused, Spoiled
+from paquebot_mail.imap import Imap, Said, connect
+from paquebot_mail.ledger import Changes, Held, Known, Ledger, Row, State
+from paquebot_mail.reading import Parcel
+from paquebot_mail.scan import AUDIT_MS, REPORT, Scan, Wants, read_heads
+from paquebot_mail.server import Login, Server
+from paquebot_mail.settings import Retire
+from paquebot_mail.talk import (
+    Folder,
+    Quota,
+    capable,
+    examine,
+    expunge,
+    idle,
+    junk,
+    localised,
+    log_in,
+    log_out,
+    mark_deleted,
+    move,
+    quota,
+    select,
+    uid_sets,
+)
+
+__all__ = ["Brought", "Mailbox", "Reported"]
+
+JUNK_EVERY_MS = 3_600_000
+RENEW_S = 9 * 60.0  # before a router forgets the line
+TRIES_TOLD = 10
+_UNTOUCHED = "has no MOVE and no UIDPLUS: mails cannot be put away there without touching others, so they stay"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A parcel that came by mail. It comes back until it is acknowledged."""
+
+    parcel: bytes
+    part: str
+    """By which the mailbox knows it again."""
+    sender: str
+    """The bare address that its mail claims to be from."""
+    folder: str
+    """Where its mail lay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The beginning of a mail that reports on one of ours. It comes back until the next news is asked for."""
+
+    data: bytes
+
+
+News = Brought | Reported | Finding
+
+
+class Mailbox:
+    """One account's folders. Use it in an ``async with``; the line is made on entering, and cut on leaving."""
+
+    def __init__(
+        self,
+        address: str,
+        server: Server,
+        login: Login,
+        context: Context,
+        *,
+        wants: Wants,
+        folder: str = "INBOX",
+        retire: Retire | None = None,
+        rescue_junk: bool = False,
+        audit_ms: int = AUDIT_MS,
+    ) -> None:
+        self._server, self._login, self._context = server, login, context
+        self._wants, self._folder, self._rescue_junk = wants, folder, rescue_junk
+        self._retire = retire or Retire("keep")
+        self._audit_ms = audit_ms
+        self._ledger = Ledger(context, address)
+        self._line: Imap | None = None
+        self._junk = self._ledger.junk
+        self._rows: dict[str, dict[int, Row]] = {}
+
+    async def __aenter__(self) -> Self:
+        """Connect and log in. Raise `Lost`, `Said` or `LoginRefused`."""
+        self._line = await connect(self._server, self._spool)
+        try:
+            await log_in(self._line, self._login)
+            self._folder = await localised(self._line, self._folder)
+            self._retire = replace(self._retire, folder=await localised(self._line, self._retire.folder))
+        except BaseException:
+            await self._line.hang_up()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Say goodbye."""
+        line, self._line = self._imap, None
+        await log_out(line)
+
+    def _spool(self) -> BinaryIO:
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=self._ledger.folder))
+
+    @property
+    def _imap(self) -> Imap:
+        if self._line is None:
+            raise RuntimeError("the mailbox is used outside `async with`")
+        return self._line
+
+    # -- what came ----------------------------------------------------------------------------
+
+    async def look(self) -> AsyncIterator[News]:
+        """Yield what was held already, then what is new, then stop.
+
+        Raise `Lost` when the line breaks, after all was yielded that was whole by then.
+        """
+        self._tidy()
+        for held in self._ledger.held():
+            if (brought := self._brought(held)) is not None:
+                yield brought
+        async for news in self._visit(self._folder, download=True):
+            yield news
+        spam = await self._spam()
+        if spam:
+            async for news in self._visit(spam, download=self._rescue_junk):
+                yield news
+
+    async def _visit(self, name: str, *, download: bool) -> AsyncIterator[News]:
+        imap = self._imap
+        folder = await examine(imap, name)
+        rows = self._known(name)
+        scan = Scan(
+            imap,
+            self._ledger,
+            folder,
+            rows,
+            self._wants,
+            Retire("move", self._folder) if name != self._folder else self._retire,
+            now=self._context.now_ms(),
+            epoch=self._context.epoch,
+            download=download,
+            note_look=name != self._folder,
+        )
+        await scan.run(audit_ms=self._audit_ms)
+        for finding in scan.findings:
+            yield finding
+        if not download:
+            if scan.ours:
+                yield Finding(name, f"{scan.ours} mails of our peers lie among what is taken for spam", damage=False)
+            return
+        await self._read_again(folder, rows, scan.read)
+        while wanted := self._wanted(rows):
+            tried = {row.uid for row in wanted}
+            async for news in self._bring(folder, rows, wanted):
+                yield news
+            if not {row.uid for row in self._wanted(rows)} - tried:
+                return
+
+    def _known(self, name: str) -> dict[int, Row]:
+        if name not in self._rows:
+            self._rows[name] = self._ledger.rows(name)
+        return self._rows[name]
+
+    def _wanted(self, rows: dict[int, Row]) -> list[Row]:
+        """Return the mails to be downloaded now, one for each parcel; note what need not be."""
+        epoch = self._context.epoch
+        wanted: dict[str, Row] = {}
+        for row in sorted(rows.values(), key=lambda row: (row.tries, row.uid)):
+            if row.state is State.WANTED or (row.state is State.LEFT and row.epoch != epoch):
+                wanted.setdefault(row.part, row)
+        return list(wanted.values())
+
+    async def _read_again(self, folder: Folder, rows: dict[int, Row], read: set[int]) -> None:
+        """Read the headers of wanted mails that were seen in an earlier visit: numbers may mean other mails now."""
+        old = [row for row in self._wanted(rows) if row.uid not in read]
+        there = await self._still_there(folder.name, rows, old)
+        self._write(folder.name, {row.uid: None for row in old if row.uid not in there})
+
+    async def _still_there(self, name: str, rows: dict[int, Row], some: Sequence[Row]) -> set[int]:
+        """Return the UIDs of *some* whose headers, read now, say what they said when they were noted.
+
+        If one is another mail now, the server gives its numbers anew without saying so: look through everything soon.
+        """
+        there, other = set(), False
+        for line in uid_sets(row.uid for row in some):
+            for head in await read_heads(self._imap, line, len(some)):
+                row, said = rows.get(head.uid), head.heading
+                same = (
+                    row is not None
+                    and said is not None
+                    and (row.part, row.sender) == (said.part or f"{REPORT}{head.digest}", said.sender)
+                )
+                other = other or not same
+                there |= {head.uid} if same else set()
+        record = self._ledger.record(name)
+        if other and record is not None:
+            changes: Changes = {}
+            self._ledger.set_record(name, replace(record, audited=0), changes)
+            self._ledger.commit(changes)
+        return there
+
+    async def _bring(self, folder: Folder, rows: dict[int, Row], wanted: list[Row]) -> AsyncIterator[News]:
+        coming = {row.uid: self._ledger.coming(folder.name, folder.uidvalidity, row.uid) for row in wanted}
+        download = Download(self._imap, wanted, coming)
+        more, error = True, None
+        try:
+            while more:
+                try:
+                    more = await download.step()
+                except Transient as broken:
+                    more, error = False, broken
+                finally:  # also when this is cancelled: what is whole is not to come again
+                    outcomes = download.take()
+                    self._keep(folder, rows, outcomes)
+                for outcome in outcomes:
+                    for news in self._told(folder, outcome):
+                        yield news
+                    self._write(folder.name, self._after_telling(outcome))
+        finally:
+            if download.under_way:
+                self._imap.fail("not all that was asked for was waited for")
+        if error:
+            raise error
+
+    def _keep(self, folder: Folder, rows: dict[int, Row], outcomes: list[Outcome]) -> None:
+        """Let it be true, at once, that parcels are here, and what need not be told."""
+        changes: Changes = {}
+        after: dict[int, Row | None] = {}
+        for outcome in outcomes:
+            row = outcome.row
+            match outcome:
+                case Came(brought=Parcel() as parcel):
+                    after[row.uid] = self._hold(folder, row, parcel, changes)
+                    for other in rows.values():
+                        if other.part == parcel.part and other.state is State.WANTED and other.uid != row.uid:
+                            after[other.uid] = replace(other, state=State.HERE)
+                case Gone():
+                    after[row.uid] = None
+                case Refused():
+                    after[row.uid] = replace(row, tries=row.tries + 1)
+        self._write(folder.name, after, changes)
+
+    def _told(self, folder: Folder, outcome: Outcome) -> Iterator[News]:
+        where = f"{folder.name}, mail {outcome.row.uid}, from {outcome.row.sender}"
+        match outcome:
+            case Came(row, Parcel() as parcel):
+                yield Brought(parcel.data, parcel.part, row.sender, folder.name)
+            case Came(_, bytes() as report):
+                yield Reported(report)
+            case Spoiled(_, reason, data):
+                yield Finding(where, reason, data)
+            case Refused(row, reason) if row.tries + 1 == TRIES_TOLD:
+                yield Finding(where, f"it did not come in {TRIES_TOLD} tries: {reason}", damage=False)
+
+    def _after_telling(self, outcome: Outcome) -> dict[int, Row | None]:
+        """Return what becomes of a mail once its news was heard, and no sooner."""
+        row = outcome.row
+        match outcome:
+            case Came(brought=bytes()):
+                changes: Changes = {}
+                self._ledger.know(row.part, Known(applied=True), changes)
+                self._ledger.commit(changes)
+                return {row.uid: None}
+            case Spoiled():
+                return {row.uid: replace(row, state=State.BAD)}
+        return {}
+
+    def _write(self, name: str, after: Mapping[int, Row | None], changes: Changes | None = None) -> None:
+        """Let these rows of a folder be true, together with *changes*."""
+        changes = {} if changes is None else changes
+        for uid, row in after.items():
+            if row is None:
+                self._ledger.drop_row(name, uid, changes)
+            else:
+                self._ledger.set_row(name, row, changes)
+        self._ledger.commit(changes)
+        rows = self._known(name)
+        for uid, row in after.items():
+            if row is None:
+                rows.pop(uid, None)
+            else:
+                rows[uid] = row
+
+    def _hold(self, folder: Folder, row: Row, parcel: Parcel, changes: Changes) -> Row:
+        self._ledger.hold(Held(parcel.part, row.sender, folder.name), parcel.data, changes)
+        # A mail that brings another parcel than its header claims is not touched, whatever becomes of the parcel.
+        return replace(row, state=State.HERE if parcel.part == row.part else State.BAD, tries=0)
+
+    def _brought(self, held: Held) -> Brought | None:
+        """Return what is held; None if the disk lost or changed it: then it is wanted again."""
+        body = self._ledger.body(held.part)
+        if body is not None:
+            return Brought(body, held.part, held.sender, held.folder)
+        changes: Changes = {}
+        self._ledger.let_go(held.part, changes)
+        rows = self._known(held.folder).values()
+        again = {row.uid: replace(row, state=State.WANTED) for row in rows if row.part == held.part}
+        self._write(held.folder, again, changes)
+        return None
+
+    def _tidy(self) -> None:
+        coming = set()
+        for name in (self._folder, *([self._junk] if self._junk else [])):
+            record = self._ledger.record(name)
+            if record is not None:
+                coming |= {self._ledger.coming(name, record.uidvalidity, uid).name for uid in self._known(name)}
+        self._ledger.tidy(coming)
+
+    # -- what becomes of it -------------------------------------------------------------------
+
+    def settle(self, acknowledgements: Sequence[Acknowledgement]) -> None:
+        """Note what became of parcels, by their parts. Twice is the same as once."""
+        for each in acknowledgements:
+            self._settle(each)
+
+    def _settle(self, given: Acknowledgement) -> None:
+        part, verdict = given.key, given.verdict
+        changes: Changes = {}
+        self._ledger.let_go(part, changes)
+        if verdict is not Verdict.NOT_OURS:
+            self._ledger.know(part, Known(applied=verdict is Verdict.TAKEN), changes)
+        for name in (self._folder, *([self._junk] if self._junk else [])):
+            rows = [row for row in self._known(name).values() if row.part == part]
+            settled = (State.HERE, State.WANTED, State.LEFT)
+            after = {row.uid: self._settled(name, row, verdict) for row in rows if row.state in settled}
+            self._write(name, after, changes)
+            changes = {}
+        self._ledger.delete(part)
+
+    def _settled(self, name: str, row: Row, verdict: Verdict) -> Row | None:
+        match verdict:
+            case Verdict.TAKEN if name != self._folder or self._retire.how != "keep":
+                return replace(row, state=State.DONE, since=self._context.now_ms())
+            case Verdict.NOT_OURS:
+                return replace(row, state=State.LEFT, epoch=self._context.epoch)
+            case _:
+                return None
+
+    # -- putting away -------------------------------------------------------------------------
+
+    async def put_away(self) -> list[Finding]:
+        """Move or expunge the mails of what was applied, as the settings say; return what a person should hear of."""
+        findings = await self._put_away(self._folder, self._retire)
+        if self._junk is not None and self._rescue_junk:
+            findings += await self._put_away(self._junk, Retire("move", self._folder))
+        return findings
+
+    async def _put_away(self, name: str, retire: Retire) -> list[Finding]:
+        imap, now, rows = self._imap, self._context.now_ms(), self._known(name)
+        done = [row for row in rows.values() if row.state is State.DONE]
+        due = [row for row in done if abs(now - row.since) >= retire.after_ms]
+        record = self._ledger.record(name)
+        if not due or retire.how == "keep" or record is None:
+            return []
+        if not (capable(imap, "UIDPLUS") or (retire.how == "move" and capable(imap, "MOVE"))):
+            return [Finding(name, f"{self._server.host} {_UNTOUCHED}", damage=False)]
+        folder = await select(imap, name)
+        if folder.uidvalidity != record.uidvalidity:
+            return []  # other numbers: the next look finds them out
+        there = await self._still_there(name, rows, due)
+        try:
+            for uids in uid_sets(there):
+                if retire.how == "move":
+                    await move(imap, uids, retire.folder)
+                else:
+                    await mark_deleted(imap, uids)
+                    await expunge(imap, uids)
+        except Said as refusal:
+            return [Finding(name, f"mails that are done with stay there: {refusal}", damage=False)]
+        self._write(name, {row.uid: None for row in due})
+        return []
+
+    # -- besides ------------------------------------------------------------------------------
+
+    async def _spam(self) -> str:
+        """Return the folder for spam if it is time to look into it; else nothing."""
+        now = self._context.now_ms()
+        record = self._ledger.record(self._junk) if self._junk else None
+        if record is not None and abs(now - record.looked) < JUNK_EVERY_MS:
+            return ""
+        name = await junk(self._imap) or ""
+        if name != self._junk:
+            self._ledger.set_junk(name)
+            self._junk = name
+        return name if name != self._folder else ""
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until something may have come, at most *seconds* and some minutes; return whether it may.
+
+        Raise `Lost` at once if cut off.
+        """
+        folder, record = await examine(self._imap, self._folder), self._ledger.record(self._folder)
+        if record is None or folder.uidvalidity != record.uidvalidity or folder.uidnext > record.cursor + 1:
+            return True
+        return await idle(self._imap, min(seconds, RENEW_S))
+
+    async def quota(self) -> list[Quota]:
+        """Return how full the account is; empty if the server does not say."""
+        return await quota(self._imap, self._folder)

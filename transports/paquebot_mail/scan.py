@@ -1,0 +1,225 @@
+"""The scan: headers in windows, to find what concerns us among mails that do not.
+
+Only the few header fields that tell are read, of no mail more than 16 kB, and nothing is changed by it. A window's rows
+and how far the folder was looked through become true at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from paquebot.transport import Finding
+from paquebot_mail.imap import Imap, Said
+from paquebot_mail.ledger import DAY_MS, Changes, Ledger, Record, Row, State
+from paquebot_mail.reading import Heading, heading
+from paquebot_mail.settings import Retire
+from paquebot_mail.talk import Folder, fetch
+from paquebot_mail.wire import Items
+
+__all__ = ["REPORT", "Scan", "Wants", "read_heads"]
+
+WINDOW = 500
+AUDIT_MS = DAY_MS
+MAILS_A_DAY = 10_000
+"""A folder with more is looked through once more in as many days as it has so many."""
+REPORT = "report:"
+"""Begins the part of a row that is a report on a mail of ours, and none of ours itself."""
+_HEAD_MAX = 16 << 10
+_HEAD_EXPECTED = 1_000
+_FIELDS = "X-PAQUEBOT-PART FROM MESSAGE-ID X-MICROSOFT-ORIGINAL-MESSAGE-ID CONTENT-TYPE"
+_SECTION = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]"
+_KNOWN_ANEW_DAYS = 7
+
+Wants = Callable[[Heading, int], bool]
+"""Says whether a mail is to be downloaded, by what its header says and by its size in bytes: is it from somebody whom
+we know, or a report that we wait for?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What was read of one mail."""
+
+    uid: int
+    size: int
+    heading: Heading | None
+    """None for a header that no honest program writes."""
+    digest: str
+
+
+async def read_heads(imap: Imap, uids: str, count: int) -> list[Head]:
+    """Return what the headers of mails say. Raise `Said` if the server does not give them all."""
+    found: dict[int, Head] = {}
+
+    def heard(items: Items) -> None:
+        uid, size = number(items.get("UID")), number(items.get("RFC822.SIZE"))
+        said = next((value for name, value in items.items() if name.startswith("BODY[HEADER.FIELDS")), None)
+        if uid and isinstance(said, bytes):
+            found[uid] = Head(uid, size, heading(said), sha256(said).hexdigest()[:32])
+
+    imap.heard = heard
+    answer = await imap.end(
+        fetch(imap, uids, f"UID RFC822.SIZE {_SECTION}<0.{_HEAD_MAX}>"), expected=count * _HEAD_EXPECTED
+    )
+    if answer.status == "BAD":  # a server that knows no parts of header fields
+        answer = await imap.end(fetch(imap, uids, f"UID RFC822.SIZE {_SECTION}"), expected=count * _HEAD_EXPECTED)
+    if answer.status != "OK":
+        raise Said(f"{imap.server.host} does not give us headers: {answer.text[:200]}", answer.code[0])
+    return [found[uid] for uid in sorted(found)]
+
+
+def number(token: object) -> int:
+    """Return what a server wrote as a number; 0 if it is none."""
+    return int(token) if isinstance(token, str) and token.isdigit() and len(token) <= 10 else 0
+
+
+class Scan:
+    """One look through an opened folder. *rows* are what is known of it, and are kept up to date."""
+
+    def __init__(
+        self,
+        imap: Imap,
+        ledger: Ledger,
+        folder: Folder,
+        rows: dict[int, Row],
+        wants: Wants,
+        retire: Retire,
+        *,
+        now: int,
+        epoch: str,
+        download: bool = True,
+        note_look: bool = False,
+    ) -> None:
+        self._imap, self._ledger, self._folder, self._rows = imap, ledger, folder, rows
+        self._wants, self._retire, self._now, self._epoch = wants, retire, now, epoch
+        self._download, self._note_look = download, note_look
+        self.findings: list[Finding] = []
+        self.read: set[int] = set()
+        """Those whose headers were read on this line."""
+        self.ours = 0
+        """How many new mails of ours there were."""
+
+    async def run(self, *, audit_ms: int = AUDIT_MS) -> None:
+        """Look at what is new, and from time to time at everything once more."""
+        record = self._begin(audit_ms)
+        last = self._folder.uidnext - 1 if self._folder.uidnext else await self._highest()
+        while record.cursor < last:
+            end = min(record.cursor + WINDOW, last)
+            heads = await self._window(record.cursor + 1, end)
+            record = self._note(heads, replace(record, cursor=end))
+        while 0 < record.audit <= record.cursor:
+            end = min(record.audit + WINDOW - 1, record.cursor)
+            heads = await self._window(record.audit, end)
+            self._drop_gone(record.audit, end, heads)
+            record = self._note(heads, replace(record, audit=end + 1))
+        if record.audit:
+            self._ledger.forget_old()
+            record = self._note([], replace(record, audit=0))
+        if self._note_look:
+            self._note([], replace(record, looked=self._now))
+
+    def _begin(self, audit_ms: int) -> Record:
+        """Return where to go on from: from the beginning, if the folder's numbers mean something else now."""
+        folder, now = self._folder, self._now
+        record = self._ledger.record(folder.name)
+        fresh = record is None or not folder.uidvalidity or folder.uidvalidity != record.uidvalidity
+        # Some servers give other numbers under the same UIDVALIDITY; then the next one is lower than it was.
+        if record is None or fresh or (folder.uidnext and folder.uidnext <= record.cursor):
+            record = Record(folder.uidvalidity, audited=now, epoch=self._epoch)
+            changes: Changes = {}
+            self._ledger.reset(folder.name, record, changes)
+            self._ledger.commit(changes)
+            self._rows.clear()
+        every = max(audit_ms, audit_ms * folder.exists // MAILS_A_DAY)
+        met = record.strangers and record.epoch != self._epoch  # whom we know now
+        if not record.audit and (met or abs(now - record.audited) >= every):
+            record = replace(record, audit=1, audited=now, strangers=0, epoch=self._epoch)
+        return record
+
+    async def _highest(self) -> int:
+        """Return the highest UID there is, where a server does not say which is next."""
+        if not self._folder.exists:
+            return 0
+        found: list[int] = [0]
+        self._imap.heard = lambda items: found.append(number(items.get("UID")))
+        await self._imap.end(fetch(self._imap, "*", "UID"))
+        return max(found)
+
+    async def _window(self, first: int, last: int) -> list[Head]:
+        """Return the heads from *first* to *last*. One that the server cannot give does not hide the others."""
+        try:
+            heads = await read_heads(self._imap, f"{first}:{last}", last - first + 1)
+        except Said as error:
+            if first == last:
+                self.findings.append(Finding(f"{self._folder.name}, mail {first}", str(error), damage=False))
+                return []
+            middle = (first + last) // 2
+            return await self._window(first, middle) + await self._window(middle + 1, last)
+        # n:* always answers the last mail, and some servers tell of mails that nobody asked for.
+        return [head for head in heads if first <= head.uid <= last]
+
+    def _note(self, heads: list[Head], record: Record) -> Record:
+        """Let it be true, at once, that these were looked at and what is to be done with them."""
+        changes: Changes = {}
+        rows: dict[int, Row | None] = {}
+        strangers = record.strangers
+        for head in heads:
+            self.read.add(head.uid)
+            before = self._rows.get(head.uid)
+            row = self._judge(head, changes)
+            if row is None and before is not None:
+                rows[head.uid] = None
+                self._ledger.drop_row(self._folder.name, head.uid, changes)
+            elif row is not None and row is not before:
+                rows[head.uid] = row
+                self._ledger.set_row(self._folder.name, row, changes)
+            strangers += row is None and self._is_strange(head)
+        record = replace(record, strangers=strangers)
+        self._ledger.set_record(self._folder.name, record, changes)
+        self._ledger.commit(changes)
+        for uid, row in rows.items():
+            if row is None:
+                del self._rows[uid]
+            else:
+                self._rows[uid] = row
+        return record
+
+    def _judge(self, head: Head, changes: Changes) -> Row | None:
+        """Return what is to be done with a mail; None if it is no concern of ours, or nothing is to be done."""
+        said = head.heading
+        if said is None or not (said.part or said.report):
+            return None
+        part = said.part or f"{REPORT}{head.digest}"
+        before = self._rows.get(head.uid)
+        if before is not None and before.part == part:
+            return before
+        row = Row(head.uid, part, said.sender, head.size)
+        if (known := self._ledger.known(part)) is not None:
+            if known.days >= _KNOWN_ANEW_DAYS:
+                self._ledger.know(part, known, changes)
+            away = self._retire.how != "keep" and known.applied and said.part and self._download
+            return replace(row, state=State.DONE, since=self._now) if away else None
+        if said.part and self._ledger.is_held(part):
+            return replace(row, state=State.HERE)
+        if not self._wants(said, head.size):
+            return None
+        self.ours += bool(said.part)
+        if not self._download:
+            return None
+        return row
+
+    def _is_strange(self, head: Head) -> bool:
+        said = head.heading
+        return bool(said and said.part and not self._ledger.known(said.part) and not self._wants(said, head.size))
+
+    def _drop_gone(self, first: int, last: int, heads: list[Head]) -> None:
+        """Forget the rows of mails that are there no longer."""
+        there = {head.uid for head in heads}
+        gone = [uid for uid in self._rows if first <= uid <= last and uid not in there]
+        changes: Changes = {}
+        for uid in gone:
+            self._ledger.drop_row(self._folder.name, uid, changes)
+        self._ledger.commit(changes)
+        for uid in gone:
+            del self._rows[uid]
