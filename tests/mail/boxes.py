@@ -16,7 +16,10 @@ from paquebot_mail.settings import Retire
 
 NOW_MS = 1_795_000_000_000
 PEER = "node@b.test"
-PERSONAL = b"From: friend@c.test\r\nTo: me@a.test\r\nSubject: dinner %d\r\nMessage-ID: <dinner-%d@c.test>\r\n\r\nsecret words\r\n"
+PERSONAL = (
+    b"From: friend@c.test\r\nTo: me@a.test\r\nSubject: dinner %d\r\n"
+    b"Message-ID: <dinner-%d@c.test>\r\n\r\nsecret words\r\n"
+)
 
 
 def mail_of(parcel: bytes, *, sender: str = PEER, recipient: str = "node@a.test") -> bytes:
@@ -39,7 +42,7 @@ class Reader:
     password: str = "right"
     peers: set[str] = field(default_factory=lambda: {PEER})
     retire: Retire = Retire("keep")
-    quiet_s: float = 5.0
+    quiet_s: float = 30.0
     options: dict = field(default_factory=dict)
     decide: Callable[[Brought], Verdict | None] = lambda brought: Verdict.TAKEN
     """What the house answers; None for nothing, as when the power is cut before."""

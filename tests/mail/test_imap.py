@@ -42,7 +42,7 @@ def login_of(mailbox, **kind):
 NOBODY = Login("somebody", lambda: asyncio.sleep(0, "right"))
 
 
-def here(port, quiet_s=10.0):
+def here(port, quiet_s=30.0):
     return Server("127.0.0.1", port, Tls.NONE, quiet_s=quiet_s)
 
 
@@ -59,7 +59,7 @@ async def line(mailbox, server=None, folder="INBOX", spool=None):
 
 
 @asynccontextmanager
-async def to(port, quiet_s=10.0, login=NOBODY, folder="INBOX"):
+async def to(port, quiet_s=30.0, login=NOBODY, folder="INBOX"):
     imap = await connect(here(port, quiet_s))
     try:
         if login:
