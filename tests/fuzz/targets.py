@@ -6,6 +6,7 @@ again, it is the same. Both ways to open an envelope must come to the same verdi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -17,10 +18,16 @@ from paquebot.protocol import bundle, cbor, codes, publishing
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.resource import SignedObject
 from paquebot.vault import keystore, locking, packets
+from paquebot.vault.interior import COVERED_BYTES_MAX, Cover, cover, uncover
 from paquebot.vault.native import Native
 from paquebot.vault.opening import Decryption, open_envelope
 from paquebot.vault.packing import unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
+from paquebot_mail.armour import Damaged, armour, unarmour
+from paquebot_mail.bounces import read_report
+from paquebot_mail.describing import describe as describe_mail
+from paquebot_mail.form import compose, part_id
+from paquebot_mail.reading import parcel
 from paquebot_program.line import Line, Unclear, parse, write
 from paquebot_program.listing import PARTS as LISTED
 from paquebot_program.listing import Listing
@@ -71,10 +78,44 @@ def packing(data: bytes) -> None:
 def armor(data: bytes) -> None:
     """Armour that is taken is armour that can be written."""
     try:
-        plain = packets.dearmor(data)
+        plain = unarmour(data)
+    except Damaged:
+        return
+    assert unarmour(armour(plain)) == plain
+
+
+def mails(data: bytes) -> None:
+    """A mail that brings something brings the same when it is written as ours, and anybody can be told what it is."""
+    describe_mail(data)
+    try:
+        found = parcel(data)
+    except Damaged:
+        return
+    if found is not None:
+        assert found.part == part_id(found.data)
+        again = parcel(compose(found.data, sender="a@a.example", recipient="b@b.example", date_ms=0))
+        assert again == found
+
+
+def bounces(data: bytes) -> None:
+    """A report says little, and all of it fit to be shown."""
+    found = read_report(data)
+    if found is not None:
+        assert 0 < len(found.recipients) <= 50
+        assert all(each.said.isprintable() and len(each.said) <= 200 for each in found.recipients)
+        assert all(each.address.isprintable() and len(each.address) <= 320 for each in found.recipients)
+        assert not found.part or re.fullmatch("[a-z2-7]{40}", found.part)
+
+
+def interior(data: bytes) -> None:
+    """There is one way to write the mail inside an envelope."""
+    try:
+        packed = uncover(data)
     except Refused:
         return
-    assert packets.dearmor(packets.armor(plain)) == plain
+    if packed is not data:
+        sender, recipient = (each.decode() for each in re.findall(rb"<(.*?)>", data[:700])[:2])
+        assert len(packed) > COVERED_BYTES_MAX or cover(bytes(packed), Cover(sender, recipient)) == data
 
 
 def describe(data: bytes) -> None:
@@ -157,7 +198,8 @@ def key_files(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__.replace("_", "-"): each
     for each in (
-        envelope, inside, signed, packing, armor, describe, canonical, bundles, objects, cards, lines, key_files,
+        envelope, inside, signed, packing, armor, mails, bounces, interior, describe, canonical, bundles, objects,
+        cards, lines, key_files,
         program_lines,
     )
 }  # fmt: skip
@@ -183,7 +225,14 @@ def seeds(name: str) -> Iterator[bytes]:
         case "signed" | "packing":
             yield by_hand.PACKED
         case "armor":
-            yield packets.armor(by_hand.envelope())
+            yield armour(by_hand.envelope())
+        case "mails":
+            yield from (path.read_bytes() for path in sorted((FIXTURES / "mail").glob("*.eml")))
+        case "bounces":
+            yield from (path.read_bytes() for path in sorted((FIXTURES / "mail").glob("bounce--*.eml")))
+        case "interior":
+            yield by_hand.mail()
+            yield by_hand.mail(b"")
         case "canonical" | "bundles":
             folders = FIXTURES / "bundle", FIXTURES / "hostile" / "bundle"
             yield from (path.read_bytes() for each in folders for path in sorted(each.glob("*.cbor")))

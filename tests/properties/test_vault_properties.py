@@ -15,10 +15,12 @@ from paquebot.protocol.keys import KeyClass, Pins
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets, pgpy_sealer
+from paquebot.vault.interior import uncover
 from paquebot.vault.keystore import Entropy, Secrets, create, decode, encode
 from paquebot.vault.packing import pack, padme, unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.sealer import Opened
+from paquebot_mail.armour import armour, unarmour
 
 NOW = Millis(1_800_000_000_000)
 END = Millis(NOW + 3_652 * DAY_MS)
@@ -106,7 +108,7 @@ def test_a_mutated_plaintext_is_refused_or_the_same(plain: bytes) -> None:
 def test_noise_is_refused(noise: bytes) -> None:
     check(noise)
     check(reseal(noise))
-    for reader in (packets.describe, packets.dearmor, unpack):
+    for reader in (packets.describe, unpack, uncover):
         with suppress(Refused):
             reader(noise)
 
@@ -143,7 +145,7 @@ def test_a_mutated_packing_is_refused_or_unpacks_to_what_it_declares(blob: bytes
 @settings(deadline=None)
 def test_packing_and_armour_lose_nothing(data: bytes) -> None:
     assert unpack(pack(data)) == data
-    assert packets.dearmor(packets.armor(data)) == data
+    assert unarmour(armour(data)) == data
 
 
 @given(st.integers(2, 1 << 40))

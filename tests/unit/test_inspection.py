@@ -3,6 +3,7 @@
 import functools
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from paquebot.protocol.resource import About, FileManifest, Signature, SignedObj
 from paquebot.protocol.stamp import Millis, Stamp, parse_time
 from paquebot.protocol.trust import identity_fields
 from paquebot.vault import packets
+from paquebot_mail import form
+from paquebot_mail.armour import armour
 
 EXAMPLES = Path(__file__).parents[2] / "fixtures/sdmp-0.12"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir())
@@ -44,6 +47,10 @@ def open_checks(found: Inspection) -> list[Check]:
 
 def facts(found: Inspection) -> dict[str, str]:
     return dict(found.facts)
+
+
+def posted(data: bytes) -> bytes:
+    return form.compose(data, sender="a@a.example", recipient="b@b.example", date_ms=1_796_000_000_000)
 
 
 def key(number: int) -> PrivateKey:
@@ -555,17 +562,32 @@ def test_a_changed_card_is_refused() -> None:
         assert not one(changed).holds, place
 
 
-@pytest.mark.parametrize("wrap", [bytes, packets.armor])
-def test_an_envelope_is_described_but_not_opened(wrap) -> None:
+@pytest.mark.parametrize(("wrap", "where"), [(bytes, ""), (armour, "parcel 1: "), (posted, "parcel 1: ")])
+def test_an_envelope_is_described_but_not_opened(wrap, where) -> None:
     found = one(wrap(envelope(bytes(8), b"12345678")))
-    assert found.kind.startswith("envelope (OpenPGP)")
+    assert found.kind == {bytes: "envelope (OpenPGP)", armour: "OpenPGP, armoured", posted: "mail"}[wrap]
     assert found.holds
-    assert facts(found)["recipients"] == "2: 1 hidden, 1 named"
-    assert facts(found)["opened"].startswith("no")
+    assert facts(found)[f"{where}recipients"] == "2: 1 hidden, 1 named"
+    assert facts(found)[f"{where}opened"].startswith("no")
     for changed in (wrap(envelope(bytes(8))[:-1]), wrap(envelope())[:-1], wrap(envelope(bytes(8)) + b"\xcd\x01x")):
         assert failed(one(changed))
-    for _, _, changed in flips(packets.armor(envelope(bytes(8))), 30, 60):
-        assert failed(one(changed))
+
+
+def test_armour_that_was_changed_does_not_hold() -> None:
+    for _, _, changed in flips(armour(envelope(bytes(8))), 30, 60):
+        # What separates lines may be any white space.
+        assert failed(one(changed)) or changed.split() == armour(envelope(bytes(8))).split()
+
+
+def test_a_saved_mail_is_described() -> None:
+    mail = posted(envelope(bytes(8)))
+    found = one(mail)
+    assert facts(found)["from"] == "a@a.example"
+    assert failed(one(mail.replace(b"Part: 1 ", b"Part: 1 a"))) == []
+    assert failed(one(re.sub(rb"(Part: 1 )\w", rb"\1q", mail))) == ["part"]
+    assert failed(one(mail.replace(b"\r\n=", b"\r\n=A"))) == ["parcel"]
+    assert one(b"Subject: herring\r\n\r\nat nine\r\n").kind == "unknown"
+    assert failed(one(armour(b"x").replace(b"MESSAGE", b"SIGNATURE"))) == ["armour"]
 
 
 def test_other_openpgp_is_not_an_envelope() -> None:
@@ -714,7 +736,7 @@ def test_nothing_shown_can_command_a_terminal() -> None:
 def test_noise_never_raises() -> None:
     dice = random.Random(3)
     seeds = [example(name) for name in NAMES]
-    seeds += [post(), card(), envelope(bytes(8)), packets.armor(envelope(bytes(8))), OTHER.pem().encode()]
+    seeds += [post(), card(), envelope(bytes(8)), armour(envelope(bytes(8))), OTHER.pem().encode()]
     seeds += [container.write(*each) for each in CONTAINERS.values()]
     for _ in range(2_000):
         data = bytearray(dice.choice(seeds))

@@ -239,6 +239,24 @@ def test_other_armour_is_refused(text: bytes, says: str):
         unarmour(text)
 
 
+def crc24_by_the_book(data: bytes) -> int:
+    """RFC 4880, 6.1, line by line."""
+    crc = 0xB704CE
+    for octet in data:
+        crc ^= octet << 16
+        for _ in range(8):
+            crc <<= 1
+            if crc & 0x1000000:
+                crc ^= 0x1864CFB
+    return crc & 0xFFFFFF
+
+
+@pytest.mark.parametrize("size", [*range(40), 127, 128, 129, 255, 256, 257, 1000, 4096, 20_000])
+def test_the_checksum_is_the_one_in_the_book(size: int) -> None:
+    assert crc24(NOISE[:size]) == crc24_by_the_book(NOISE[:size])
+    assert crc24(bytes(size)) == crc24_by_the_book(bytes(size))
+
+
 def test_armour_is_fast():
     """0.02 s for 4 MiB when it was written; half a second would be the loop over bytes it must not be."""
     data = bytes(4 << 20)

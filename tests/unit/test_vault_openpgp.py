@@ -21,10 +21,11 @@ from paquebot.protocol.stamp import Millis
 from paquebot.vault.keystore import Secrets, create
 from paquebot.vault.native import wrapped
 from paquebot.vault.openpgp import export_certificate, export_secret, fingerprint, primary_body, subkey_body
-from paquebot.vault.packets import Tag, armor, split
+from paquebot.vault.packets import Tag, split
 from paquebot.vault.packing import pack, unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.sealing import Sealing
+from paquebot_mail.armour import armour
 
 # gpg has the machine's clock, so the keys are a day old by it.
 NOW = Millis(time.time_ns() // 1_000_000 - DAY_MS)
@@ -141,7 +142,7 @@ def test_gpg_opens_what_we_seal(
     ok(gpg("--import", given=export_certificate(ALICE, "Alice", NOW)))
     envelope = seal(BUNDLE, [live(kind)], at=NOW)
     status = tmp_path / "status"
-    done = gpg("--status-file", str(status), "--decrypt", given=armor(envelope) if armored else envelope)
+    done = gpg("--status-file", str(status), "--decrypt", given=armour(envelope) if armored else envelope)
     told = status.read_text()
     assert f"VALIDSIG {hex_fingerprint(ALICE)}" in told, done.stderr.decode()
     assert {"DECRYPTION_OKAY", "GOODMDC", "GOODSIG"} <= set(told.split())

@@ -107,10 +107,11 @@ def _worded(mail: bytes, end: int) -> Report | None:
         said = _text(words.decode("utf-8", "replace").rpartition(failed[0])[2])
         found = [Undelivered(each.lower(), "failed", _status(said), said) for each in failed[:_BLOCKS_MAX]]
     elif b"qmail-send" in words[:400]:
-        paragraphs = (
-            (address.decode("ascii", "replace").lower(), _text(text)) for address, text in _QMAIL.findall(words)
-        )
-        found = [Undelivered(address, "failed", _status(said), said) for address, said in paragraphs][:_BLOCKS_MAX]
+        found = [
+            Undelivered(address[0].lower(), "failed", _status(_text(said)), _text(said))
+            for name, said in _QMAIL.findall(words)[:_BLOCKS_MAX]
+            if (address := _ADDRESS.fullmatch(_text(name)))
+        ]
     else:
         return None
     return Report(returned[1].decode() if returned else "", tuple(found)) if found else None

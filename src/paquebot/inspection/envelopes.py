@@ -19,12 +19,6 @@ def is_openpgp(data: bytes) -> bool:
         return False
 
 
-def judge_armoured(page: Page, data: bytes) -> str:
-    """Judge OpenPGP packets in ASCII armour; return their kind."""
-    bare = page.attempt("armour", lambda: packets.dearmor(data), "whole")
-    return f"{judge_envelope(page, bare)}, armoured" if bare is not None else "OpenPGP, armoured"
-
-
 def judge_envelope(page: Page, data: bytes) -> str:
     """Judge OpenPGP packets; return their kind."""
     described = page.attempt("packets", lambda: packets.describe(data), "every byte belongs to one")

@@ -13,7 +13,7 @@ from paquebot.inspection.cards import judge_card
 from paquebot.inspection.carried import is_bundle, judge_bundle, judge_described
 from paquebot.inspection.collecting import collect
 from paquebot.inspection.containers import judge_json
-from paquebot.inspection.envelopes import is_openpgp, judge_armoured, judge_envelope
+from paquebot.inspection.envelopes import is_openpgp, judge_envelope
 from paquebot.inspection.exports import judge_export
 from paquebot.inspection.journals import judge_journal
 from paquebot.inspection.keys import is_key, judge_private_pem, judge_public_key, judge_public_pem
@@ -67,8 +67,6 @@ def _recognise(page: Page, data: bytes) -> str:
         return judge_export(page, data)
     if start.startswith(b"{"):
         return judge_json(page, data)
-    if start.startswith(b"-----BEGIN PGP "):
-        return judge_armoured(page, data)
     if data[0] & 0x80 and is_openpgp(data):
         return judge_envelope(page, data)
     if described := registry.describe(data):

@@ -5,11 +5,9 @@ Pure functions over bytes. They refuse; they never repair. No secret and no ciph
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
 from typing import TYPE_CHECKING
 
 from paquebot.errors import BadSignature, Malformed, TooLarge
@@ -20,9 +18,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 __all__ = [
-    "Description", "Inner", "Outer", "Packet", "Recipient", "Signature", "Tag", "armor", "crc24", "dearmor",
-    "describe", "digest_of", "inner", "literal_head", "one_pass", "outer", "packet", "packet_head", "seconds",
-    "split", "verify_digest",
+    "Description", "Inner", "Outer", "Packet", "Recipient", "Signature", "Tag", "describe", "digest_of", "inner",
+    "literal_head", "one_pass", "outer", "packet", "packet_head", "seconds", "split", "verify_digest",
 ]  # fmt: skip
 
 Octets = bytes | bytearray | memoryview
@@ -394,88 +391,3 @@ def _detail(tag: int, start: bytes) -> str:
             return f"version {start[0]}, algorithm {start[5]}"
         case _:
             return ""
-
-
-# Armour (RFC 4880, 6).
-
-_BEGIN, _END = b"-----BEGIN PGP MESSAGE-----", b"-----END PGP MESSAGE-----"
-_LINE = 64
-_CRC_START, _CRC_POLY = 0xB704CE, 0x1864CFB
-_ARMOR_BYTES_MAX = ENVELOPE_BYTES_MAX * 3 // 2
-
-
-def armor(data: Octets) -> bytes:
-    """Return *data* as ASCII armour.
-
-    >>> print(armor(b"paquebot").decode())
-    -----BEGIN PGP MESSAGE-----
-    <BLANKLINE>
-    cGFxdWVib3Q=
-    =i2ih
-    -----END PGP MESSAGE-----
-    <BLANKLINE>
-    """
-    text = binascii.b2a_base64(data, newline=False)
-    lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
-    check = b"=" + binascii.b2a_base64(crc24(data).to_bytes(3, "big"), newline=False)
-    return b"\n".join((_BEGIN, b"", *lines, check, _END, b""))
-
-
-def dearmor(text: bytes) -> bytes:
-    """Return what armour holds. Raise `Malformed`, `TooLarge`, or `BadSignature` if its checksum is wrong.
-
-    A missing checksum is no error; nothing but white space may surround the armour.
-    """
-    if len(text) > _ARMOR_BYTES_MAX:
-        raise TooLarge("the armour is larger than an envelope can be")
-    lines = [line.rstrip() for line in text.strip().split(b"\n")]
-    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END or b"" not in lines:
-        raise Malformed("the armour does not begin and end as armour does")
-    headers = lines.index(b"")
-    if any(b": " not in line for line in lines[1:headers]):
-        raise Malformed("the armour has a malformed header")
-    body = [line for line in lines[headers + 1 : -1] if line]
-    check = body.pop() if body and len(body[-1]) == 5 and body[-1].startswith(b"=") else None
-    try:
-        data = binascii.a2b_base64(b"".join(body), strict_mode=True)
-        expected = binascii.a2b_base64(check[1:], strict_mode=True) if check else None
-    except binascii.Error:
-        raise Malformed("the armour is not base64") from None
-    if expected is not None and expected != crc24(data).to_bytes(3, "big"):
-        raise BadSignature("the armour's checksum does not match: damaged on the way")
-    return data
-
-
-def crc24(data: Octets) -> int:
-    """Return OpenPGP's checksum of *data*.
-
-    >>> hex(crc24(b"123456789"))
-    '0x21cf02'
-    """
-    # The remainder of a polynomial over GF(2). Folding the upper half onto the lower, as large integers, is ten times
-    # as fast as a loop over bytes: high * x^k + low = high * (x^k mod P) + low (mod P).
-    value = int.from_bytes(data, "big") << 24 ^ _CRC_START << 8 * len(data)
-    while value.bit_length() > 64:
-        level = (value.bit_length() - 1).bit_length() - 1
-        high = value >> (1 << level)
-        value ^= high << (1 << level)
-        power = _power(level)
-        while power:
-            value ^= high << power.bit_length() - 1
-            power ^= 1 << power.bit_length() - 1
-    return _remainder(value)
-
-
-@cache
-def _power(level: int) -> int:
-    """Return x to the power of 2**level, modulo the checksum's polynomial."""
-    if level == 0:
-        return 2
-    root = _power(level - 1)
-    return _remainder(sum(1 << 2 * bit for bit in range(24) if root >> bit & 1))
-
-
-def _remainder(value: int) -> int:
-    while value.bit_length() > 24:
-        value ^= _CRC_POLY << value.bit_length() - 25
-    return value
