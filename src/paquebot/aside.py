@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from paquebot.errors import Misused, Refused
+from paquebot.frozen import frozen
 from paquebot.protocol import clear, messages
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.limits import DAY_MS
@@ -16,12 +15,12 @@ LINK = Link("", latency_ms=DAY_MS)
 """The way by which a released envelope comes: none that shows tokens, so that its sender hears of it in an envelope."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Envelope:
     """A whole envelope: it is opened again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """A resource that came in a good envelope of *sender*'s."""
 

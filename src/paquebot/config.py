@@ -13,12 +13,13 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from paquebot import amounts
 from paquebot.errors import ConfigError, Misused
+from paquebot.frozen import frozen
 from paquebot.protocol import routes
 from paquebot.protocol.account import Grant
 from paquebot.protocol.carrying import Terms
@@ -42,7 +43,7 @@ BYTES_MAX = 64 * 1024
 LINE_BYTES_MAX = 1024  # Python's reader takes minutes for one key of a hundred thousand dots
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Carrier:
     """One ``[transport.NAME]`` table: a name of ours, the transport it uses, and that one's settings."""
 
@@ -59,7 +60,7 @@ class Carrier:
         return routes.route(self.uses, address) if self.told and isinstance(address, str) and address else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secrets:
     """The ``[secrets]`` table: where the passphrase of the keys comes from when nobody is there to type it."""
 
@@ -73,7 +74,7 @@ class Secrets:
     """Ask the desktop's keyring; needs ``pip install 'paquebot[keyring]'``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hooks:
     """The ``[hooks]`` table: programs to run when something happens, and how long peers may be silent."""
 
@@ -87,7 +88,7 @@ class Hooks:
     """The same for single peers, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """One ``[[output]]`` table: what arrives of a peer, or with a tag, is written into a folder."""
 
@@ -96,7 +97,7 @@ class Output:
     tag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watch:
     """One ``[[watch]]`` table: what is put into a folder is published by the next sync."""
 
@@ -112,7 +113,7 @@ class Watch:
     """``move`` it to the folder *published* beside it, or ``delete`` it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeepRule:
     """One ``[[keep.rule]]``: how long what it names is kept; without *days*, for ever."""
 
@@ -123,7 +124,7 @@ class KeepRule:
     days: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keep:
     """The ``[keep]`` table: how long and how much this home keeps. Without it, everything for ever."""
 
@@ -141,7 +142,7 @@ class Keep:
         return self.days is not None or self.bytes is not None or self.expired or bool(self.rules)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """The ``[limits]`` table: what one peer may send, and is sent in answer, in one window of time."""
 
@@ -158,7 +159,7 @@ class Limits:
         return Grant(self.window_minutes * MINUTE_MS, self.envelopes, bytes_, self.items, answers)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Carry:
     """The ``[carry]`` table as it is written."""
 
@@ -168,7 +169,7 @@ class _Carry:
     days: int = Terms().days
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """What the file says."""
 

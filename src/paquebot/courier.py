@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from paquebot import config
 from paquebot.context import Tags
 from paquebot.errors import DiskFull, Permanent
+from paquebot.frozen import frozen
 from paquebot.protocol import carrying
 from paquebot.protocol.burden import Addressee, LetGo, Parcel, PutDown, Rank, TakeAlong
 from paquebot.protocol.carrying import Found, Terms
@@ -35,7 +35,7 @@ from paquebot.transport import (
 ROUNDS_MAX = 200  # of handing over in one visit
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moments:
     """What is known of the time, asked anew each time."""
 

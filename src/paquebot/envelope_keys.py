@@ -8,9 +8,9 @@ a peer with whom we are in touch has not acknowledged what replaces them, 30 day
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from paquebot.errors import Refused, WrongKey
+from paquebot.frozen import frozen
 from paquebot.keychain import Keychain
 from paquebot.protocol import recovery, witness
 from paquebot.protocol.effects import Remember
@@ -146,7 +146,7 @@ def _acknowledged(view: View) -> bool:
     return all(line in peer.acked | peer.known for peer in touched if not (peer.suspect or peer.revoked or peer.ended))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ages:
     """What peers may seal to, of one class."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.events import Event, Kind
 from paquebot.protocol.stamp import Millis, format_time
@@ -27,7 +27,7 @@ _SENTENCES = {
 """Kinds that are not here say in their detail all that there is to say."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """An event, and what it means to a person here. Texts quote peers: print them escaped."""
 

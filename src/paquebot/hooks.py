@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +20,7 @@ from paquebot import config, errands, folders, program, threads
 from paquebot import home as homes
 from paquebot.display import printable
 from paquebot.errors import Busy, PaquebotError
+from paquebot.frozen import frozen
 from paquebot.history import called, tell
 from paquebot.node import Node
 from paquebot.protocol.effects import Effects
@@ -38,7 +38,7 @@ LOCK = "hooks.lock"
 Record = Callable[[Effects], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tried:
     """An errand that was tried."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from paquebot.errors import Misused, NotFound, WrongKey
+from paquebot.frozen import frozen
 from paquebot.passphrase import Passphrases, Which
 from paquebot.protocol import container
 from paquebot.protocol.identity import PrivateKey
@@ -45,7 +45,7 @@ def _called(name: str) -> str:
     return NAMES.get(name, "envelope keys of a former node")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secret:
     """One key file: what it is, and what protects it."""
 

@@ -7,9 +7,9 @@ or folder still waits for, what is ours and some peer still lacks, and what othe
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 
 from paquebot.config import Keep, KeepRule
+from paquebot.frozen import frozen
 from paquebot.protocol import witness
 from paquebot.protocol.forgetting import FRAME, lacking
 from paquebot.protocol.limits import DAY_MS
@@ -17,7 +17,7 @@ from paquebot.protocol.stamp import Millis
 from paquebot.store.view import Listed, SqliteView
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Due:
     """Something to be forgotten, and why."""
 

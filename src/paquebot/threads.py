@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import ResourceId
 from paquebot.store.view import Listed, SqliteView
 
@@ -11,7 +10,7 @@ THREAD_MAX = 1_000
 """How much of a conversation is shown at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attachment:
     """A file that a message names."""
 

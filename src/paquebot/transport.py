@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
@@ -29,6 +28,7 @@ from paquebot.errors import (
     Transient,
     TransportError,
 )
+from paquebot.frozen import frozen
 
 __all__ = [
     "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
@@ -70,7 +70,7 @@ async def closed_after(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T
             await items.aclose()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Capability:
     """What one open transport can do; may change while it runs. A field exists only with code that reads it."""
 
@@ -103,7 +103,7 @@ class Capability:
     """How many bytes are free on the medium; None if nobody can say."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recipient:
     """One of those for whom a parcel is meant, as far as a carrier may know."""
 
@@ -115,7 +115,7 @@ class Recipient:
     """Where this kind of carrier finds it, if it needs an address: safe to be put into headers and commands."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outgoing:
     """A parcel to be carried. Its bytes are made when asked for, so a batch may be larger than memory."""
 
@@ -148,7 +148,7 @@ class Stage(Enum):
     """It was not carried; `error` says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handover:
     """News of something given to `send`, now or in an earlier session."""
 
@@ -159,7 +159,7 @@ class Handover:
     error: TransportError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Onward:
     """What stands on the outside of a parcel, so that also those can carry it on who cannot open it."""
 
@@ -173,7 +173,7 @@ class Onward:
     """What was put there at once by one hand belongs to one lot; empty if nobody can tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrival:
     """One collected parcel. It comes back until it is acknowledged."""
 
@@ -188,7 +188,7 @@ class Arrival:
     """How to carry it on if it is not for this node; None where the transport does not relay."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenShown:
     """Somebody has shown this 16-byte token: a recipient holds what we sent, or carry for others.
 
@@ -198,7 +198,7 @@ class TokenShown:
     token: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something on the medium that a person should hear of. Nothing was deleted."""
 
@@ -222,7 +222,7 @@ class Verdict(Enum):
     """None of our keys opens it. Do not yield it again while `Context.epoch` stays the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acknowledgement:
     """The house's answer to one arrival, given only after what it taught us is safely stored."""
 
@@ -231,7 +231,7 @@ class Acknowledgement:
     token: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Described:
     """What a file of a carrier's own form holds, as far as anybody may know who finds it."""
 
@@ -352,7 +352,7 @@ class Waits(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scratch:
     """A place of its own on a medium, where a transport is tried without anything else being touched."""
 

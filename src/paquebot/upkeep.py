@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from paquebot import config, repairing, retention
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.stamp import Millis
@@ -15,7 +15,7 @@ from paquebot.store.checking import Finding
 from paquebot.store.view import Listed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upkeep:
     """What is done to one open home's disk. Any method may raise `StoreError`."""
 

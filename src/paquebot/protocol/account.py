@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol import cbor
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, ResourceId
@@ -12,7 +13,7 @@ from paquebot.protocol.limits import ANSWER_BYTES, GRANT_BYTES, GRANT_ENVELOPES,
 from paquebot.protocol.stamp import Millis
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asking:
     """How often one peer was asked for one thing that it lists, and what came of it."""
 
@@ -25,7 +26,7 @@ class Asking:
     """When it last said that it has not got it, or may not give it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grant:
     """What one peer may send in one window, and how much it is answered in it (that is not advertised)."""
 
@@ -40,7 +41,7 @@ class Grant:
         return [self.window_ms, self.envelopes, self.bytes, self.items]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Use:
     """What was used of a grant in the window that began at *since*."""
 
@@ -61,7 +62,7 @@ class Use:
         return [self.since, self.envelopes, self.bytes, self.items, self.reserved]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Account:
     """How one peer has behaved towards us, and what we know of its limits."""
 

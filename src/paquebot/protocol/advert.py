@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol.account import Grant
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.limits import ADVERT_FIELDS_MAX, GRANT_WINDOW_MAX_MS
@@ -18,7 +18,7 @@ DICTIONARY = 1
 NUMBER_MAX = (1 << 53) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Advert:
     """A list of numbers, to which newer versions may append what older ones skip."""
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from paquebot.errors import Expired, NotPermitted
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
 from paquebot.protocol.limits import ENDINGS_MAX, REVOCATIONS_MAX, TRUST_DEPTH_MAX, TRUSTS_MAX
 from paquebot.protocol.ranges import Ranges
@@ -30,7 +31,7 @@ Place = Callable[[Ending, ResourceId], bool | None]
 Order: TypeAlias = tuple[int, Stamp, ResourceId]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """A signed resource of the user, as far as authority is concerned."""
 
@@ -357,7 +358,7 @@ def placed(journals: Journals, ending: Ending, resource: ResourceId) -> bool | N
     return any(who == ending.node and number <= ending.number for who, number in journals.naming(resource))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deed:
     """What one resource proves: a trust, a revocation, an identity, or several of these."""
 

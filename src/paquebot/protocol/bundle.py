@@ -12,10 +12,11 @@ receiver only has to find itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol import cbor
 from paquebot.protocol.advert import Advert
 from paquebot.protocol.cbor import Value
@@ -59,7 +60,7 @@ def node_tag(node: Fingerprint) -> bytes:
     return unb64(node)[:NODE_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """Which of a recipient's envelopes arrived: their numbers, each with the first bytes of the envelope's id.
 
@@ -81,7 +82,7 @@ class Heard:
         return dict(zip(self.numbers, parts, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class To:
     """One recipient, and what the sender tells this one alone."""
 
@@ -96,7 +97,7 @@ class To:
     """Which envelopes of this recipient the sender has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """Lines that are already known to the recipient: a run of lines of *journal*."""
 
@@ -109,21 +110,21 @@ CompactEntry: TypeAlias = "tuple[Fingerprint, ResourceId | int] | Reference"
 """A line's publisher and resource, or the number of the part that holds the resource; or a run of known lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verbatim:
     """Part 0: a signature object, byte for byte."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rebuilt:
     """Part 1: a signature object whose exact bytes the receiver can build again."""
 
     signed: SignedObject
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Update:
     """Part 2: a signed broadcast, without the hashes that the receiver can compute."""
 
@@ -132,7 +133,7 @@ class Update:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chunk:
     """Part 3: a chunk of a large file, named by its SHA-256."""
 
@@ -140,7 +141,7 @@ class Chunk:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tally:
     """Part 4: how far the sender knows the recipient's journal, and which of its lines it has applied in full."""
 
@@ -149,7 +150,7 @@ class Tally:
     applied: Ranges
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """Part 5: what became of an item that was not simply applied."""
 
@@ -159,7 +160,7 @@ class Outcome:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Want:
     """Part 6: chunks of a file that the sender lacks, by their place in it."""
 
@@ -167,7 +168,7 @@ class Want:
     chunks: Ranges
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """Part 7: a signed response to a request, whose resource is another part of the bundle."""
 
@@ -179,7 +180,7 @@ class Answer:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recall:
     """Part 16: give me the lines of my own journal that follow the last of these that you know."""
 
@@ -187,7 +188,7 @@ class Recall:
     """(number, first 8 bytes of the line's name): the latest line, and ever fewer earlier ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recalled:
     """Part 17: lines of the recipient's own journal, and what the recipient itself once signed about them."""
 
@@ -200,7 +201,7 @@ class Recalled:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Introduction:
     """Part 8: the sender's card, for a recipient that may never have heard of it; the first part of its bundle.
 
@@ -212,7 +213,7 @@ class Introduction:
     """That the sender was invited: the 16 bytes that name the invitation and 32 that only its holder can make."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """A part of a type that this version does not know. Skipped."""
 
@@ -236,7 +237,7 @@ Part: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Bundle:
     """A header and parts."""
 
@@ -358,7 +359,7 @@ def introduction(data: bytes) -> Introduction | None:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reader:
     value: Mapping[int, Value]
 

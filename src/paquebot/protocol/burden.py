@@ -6,10 +6,10 @@ Nothing here names anybody: a tag is recognised by its recipient alone, a token 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from paquebot.frozen import frozen
 from paquebot.protocol.stamp import Millis
 
 
@@ -22,7 +22,7 @@ class Rank(IntEnum):
     """It simply lay there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Addressee:
     """One of those for whom a parcel is."""
 
@@ -34,7 +34,7 @@ class Addressee:
     """16 bytes once it has shown them: then it has the parcel."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Parcel:
     """One parcel of others."""
 
@@ -70,7 +70,7 @@ class Carrying:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakeAlong(Carrying):
     """Keep *data*, the bytes of a parcel that is not known yet."""
 
@@ -78,7 +78,7 @@ class TakeAlong(Carrying):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Appraise(Carrying):
     """A known parcel turns out to be a contact's, or to have come by a shorter way."""
 
@@ -87,7 +87,7 @@ class Appraise(Carrying):
     hops: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteToken(Carrying):
     """An addressee of a parcel has shown its token."""
 
@@ -96,21 +96,21 @@ class NoteToken(Carrying):
     token: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PutDown(Carrying):
     """All have it: delete a parcel's bytes. What is known of it stays until it ends."""
 
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LetGo(Carrying):
     """Forget a parcel, and delete its bytes if they are here."""
 
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lies(Carrying):
     """A parcel lies on a medium: it was found there, or *put* there by us."""
 
@@ -119,7 +119,7 @@ class Lies(Carrying):
     put: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiesNot(Carrying):
     """A parcel that we had put on a medium is not there any more, and its tokens are not known."""
 

@@ -13,8 +13,8 @@ the parcel was first seen here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from paquebot.frozen import frozen
 from paquebot.protocol.burden import (
     Addressee,
     Appraise,
@@ -59,7 +59,7 @@ OFFER_MAX = 256  # handed over at once
 SHOWN_MAX = 16_384  # tokens shown on one medium in one visit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Terms:
     """What a home carries for others: the ``[carry]`` table."""
 
@@ -76,7 +76,7 @@ class Terms:
         return self.contacts if rank is Rank.CONTACTS else self.strangers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Found:
     """A parcel as it was found on a medium."""
 

@@ -12,10 +12,11 @@ import re
 import zlib
 from base64 import b32decode, b32encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol import cbor
 from paquebot.protocol.cbor import Value
 from paquebot.protocol.encoding import Fingerprint, b64, raw
@@ -46,7 +47,7 @@ _DICTIONARY = "".join(
 """Part of the format: not to be changed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Code:
     """What a code says."""
 

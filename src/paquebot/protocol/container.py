@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import Malformed, TooLarge
+from paquebot.frozen import frozen
 from paquebot.protocol import custom, schema
 from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.limits import CONTAINER_BYTES_MAX, CONTAINER_DEPTH_MAX
@@ -21,7 +21,7 @@ Resolve = Callable[[str], str | None]
 """Finds the text of the JSON Schema that an ``sdmp://`` URI names; None if it is not here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Container:
     """A container that has been read: its value, and the schemas it was checked against."""
 

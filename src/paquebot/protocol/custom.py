@@ -11,11 +11,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from paquebot.errors import Malformed, TooLarge
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.limits import (
     PATTERN_BYTES_MAX,
@@ -124,7 +124,7 @@ def nodes(value: Any) -> Iterator[tuple[Any, int]]:
         waiting += ((each, depth + 1) for each in inside)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """How much work a schema makes at most, every reference replaced by what it names."""
 

@@ -7,9 +7,9 @@ already decided; if anything fails, none of it has happened.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from paquebot.frozen import frozen
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.burden import Carrying
 from paquebot.protocol.encoding import Fingerprint, ResourceId
@@ -22,35 +22,35 @@ from paquebot.protocol.state import Held, Kept, Letter, Peer, Reply, Told
 from paquebot.protocol.strangers import Invite, Join, Pending, Verified
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetClock:
     """Remember what is known of the time."""
 
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetStamp:
     """Remember the latest stamp given or accepted."""
 
     stamp: Stamp
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SavePeer:
     """Replace a peer's row, or add it."""
 
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveTold:
     """Replace what was put on a medium for a peer."""
 
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keep:
     """Store an admitted resource and add its line to our journal."""
 
@@ -62,28 +62,28 @@ class Keep:
     """How many chunks it has, index blocks first; they get the next of our chunk numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forget:
     """Delete a resource's bytes, chunks included. Its line stays and it counts as held, so that it never returns."""
 
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lose:
     """Note that a resource's bytes are damaged. Its line stays; it is not held until it comes again."""
 
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoseBlob:
     """Note that a chunk's bytes are missing or damaged: the files that it belongs to lack it again."""
 
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddChunks:
     """Add the data chunks that a file's index block names, at the places from *first* on."""
 
@@ -92,7 +92,7 @@ class AddChunks:
     hashes: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnowIdentity:
     """Make a held resource the one that proves an identity."""
 
@@ -100,7 +100,7 @@ class KnowIdentity:
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnowAnnouncement:
     """Make a held resource the latest announcement of a node's envelope keys."""
 
@@ -108,7 +108,7 @@ class KnowAnnouncement:
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnowNode:
     """Make a held resource the latest word of a node about itself."""
 
@@ -116,7 +116,7 @@ class KnowNode:
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddLines:
     """Append lines to our copy of another node's journal."""
 
@@ -124,7 +124,7 @@ class AddLines:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveProof:
     """Keep a proof of another's lines; it replaces the one up to line *instead*, if there is that one."""
 
@@ -132,7 +132,7 @@ class SaveProof:
     instead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rejoin:
     """Replace our own journal's lines after line *since*. Resources go with the lines that name them."""
 
@@ -140,49 +140,49 @@ class Rejoin:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SavePast:
     """Remember what we have said."""
 
     past: Past
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveLapse:
     """Note that a peer knows a line of ours that we do not; it replaces what was noted of that peer."""
 
     lapse: Lapse
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndLapse:
     """What *peer* knows of our journal, we know again."""
 
     peer: Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveFork:
     """Keep the evidence of a contradiction; the first one of a journal stays."""
 
     fork: Fork
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Want:
     """Note a resource that somebody lists and we lack."""
 
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unwant:
     """Stop asking for a resource: it was refused for good, or is not accepted here."""
 
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """Note when a wanted resource, or an incomplete file's chunks, were last asked for."""
 
@@ -190,28 +190,28 @@ class Asked:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveAsking:
     """Replace what came of asking one peer for one thing."""
 
     asking: Asking
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """Forget who was asked for a resource: all of it is here."""
 
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskAnew:
     """Forget who refused what *publisher* published, and when it was asked for: something has changed."""
 
     publisher: Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveAccount:
     """Replace how a peer has behaved towards us."""
 
@@ -219,21 +219,21 @@ class SaveAccount:
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hold:
     """Set an item aside until what it misses is here."""
 
     held: Held
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Release:
     """Forget a held item: it was admitted, or refused after all."""
 
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hide:
     """Let a held resource not count any more, because of a revocation; or, with None, count again."""
 
@@ -241,14 +241,14 @@ class Hide:
     by: ResourceId | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Readmit:
     """Take a refused resource out of what was set aside: it is looked at again."""
 
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeepBlob:
     """Store a chunk, durable before the transaction is. Whoever asks for it has checked that *name* is its SHA-256."""
 
@@ -256,7 +256,7 @@ class KeepBlob:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HaveBlob:
     """Note a chunk whose bytes the store has been given already."""
 
@@ -270,7 +270,7 @@ class Chunking:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gave(Chunking):
     """A node of *user* brought the bytes of a chunk: that user has them."""
 
@@ -278,7 +278,7 @@ class Gave(Chunking):
     user: Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loose(Chunking):
     """No manifest names a chunk that is kept; *peer* brought it. As soon as one names it, that is forgotten."""
 
@@ -286,21 +286,21 @@ class Loose(Chunking):
     peer: Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropLoose(Chunking):
     """Delete the chunks of *peer* that no manifest names."""
 
     peer: Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Post:
     """Plan a letter."""
 
     letter: Letter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handed:
     """Note that a carrier has taken a letter."""
 
@@ -309,28 +309,28 @@ class Handed:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settle:
     """Take a letter out: it was acknowledged, became needless, or was lost and is planned anew."""
 
     letter: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddReply:
     """Note an answer we owe. Its number is chosen by the store."""
 
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropReply:
     """Forget an answer: it arrived."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """Never act on this bundle again."""
 
@@ -340,7 +340,7 @@ class Seen:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quarantine:
     """Set aside bytes that we refuse, with the reason, for a person to look at."""
 
@@ -354,7 +354,7 @@ class Quarantine:
     """The resource that it was, if it was one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveOutcomes:
     """Replace what a peer says became of our resources that it did not simply apply."""
 
@@ -369,7 +369,7 @@ class Noting:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note(Noting):
     """Add an event to what happened. `noting` derives most of them; the store gives the number."""
 
@@ -381,28 +381,28 @@ class Note(Noting):
     """May quote others: the store keeps one printable line of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForgetEvents(Noting):
     """Forget what happened up to a number: it is old, and whoever had to hear of it has."""
 
     through: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveErrand(Noting):
     """Replace an errand, or add it if it has no number."""
 
     errand: Errand
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropErrand(Noting):
     """Forget an errand: it was done, or is no longer wanted."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relate(Noting):
     """Note what a resource says of others, so that threads, attachments and newer versions are found from either."""
 
@@ -411,7 +411,7 @@ class Relate(Noting):
     """(``parent``, ``conversation``, ``after`` or ``supersedes``, which)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remember(Noting):
     """Set, or with None remove, a small fact that survives the run, under a name of our own."""
 
@@ -419,7 +419,7 @@ class Remember(Noting):
     value: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteOpened:
     """A private resource that is held was opened: what lists show of it, and for whom it is."""
 
@@ -437,7 +437,7 @@ class NoteOpened:
     """When it stops being of use, as its author says; 0 for never."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteClosed:
     """A private resource that is held was tried, and is not for us."""
 
@@ -446,7 +446,7 @@ class NoteClosed:
     """If it only brings a key: the resource to which."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteReaders:
     """A private resource of ours is for these users, and these nodes have been given a key to it."""
 
@@ -457,7 +457,7 @@ class NoteReaders:
     """The ``wrap`` that holds the nodes' keys; None if the resource itself does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteWrap:
     """A ``wrap`` of ours was said anew: from now on the nodes have their keys by the new one."""
 
@@ -465,7 +465,7 @@ class NoteWrap:
     by: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reached:
     """Note when, and where, it was learned how far lines of ours had got towards a peer; see `protocol.evidence`."""
 
@@ -482,42 +482,42 @@ class Meeting:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SavePending(Meeting):
     """Replace what is known of a stranger, or add it. A number of 0 is replaced by the store's next."""
 
     pending: Pending
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropPending(Meeting):
     """Forget a stranger: it is pinned now."""
 
     node: Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveInvite(Meeting):
     """Replace what is known of an invitation that we gave, or add it."""
 
     invite: Invite
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveJoin(Meeting):
     """Remember an invitation that we accepted from a peer."""
 
     join: Join
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveVerified(Meeting):
     """Remember that our person has made sure of a peer's keys."""
 
     verified: Verified
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tell(Noting):
     """Say what became of one received item. Exactly one for each; the store only passes it on."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.stamp import Millis
 
@@ -55,7 +55,7 @@ class Kind(StrEnum):
     """A hook did not succeed. No hook is run for this."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that happened, as it was noted in the transaction that made it so."""
 
@@ -71,7 +71,7 @@ class Event:
     """One printable line."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Errand:
     """What remains to be done outside because something happened: a hook to run, a file to write."""
 

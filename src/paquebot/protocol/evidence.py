@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from paquebot.frozen import frozen
 from paquebot.protocol.effects import Effect, Effects, Handed, Reached, SavePeer
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.ranges import Ranges
@@ -23,7 +23,7 @@ LISTED = "listed"
 """The peer's own journal names the resource."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Occasion:
     """What may teach us how far lines have got."""
 

@@ -10,7 +10,6 @@ import json
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from paquebot.errors import BadSignature, Malformed, NotPermitted, WrongKey
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import Fingerprint, b64, digest, raw, unb64
 
 RSA_BITS_MIN = 2048
@@ -39,7 +39,7 @@ EDDSA = "EdDSA"
 HS512 = "HS512"  # what SDMP's example files call RSA with SHA-512
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicKey:
     """One identity's public key."""
 
@@ -94,7 +94,7 @@ def public_key_from_pem(text: str) -> PublicKey:
     return public_key("".join(line for line in lines if not line.startswith("-----")))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class PrivateKey:
     """One identity's private key. It has no repr that shows anything."""
 

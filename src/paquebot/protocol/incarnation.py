@@ -7,9 +7,10 @@ nothing is sent twice to those who have it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from paquebot.frozen import frozen
 from paquebot.protocol import admission, journal
 from paquebot.protocol.effects import Effects, Note, Rejoin, SavePeer
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
@@ -30,7 +31,7 @@ from paquebot.protocol.trust import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Incarnation:
     """A node that takes over from the one that a store belongs to."""
 

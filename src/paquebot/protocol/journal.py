@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from paquebot.errors import BrokenChain, Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, digest
 
 _NAME = "([A-Za-z0-9_-]{85}[AQgw])"  # the one base64url of 64 bytes
 _LINE = re.compile(f"{_NAME}@{_NAME}/{_NAME}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """What a line says: who published which resource."""
 
@@ -25,7 +25,7 @@ class Entry:
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One line of a journal in its place."""
 

@@ -8,9 +8,9 @@ long as the identity and seals no bodies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from paquebot.frozen import frozen
 from paquebot.protocol.stamp import Millis
 
 
@@ -22,7 +22,7 @@ class KeyClass(StrEnum):
     RECOVERY = "recovery"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class EncryptionKey:
     """One X25519 key to which a node can be sealed."""
 
@@ -34,7 +34,7 @@ class EncryptionKey:
     kind: KeyClass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announcement:
     """What a node's peers pin of it to exchange envelopes: exact keys, no certificate semantics."""
 

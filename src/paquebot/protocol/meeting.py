@@ -7,11 +7,12 @@ than to be shown to a person. Strangers get no answer, whatever we think of them
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from itertools import chain, count
 
 from paquebot.errors import Malformed, Refused, Stranger
+from paquebot.frozen import frozen
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import endings, inviting, publishing, schema
 from paquebot.protocol.bundle import INVITE_BYTES
@@ -30,7 +31,7 @@ from paquebot.protocol.trust import READ
 _KINDS = {"identity", "trust", "envelope_keys", "user", "node"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Met:
     """Somebody of whom no more is known than what they say of themselves, and that they can seal as what they say."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol import container, journal
 from paquebot.protocol.container import Container
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
@@ -15,7 +15,7 @@ from paquebot.protocol.limits import LINES_MAX
 from paquebot.protocol.resource import SignedObject
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Broadcast:
     """An update of the speaker's journal: the lines after *since*."""
 
@@ -23,7 +23,7 @@ class Broadcast:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalRequest:
     """Tell me your journal's lines after *since*, at most *limit* of them."""
 
@@ -32,7 +32,7 @@ class JournalRequest:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResourceRequest:
     """Give me this resource of that user."""
 
@@ -41,7 +41,7 @@ class ResourceRequest:
     resource: ResourceId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """The answer to a request: ok with what was asked for, or bad_request, or not_found for any other reason."""
 
@@ -50,7 +50,7 @@ class Response:
     data: SignedObject | Broadcast | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """I have received and verified this resource."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from paquebot.frozen import frozen
 from paquebot.protocol.encoding import Fingerprint, LineId
 from paquebot.protocol.resource import Signature
 from paquebot.protocol.stamp import Millis
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proof:
     """That a node itself signed its journal's lines up to *number*, and so, by their hashes, all lines before."""
 
@@ -25,7 +25,7 @@ class Proof:
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lapse:
     """A line of our own journal that a peer claims to know and we do not.
 
@@ -41,7 +41,7 @@ class Lapse:
     asked: Millis = Millis(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fork:
     """Two histories that one node signed."""
 
@@ -55,7 +55,7 @@ class Fork:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Past:
     """What we have said so far."""
 

@@ -8,10 +8,10 @@ is. Locking is the vault's work; here is what is decided about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import Malformed, Misused
+from paquebot.frozen import frozen
 from paquebot.protocol import container, custom
 from paquebot.protocol.container import Container, Resolve
 from paquebot.protocol.effects import Effects, NoteOpened, NoteReaders, Relate
@@ -91,7 +91,7 @@ def readers(view: View, users: Sequence[Fingerprint], now: Millis) -> tuple[Fing
 # -- what lies inside -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inner:
     """What lies inside a private resource."""
 
@@ -207,7 +207,7 @@ def _names(value: Any) -> tuple[Fingerprint, ...]:
 # -- publishing -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Private:
     """For whom a draft is, if not for everybody who reads us."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from paquebot.display import printable
 from paquebot.errors import Malformed, Misused, NotPermitted, Revoked
+from paquebot.frozen import frozen
 from paquebot.protocol import admission, endings, introducing, journal, privacy, schema, standing
 from paquebot.protocol.effects import Effects, SavePeer, SetStamp, Want
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
@@ -39,7 +40,7 @@ CARD_BYTES_MAX = 256 * 1024
 VOUCHERS_MAX = 4  # nodes on one card: its own, and those that vouch for it because the user key was not there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Draft:
     """Something our own person wants published: fields under schemas, and what we add about it."""
 
@@ -75,7 +76,7 @@ class Draft:
         return cls(schemas=("file",), fields=fields, title=title, filename=filename, tags=tags)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Founding:
     """A new node: who it is, and the first resources of its journal, in order."""
 
@@ -188,7 +189,7 @@ def inlined(size: int, *, private: bool = False) -> bool:
     return size <= (INLINE_BYTES_MAX * 3 // 4 if private else INLINE_BYTES_MAX)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Card:
     """What one node's peers pin of it: resources that prove each other."""
 

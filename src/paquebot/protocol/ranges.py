@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ranges:
     """A set of non-negative integers, kept as sorted, disjoint, non-adjacent inclusive runs.
 

@@ -7,10 +7,10 @@ when `encode` writes back exactly the bytes that came, and verbatim otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import BadSignature, Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol import container, custom, schema
 from paquebot.protocol.container import Container, Resolve
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest, unb64
@@ -23,7 +23,7 @@ PROOFS = ("revoke", "trust", "identity")
 """The kinds of resources by which it is judged what counts. They are kept whatever comes of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """One signature over a payload."""
 
@@ -32,7 +32,7 @@ class Signature:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedObject:
     """A signature object: a payload and who signed it. Reading one verifies its hash, not its signatures."""
 
@@ -102,7 +102,7 @@ class SignedObject:
         raise BadSignature("no signature is by that key")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class About:
     """What we add to a resource, signed inside the same payload: order, names, relations."""
 
@@ -165,7 +165,7 @@ class About:
         return tuple(dict.fromkeys(self.after))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileManifest:
     """A file's size and either its bytes or the hashes of its chunks (or, at depth 2, of its index blocks)."""
 
@@ -212,7 +212,7 @@ class FileManifest:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resource:
     """A signature object whose payload was read: who published it, for whom, by which authority, and what it is."""
 

@@ -7,10 +7,11 @@ milliseconds and a 16-bit counter, written so that text order is time order.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NewType
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol.limits import AHEAD_MAX_MS, ELAPSED_MAX_MS, LATEST_MS, LEAP_MS, RELEASED_MS
 
 Millis = NewType("Millis", int)
@@ -68,7 +69,7 @@ def _civil(days: int) -> tuple[int, int, int]:
     return year + era * 400 + (month <= 2), month, of_year - (153 * shifted + 2) // 5 + 1
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Stamp:
     """A point in the order of events. Ties between nodes are broken by resource id, the same way everywhere."""
 
@@ -110,7 +111,7 @@ class Stamp:
         return self if self.at <= now + AHEAD_MAX_MS else Stamp(Millis(0))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clock:
     """What this node knows of the time besides what its wall clock says.
 

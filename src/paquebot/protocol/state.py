@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol import cbor
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.authority import AuthorityView
@@ -26,7 +26,7 @@ from paquebot.protocol.strangers import Invite, Join, Pending, Verified
 from paquebot.protocol.trust import Identity, Trust
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Local:
     """The node whose mind this is."""
 
@@ -37,7 +37,7 @@ class Local:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Peer:
     """Another node whose keys are pinned, and how far each of us has heard the other.
 
@@ -98,7 +98,7 @@ class Peer:
         return Ranges.of((self.floor, self.received.last)) - self.received
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """What was put on one medium for one peer (SDMP's "last transmitted", for each way there is)."""
 
@@ -115,7 +115,7 @@ class Told:
     """When we stopped writing more than a probe now and then; 0 if we did not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Plan:
     """What one envelope carries. It is filled from the store when it is sealed, and planned again when it is lost."""
 
@@ -197,7 +197,7 @@ def _want(value: Value) -> tuple[ResourceId, Ranges]:
     raise Malformed("a stored plan cannot be read")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Letter:
     """An envelope to one peer: planned, or handed to a carrier and not yet acknowledged."""
 
@@ -214,7 +214,7 @@ class Letter:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """An answer we owe to a request; `number` is given by the store."""
 
@@ -237,7 +237,7 @@ RECALLED = "recalled"
 """The status of a `Reply` that gives a peer its own lines back; `since` then counts in the peer's journal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Kept:
     """A resource that was admitted, with what lists show of it."""
 
@@ -275,7 +275,7 @@ class Kept:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnLine:
     """A line of our own journal with what planning needs to know of its resource."""
 
@@ -294,7 +294,7 @@ class OwnLine:
     """Its bytes are not here any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """An item that waits for others: nothing is known to be wrong with it."""
 
@@ -306,7 +306,7 @@ class Held:
     sender: Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """What the engine needs to know of the way by which something goes or came."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from paquebot.errors import Malformed
+from paquebot.frozen import frozen
 from paquebot.protocol import cbor
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.limits import STRANGERS_KEPT_MAX, STRANGERS_READ_MAX, STRANGERS_WINDOW_MS
 from paquebot.protocol.stamp import Millis
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Pending:
     """A stranger whose card came in an envelope, and who waits for a person's word; or whom a person turned down.
 
@@ -37,7 +38,7 @@ class Pending:
     """For people, who type it; given by the store, and never used again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Invite:
     """An invitation that we gave: good for one node, once, until it expires."""
 
@@ -62,7 +63,7 @@ class Invite:
         return "expired" if now > self.expires else "open"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Join:
     """An invitation that we accepted: what we show to the peer that gave it, until we hear from that peer."""
 
@@ -71,7 +72,7 @@ class Join:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verified:
     """That a peer's keys are its person's, as our person has made sure."""
 
@@ -81,7 +82,7 @@ class Verified:
     """``words`` or ``invitation``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Crowd:
     """How many strangers wrote in one window of time, however often we looked: what they cost us is bounded."""
 

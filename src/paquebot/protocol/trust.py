@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import BadSignature, Expired, Malformed, NotPermitted
+from paquebot.frozen import frozen
 from paquebot.protocol import points
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, unb64
 from paquebot.protocol.identity import PublicKey, public_key
@@ -24,7 +24,7 @@ OWN_NODE = (READ_ENCRYPTED, READ, PUBLISH, CREATE_TRUST, REVOKE)
 """What a user gives to a node of their own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """A user's or node's identity, as its own signature proves it."""
 
@@ -40,7 +40,7 @@ class Identity:
             raise Expired(f"the {self.kind} identity {self.fingerprint[:12]}… expired on {format_time(self.expires)}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trust:
     """What *user* allows *trustee* to do on the user's behalf or with the user's resources."""
 
@@ -64,7 +64,7 @@ class Trust:
             raise Expired("the signer's trust has expired")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """Where a node's journal ends: what it says beyond line *number*, named *line*, does not count."""
 
@@ -80,7 +80,7 @@ class Ending:
         return {"ending": {**value, "successor": self.successor} if self.successor else value}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Revocation:
     """A resource of *user* that takes another one back (SDMP, revoke)."""
 

@@ -9,12 +9,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 from itertools import islice
 
 from paquebot.errors import Refused, StoreError
+from paquebot.frozen import frozen
 from paquebot.protocol import journal
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest, raw
 from paquebot.protocol.journal import Entry
@@ -44,7 +44,7 @@ class Fault(Enum):
     DRAFT = "a draft was left by a run that was cut off"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that is wrong."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paquebot.errors import StoreCorrupt
+from paquebot.frozen import frozen
 from paquebot.protocol import journal
 from paquebot.protocol.authority import Authority, Deed
 from paquebot.protocol.effects import Reached
@@ -33,7 +33,7 @@ from paquebot.store.schemas import SchemaView
 from paquebot.store.strangers import StrangersView
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listed:
     """A resource as lists show it."""
 
@@ -64,7 +64,7 @@ class Listed:
         return f"sdmp://{self.user}/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quarantined:
     """Bytes that were set aside, and why."""
 

@@ -12,10 +12,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from paquebot.errors import DiskFull, WrongKey
+from paquebot.frozen import frozen
 from paquebot.protocol.limits import MIB
 from paquebot.vault.keystore import Secrets, decode, encode
 
@@ -25,7 +25,7 @@ SECRET_BYTES_MAX = MIB  # a node's keys have 5 kB; whatever is larger is no key 
 _OTHERS = 0o077
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyFile:
     """The envelope keys of one node, in a private file of their own: outside the store, and outside its backups."""
 

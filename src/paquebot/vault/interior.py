@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
 
 from paquebot.errors import Malformed, Misused
+from paquebot.frozen import frozen
 from paquebot.protocol.limits import KIB
 
 __all__ = ["Cover", "cover", "covered_bytes", "uncover"]
@@ -44,7 +44,7 @@ _FIRST = b"From: "
 _BETWEEN = re.compile(rb"From: <(%s)>\r\nTo: <(%s)>\r\n" % (_ADDRESS, _ADDRESS))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cover:
     """Between whom a mail goes: bare addresses."""
 

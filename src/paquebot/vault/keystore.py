@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from paquebot.errors import Malformed, WrongKey
+from paquebot.frozen import frozen
 from paquebot.protocol.keys import Announcement, EncryptionKey, KeyClass
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.stamp import Millis
@@ -36,7 +37,7 @@ _BYTES = 32
 _TAG_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subkey:
     """One encryption key with its secret."""
 
@@ -49,7 +50,7 @@ class Subkey:
         return grace is None or now <= self.key.expires + grace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Secrets:
     """All of a node's envelope keys. It never shows them."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from paquebot.errors import Misused, WrongKey, WrongPassphrase
+from paquebot.frozen import frozen
 from paquebot.protocol.limits import MIB
 
 __all__ = ["COST", "KEY_BYTES", "Cost", "Locked", "derive", "fresh", "lock", "normal", "parse", "seal"]
@@ -34,7 +35,7 @@ _MEMORY_MAX = 256 * MIB  # twice what OWASP's dearest setting takes
 _WORK_MAX = 1 << 24  # N x r x p: a minute on a small machine, twenty times what we ask for ourselves
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """What one guess costs: scrypt's N, r and p. It takes 128 x N x r bytes of memory."""
 
@@ -55,7 +56,7 @@ COST = Cost(1 << 15, 8, 3)
 """32 MiB and a third of a second on a laptop of 2020: OWASP's setting for machines with little memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Locked:
     """Something sealed: by a passphrase if it has a cost, else by a key."""
 
@@ -91,7 +92,7 @@ class Locked:
         return f"{_FORM} {_VERSION} {self.name} {self.cost} {self.salt.hex()}".encode()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Derived:
     """A key made of a passphrase, with what is needed to make it again."""
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from paquebot.errors import Malformed, NotForUs
+from paquebot.frozen import frozen
 from paquebot.protocol.limits import CHUNK_BYTES
 from paquebot.vault.keystore import exchange_point
 
@@ -40,7 +40,7 @@ _NONCE = bytes(12)
 _LAST = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wraps:
     """A content key for some readers: ``point`` and ``readers`` of the schemas ``sealed`` and ``wrap``."""
 

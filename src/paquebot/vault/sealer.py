@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from paquebot.frozen import frozen
 from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
 from paquebot.protocol.stamp import Millis
 from paquebot.vault.interior import Cover
@@ -16,7 +17,7 @@ Introduced = Callable[[bytes], Pins]
 """Given the bundle of a sender who is not pinned, return what the card in it announces. It may raise `Refused`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """An envelope whose every check has passed."""
 
