@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable
 from typing import cast
 
+from paquebot.entrypoints import EntryPoint, entry_points
 from paquebot.errors import PluginError
 from paquebot.transport import API_VERSION, Context, Described, Transport
 
@@ -44,11 +44,13 @@ def load(name: str) -> TransportKind:
     """Import the transport called *name*. Raise `PluginError`."""
     known = installed()
     if name not in known:
+        import difflib
+
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"installed are: {', '.join(sorted(known)) or 'none'}"
         raise PluginError(f"no transport is called {name!r}; {hint}")
     try:
-        kind = known[name].load()
+        kind = cast("type", known[name].load())
     except Exception as error:  # a stranger's module may fail in any way; the others must still work
         raise PluginError(f"the transport {name!r} does not load: {error}") from error
     if getattr(kind, "api", None) != API_VERSION:
@@ -62,7 +64,7 @@ def describe(data: bytes) -> Described | None:
     """Return what a carrier's own file holds, if any installed carrier knows its form."""
     for point in sorted(entry_points(group=DESCRIBERS), key=lambda point: point.name):
         try:
-            found = point.load()(data)
+            found = cast("Callable[[bytes], object]", point.load())(data)
         except Exception:  # noqa: S112  a stranger's module may fail in any way; others may know the file
             continue
         if isinstance(found, Described):

@@ -1,10 +1,9 @@
 """Transports are found by their entry point, ours and strangers' alike, and one that fails does not stop the rest."""
 
-from importlib.metadata import EntryPoint
-
 import pytest
 
 from paquebot import registry
+from paquebot.entrypoints import EntryPoint
 from paquebot.errors import PluginError
 
 GROUP = registry.GROUP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -35,6 +36,9 @@ Exit codes:
   10  no node here yet                130, 143  stopped by a signal
   11  another paquebot is running
 """
+
+GARBAGE = 50_000
+"""So many new objects before garbage is looked for; a start alone makes far more than the 700 of Python."""
 
 COMMANDS = {
     "init": "people",
@@ -252,6 +256,7 @@ def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool, pas
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code that says what happened."""
+    gc.set_threshold(GARBAGE)
     signal.signal(signal.SIGTERM, _terminate)
     if sys.stdout is None:  # closed by the shell: >&-
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as we run

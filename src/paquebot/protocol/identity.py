@@ -10,6 +10,7 @@ import json
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -94,7 +95,7 @@ def public_key_from_pem(text: str) -> PublicKey:
     return public_key("".join(line for line in lines if not line.startswith("-----")))
 
 
-@frozen
+@dataclass(frozen=True, slots=True, repr=False)
 class PrivateKey:
     """One identity's private key. It has no repr that shows anything."""
 
