@@ -45,7 +45,7 @@ def frozen(cls: type[Any] | None = None, /, *, kw_only: bool = False, order: boo
 
 def _made(given: type[Any], *, kw_only: bool, order: bool) -> type[Any]:
     made: Any = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(given)
-    names = [each.name for each in fields(made)]
+    names = [each.name for each in fields(made) if each.compare]
     held: Callable[[Any], Any] = attrgetter(*names) if names else lambda _: ()
 
     def first(self: Any, *values: Any, **named: Any) -> None:

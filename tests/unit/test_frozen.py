@@ -27,6 +27,7 @@ def declared(decorate: Any, ordered: Any, named: Any) -> tuple[type, type, type,
         name: str
         secret: bytes = field(default=b"", repr=False)
         held: list[int] = field(default_factory=list)
+        aside: int = field(default=0, compare=False)
 
         @property
         def loud(self) -> str:
@@ -97,6 +98,7 @@ def dropped(thing: type) -> None:
         lambda t, p, n, o: (sorted([p(2), p(1, 3), p(1)]) == [p(1), p(1, 3), p(2)], p(1) <= p(1), p(2) > p(1)),
         lambda t, p, n, o: p(1) < n(x=1, y=1),
         lambda t, p, n, o: t("a") < t("b"),
+        lambda t, p, n, o: (t("a", aside=1) == t("a", aside=2), t("a").aside),
         lambda t, p, n, o: hash(t("a")),
         lambda t, p, n, o: t("a").held is t("a").held,
         lambda t, p, n, o: (t("ship").loud, t.kinds, t.__slots__, t.__match_args__, n.__match_args__),
@@ -105,7 +107,7 @@ def dropped(thing: type) -> None:
         lambda t, p, n, o: (replace(p(1), y=2) == p(1, 2), replace(n(x=1, y=2), y=3) == n(x=1, y=3)),
         lambda t, p, n, o: replace(p(1), z=2),
         lambda t, p, n, o: t(),
-        lambda t, p, n, o: t("a", b"", [], 4),
+        lambda t, p, n, o: t("a", b"", [], 4, 5),
         lambda t, p, n, o: t("a", name="b"),
         lambda t, p, n, o: p(1, z=2),
         lambda t, p, n, o: n(1, 2),
