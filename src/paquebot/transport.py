@@ -382,7 +382,7 @@ class Whose(Enum):
     OTHERS = "others'"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stock:
     """The parcels of one sort on a medium, each counted once."""
 
@@ -396,7 +396,7 @@ class Stock:
     expired: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inventory:
     """What lies on a medium, as far as can be known without reading it all."""
 
@@ -418,7 +418,7 @@ class Inventory:
     """Whether that is all there is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Freed:
     """What was, or would be, deleted for one reason."""
 
