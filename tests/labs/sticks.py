@@ -31,13 +31,16 @@ mount -t proc proc /proc
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/stick
 for module in {modules}; do insmod /usr/lib/uml/modules/$(uname -r)/kernel/fs/$module.ko; done
+{task}
+echo o > /proc/sysrq-trigger
+sleep 60
+"""
+_EACH = """\
 for device in {devices}; do
   mount -t {kind} {options} /dev/$device /mnt/stick || echo FAILED
   {python} -m tests.labs.stick_guest {words} || echo FAILED
   umount /mnt/stick
 done
-echo o > /proc/sysrq-trigger
-sleep 60
 """
 _MODULES = {"vfat": "fat/fat fat/vfat nls/nls_cp437 nls/nls_iso8859-1 nls/nls_ascii nls/nls_utf8", "ext4": ""}
 _OPTIONS = {"vfat": "-o utf8", "ext4": ""}
@@ -82,19 +85,30 @@ def make(image: Path, kind: str) -> None:
 
 def start(images: Sequence[Path], kind: str, words: Sequence[str], folder: Path) -> Machine:
     """Start a machine that runs `stick_guest` with *words* on each of *images*, one after the other."""
+    task = _EACH.format(
+        devices=" ".join(_devices(images)),
+        kind=kind,
+        options=_OPTIONS[kind],
+        python=shlex.quote(sys.executable),
+        words=shlex.join([*words[:2], "/mnt/stick"][: len(words) + 1]),
+    )
+    return boot(images, kind, task, folder)
+
+
+def module(name: str) -> str:
+    """Return a task for `boot`: a module of Python."""
+    return f"{shlex.quote(sys.executable)} -m {name} || echo FAILED"
+
+
+def _devices(images: Sequence[Path]) -> list[str]:
+    return [f"ubd{chr(ord('a') + number)}" for number in range(len(images))]
+
+
+def boot(images: Sequence[Path], kind: str, task: str, folder: Path) -> Machine:
+    """Start a machine that knows the file system *kind*, has *images* as /dev/ubda … and runs the shell's *task*."""
     init, log = folder / "init", folder / "log"
-    devices = [f"ubd{chr(ord('a') + number)}" for number in range(len(images))]
     init.write_text(
-        _INIT.format(
-            path=_PATH,
-            above=shlex.quote(str(_ABOVE)),
-            modules=_MODULES[kind],
-            devices=" ".join(devices),
-            kind=kind,
-            options=_OPTIONS[kind],
-            python=shlex.quote(sys.executable),
-            words=shlex.join([*words[:2], "/mnt/stick"][: len(words) + 1]),
-        )
+        _INIT.format(path=_PATH, above=shlex.quote(str(_ABOVE)), modules=_MODULES[kind], task=task),
     )
     init.chmod(0o700)
     command = [
