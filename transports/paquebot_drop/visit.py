@@ -89,7 +89,8 @@ class Visit:
         holders: dict[tuple[bytes, tuple[bytes, ...]], list[Crate]] = {}
         for crate in self.survey.crates:
             for entry in crate.entries:
-                holders.setdefault(_key(entry), []).append(crate)
+                if entry.id in self._ours:
+                    holders.setdefault(_key(entry), []).append(crate)
         for name, wrote in list(self._own.items()):
             live = [record for record in wrote.records if not self._is_done(record)]
             if not live:
