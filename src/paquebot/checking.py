@@ -124,6 +124,7 @@ def _running(asked: bytes, *, aloud: bool) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.PIPE,
         stderr=None if aloud else subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        start_new_session=True,  # what a terminal sends to all would interrupt its tidying up
     )
     with process:
         assert process.stdin is not None
@@ -134,9 +135,10 @@ def _running(asked: bytes, *, aloud: bool) -> Iterator[subprocess.Popen[bytes]]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                with suppress(subprocess.TimeoutExpired):
+                try:
                     process.wait(GRACE_S)
-                process.kill()
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 from tests.conformance.test_drop import tree
@@ -13,13 +17,17 @@ def promises(found):
     return {each["promise"]: each["result"] for each in found["promises"]}
 
 
+def without_time(found):
+    """What *tree* found, but for the time of the folder itself."""
+    return {path: content for path, content in found.items() if path != "."}
+
+
 def test_a_stick_keeps_every_promise_and_nothing_on_it_is_touched(pair, stick):
     alice, bob = pair
     (stick / "holiday.jpg").write_bytes(b"sun")
     alice.say("on its way")
     alice.sync(stick)
-    before = tree(stick)
-    del before["."]  # the time of the folder itself
+    before = without_time(tree(stick))
 
     found = alice.json("transport", "check", "--via", stick)
 
@@ -27,9 +35,7 @@ def test_a_stick_keeps_every_promise_and_nothing_on_it_is_touched(pair, stick):
     assert len(found["promises"]) > 35
     assert found["broken"] == 0
     assert found["capability"]["bytes_max"] == 16 << 20
-    after = tree(stick)
-    del after["."]
-    assert after == before
+    assert without_time(tree(stick)) == before
     bob.sync(stick)
     assert bob.texts() == ["on its way"]
 
@@ -51,8 +57,9 @@ def test_a_promise_that_is_not_kept_is_named(make, tmp_path, sabotage, only, why
     source = source.replace(*sabotage).replace('"settle | show")', "settle | show)").replace('"never")', "never)")
     (tmp_path / "bad.sh").write_text(source)
     uses(alice, "loft", ["sh", tmp_path / "bad.sh"], path=loft)
-    with (alice.path / "config.toml").open("a") as file:
-        file.write("timeout = 1\n")
+    if "sleep" in sabotage[1]:
+        with (alice.path / "config.toml").open("a") as file:
+            file.write("timeout = 1\n")
     said = alice.out("transport", "check", "loft", "--only", only, code=1)
     assert said.startswith("broken ")
     assert why in said
@@ -79,10 +86,33 @@ def test_a_carrier_without_a_place_aside_is_tried_only_when_that_is_said(pair, t
     for only in ("acknowledged does not come back", "token comes back", "empty route", "as they were sent"):
         assert set(promises(alice.json(*asked, only)).values()) == {"ok"}
     assert promises(alice.json(*asked, "killed")) == {"a killed sender has lost nothing that it handed over": "skipped"}
-    for path, content in before.items():
-        assert path == "." or tree(loft)[path] == content
+    assert without_time(tree(loft)) == without_time(before)
     bob.run("sync")
     assert bob.texts() == ["among others"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_check_that_is_stopped_leaves_nothing(tmp_path, stick, number):
+    command = [sys.executable, "-m", "paquebot", "--home", tmp_path / "none", "transport", "check", "--via", stick]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        for _ in range(4):
+            assert process.stdout.readline().startswith(b"ok ")
+        os.killpg(process.pid, number)  # as a terminal does
+        process.communicate()
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert list(stick.iterdir()) == []
+
+
+def test_what_takes_its_time_is_waited_for(make, tmp_path):
+    alice, loft = make("Alice"), tmp_path / "loft"
+    loft.mkdir()
+    source = FOLDER.read_text().replace("scratch)", "aside)")
+    young = '[ $(($(date +%s) - $(stat -c %Y "$path/$each"))) -ge 2 ] || continue'
+    assert "esac # not ours" in source
+    (tmp_path / "slow.sh").write_text(source.replace("esac # not ours", f"esac; {young}").replace("keeps=yes", ""))
+    uses(alice, "loft", ["sh", tmp_path / "slow.sh"], path=loft)
+    asked = ("transport", "check", "loft", "--among-others", "--yes", "--only")
+    assert alice.out(*asked, "as they were sent").startswith("ok ")
 
 
 def test_a_carrier_that_is_not_there_or_does_not_exist_is_told(make, tmp_path):

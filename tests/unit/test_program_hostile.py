@@ -41,7 +41,7 @@ def program(tmp_path, monkeypatch):
     def make(bad: str = "", before: str = "", **settings) -> ProgramTransport:
         prelude = f"echo $$ >> {tmp_path}/pids; note() {{ echo $! >> {tmp_path}/pids; }}"
         script = f"{prelude}\n{before}\nwhile read -r verb rest; do case $verb in\n{bad}\n{GOOD}\nesac; done"
-        return ProgramTransport(ProgramSettings(["sh", "-c", script], **{"timeout": 1, **settings}), context)
+        return ProgramTransport(ProgramSettings(["sh", "-c", script], **{"timeout": 30, **settings}), context)
 
     make.context = context
     yield make
@@ -133,7 +133,7 @@ def test_what_a_program_does_wrong_is_a_clear_error(program, monkeypatch, case):
     monkeypatch.setattr("paquebot_program.ledger.OWN_MAX", 100)
     bad, said = BAD[case]
     with pytest.raises((TransportError, PluginError), match=said):
-        asyncio.run(visit(program(bad)))
+        asyncio.run(visit(program(bad, timeout=1 if "does not answer" in said else 30)))
 
 
 def test_a_giant_is_a_finding_and_the_others_come(program):
@@ -209,7 +209,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another(progr
 
 def test_one_that_never_answers_is_not_waited_for_again(program):
     async def run():
-        async with program("fetch) sleep 1000 ;;") as transport:
+        async with program("fetch) sleep 1000 ;;", timeout=1) as transport:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await collect(transport)

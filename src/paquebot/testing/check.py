@@ -17,7 +17,7 @@ import traceback
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from unittest import SkipTest
 
 from paquebot import config, registry
@@ -29,7 +29,10 @@ from paquebot.testing.kinds import KindContract
 from paquebot.testing.post import MemoryContext
 from paquebot.transport import Scratches
 
-PATIENCE_S = 120
+ARRIVE_S = 45
+"""How long what was sent may be on its way, where it is not there at once."""
+GRACE_S = 10
+PATIENCE_S = 240
 """How long one promise may take."""
 
 
@@ -53,12 +56,16 @@ class Configured(KindContract):
             self._medium = scratch.folder if scratch else None
             self._aside = scratch is not None
             async with self.ends(tmp_path, scratch.settings if scratch else self._given) as link:
-                if scratch:
+                if self._medium is not None:
                     yield link
                     return
                 ours = marked.linked(link, f"{self._name}-{self._tried}\n".encode())
                 yield ours
                 await marked.tidy(ours)
+
+    async def carry(self, link: Link) -> None:
+        """Let what was sent arrive; on a folder it is there at once."""
+        await marked.arrive(link, ARRIVE_S)
 
     def contexts(self, tmp_path: Path) -> tuple[MemoryContext, MemoryContext, MemoryContext]:
         """Return contexts that do nothing twice: what another run has left may lie there still."""
@@ -92,7 +99,7 @@ def promises(contract: Configured) -> Iterator[tuple[str, Any]]:
 
 def tried(test: Any) -> tuple[str, str]:
     """Return whether a promise is kept (ok, broken, skipped), and why not."""
-    signal.alarm(PATIENCE_S)
+    ALARM.set(PATIENCE_S)
     try:
         with tempfile.TemporaryDirectory(prefix="paquebot-check-") as folder:
             test(Path(folder))
@@ -100,10 +107,14 @@ def tried(test: Any) -> tuple[str, str]:
         return "skipped", str(reason)
     except NoScratch:
         raise
+    except KeyboardInterrupt:
+        if not ALARM.rang:
+            raise
+        return "broken", f"it does not end within {PATIENCE_S} seconds"
     except Exception as error:  # a stranger's transport may fail in any way; that is what is looked for
         return "broken", _why(error)
     finally:
-        signal.alarm(0)
+        ALARM.set(0)
     return "ok", ""
 
 
@@ -121,12 +132,28 @@ def _say(**values: object) -> None:
     print(json.dumps(values), flush=True)
 
 
-def _too_long(_signal: int, _frame: object) -> NoReturn:
-    raise TimeoutError(f"it does not end within {PATIENCE_S} seconds")
+class _Alarm:
+    """Interrupts a promise that takes too long, as a person would: once politely, and then for good."""
+
+    rang = False
+
+    def set(self, seconds: int) -> None:
+        """Ring in so many seconds; 0 for never."""
+        self.rang = False
+        signal.alarm(seconds)
+
+    def ring(self, _signal: int, _frame: object) -> None:
+        """Interrupt whatever goes on."""
+        self.rang = True
+        signal.alarm(GRACE_S)
+        signal.raise_signal(signal.SIGINT)
 
 
-def _stopped(_signal: int, _frame: object) -> NoReturn:
-    raise SystemExit(143)
+ALARM = _Alarm()
+
+
+def _stopped(_signal: int, _frame: object) -> None:
+    signal.raise_signal(signal.SIGINT)  # by which asyncio lets everything tidy up
 
 
 async def _card(contract: Configured, folder: Path) -> dict[str, object]:
@@ -138,7 +165,7 @@ async def _card(contract: Configured, folder: Path) -> dict[str, object]:
 
 def main() -> int:
     """Try everything that is promised."""
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGALRM, ALARM.ring)
     signal.signal(signal.SIGTERM, _stopped)
     asked = json.load(sys.stdin)
     try:
@@ -157,6 +184,8 @@ def main() -> int:
         _say(no_scratch=True)
     except PaquebotError as error:
         _say(error=str(error), exit_code=error.exit_code)
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

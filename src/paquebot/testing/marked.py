@@ -6,10 +6,13 @@ has to tell of things that are not ours.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from paquebot.testing.ends import Link, begin, token_of
 from paquebot.transport import (
@@ -19,13 +22,27 @@ from paquebot.transport import (
     Capability,
     Handover,
     Outgoing,
+    Stage,
     TokenShown,
     Transport,
     Verdict,
     token_hash,
 )
 
+LOOK_S = 1.0
 _NAMES = (*"abcdefghijklmnopqrstuvwxyz", *map(str, range(100)), "large", "small")  # what parcels are called in tests
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What all ends of one run have sent and settled."""
+
+    sent: dict[bytes, Outgoing] = field(default_factory=dict)
+    """By id."""
+    bodies: dict[bytes, bytes] = field(default_factory=dict)
+    """The same as they were sent, by id."""
+    under_way: set[bytes] = field(default_factory=set)
+    """Parcels that were handed over and not settled."""
 
 
 class Marked:
@@ -34,10 +51,11 @@ class Marked:
     api: ClassVar[int] = API_VERSION
     settings_type: ClassVar[type]
 
-    def __init__(self, end: Transport, mark: bytes, sent: dict[bytes, Outgoing]) -> None:
+    def __init__(self, end: Transport, mark: bytes, traffic: Traffic) -> None:
         self._end = end
         self._mark = mark
-        self._sent = sent
+        self._traffic = traffic
+        self._keys: dict[str, bytes] = {}
 
     @property
     def capability(self) -> Capability:
@@ -53,55 +71,82 @@ class Marked:
         await self._end.__aexit__(*exc_info)
 
     async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
-        """Send *batch*, marked."""
-        self._sent |= {each.id: each for each in batch}
-        size = len(self._mark)
-        marked = [replace(each, size_max=each.size_max + size, body=partial(self._body, each)) for each in batch]
-        async for news in self._end.send(marked):
-            yield news
+        """Send *batch*, marked, and to our own address if there are addresses: there all ends have one."""
+        self._traffic.sent |= {each.id: each for each in batch}
+        size, address = len(self._mark), self._end.capability.address
+        marked = [
+            replace(
+                each,
+                size_max=each.size_max + size,
+                body=partial(self._body, each),
+                recipients=tuple(replace(to, address=address or to.address) for to in each.recipients),
+            )
+            for each in batch
+        ]
+        async with aclosing(cast(Any, self._end.send(marked))) as handovers:
+            async for news in handovers:
+                if news.stage is not Stage.FAILED and news.id in self._traffic.bodies:
+                    self._traffic.under_way.add(self._traffic.bodies[news.id])
+                yield news
 
     async def _body(self, outgoing: Outgoing) -> bytes:
-        return self._mark + await outgoing.body()
+        self._traffic.bodies[outgoing.id] = await outgoing.body()
+        return self._mark + self._traffic.bodies[outgoing.id]
 
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover]:
         """Yield what concerns this run's parcels."""
-        async for news in self._end.collect():
-            match news:
-                case Arrival() if news.parcel.startswith(self._mark):
-                    yield replace(news, parcel=news.parcel.removeprefix(self._mark))
-                case TokenShown() if token_hash(news.token) in self._hashes():
-                    yield news
-                case Handover() if news.id in self._sent:
-                    yield news
+        async with aclosing(cast(Any, self._end.collect())) as everything:
+            async for news in everything:
+                match news:
+                    case Arrival() if news.parcel.startswith(self._mark):
+                        found = replace(news, parcel=news.parcel.removeprefix(self._mark))
+                        self._keys[news.key] = found.parcel
+                        yield found
+                    case TokenShown() if token_hash(news.token) in self._hashes():
+                        yield news
+                    case Handover() if news.id in self._traffic.sent:
+                        yield news
 
     def _hashes(self) -> set[bytes]:
-        return {to.token_hash for each in self._sent.values() for to in each.recipients}
+        return {to.token_hash for each in self._traffic.sent.values() for to in each.recipients}
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Settle what arrived."""
+        self._traffic.under_way -= {self._keys[each.key] for each in acknowledgements if each.key in self._keys}
         await self._end.acknowledge(acknowledgements)
 
+    async def arrived(self, seconds: float) -> None:
+        """Wait until everything that is under way can be collected here, but no longer than *seconds*."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = {news.parcel async for news in self.collect() if isinstance(news, Arrival)}
+            if self._traffic.under_way <= found:
+                return
+            await asyncio.sleep(LOOK_S)
+
     async def tidy(self) -> None:
-        """Take everything of this run, and show all tokens that it could mean, so that it can be deleted."""
-        tokens = [token for token in map(token_of, _NAMES) if token_hash(token) in self._hashes()]
-        keys = [news.key async for news in self.collect() if isinstance(news, Arrival)]
-        for token in tokens:
-            await self.acknowledge([Acknowledgement(key, Verdict.TAKEN, token) for key in keys])
+        """Take everything of this run and show its token, so that it can be deleted."""
+        async for _ in self.collect():
+            pass
+        tokens = {token_hash(token): token for token in map(token_of, _NAMES)}
+        shown = {
+            self._traffic.bodies[each.id]: tokens[to.token_hash]
+            for each in self._traffic.sent.values()
+            for to in each.recipients
+            if each.id in self._traffic.bodies and to.token_hash in tokens
+        }
+        taken = [(key, shown[body]) for key, body in self._keys.items() if body in shown]
+        await self.acknowledge([Acknowledgement(key, Verdict.TAKEN, token) for key, token in taken])
 
 
 def linked(link: Link, mark: bytes) -> Link:
     """Return *link* with ends that see only what this run, which is called *mark*, has sent."""
     begin(mark[-64:])
-    sent: dict[bytes, Outgoing] = {}
+    traffic = Traffic()
     kind = type("Marked", (Marked,), {"api": type(link.sender).api, "settings_type": type(link.sender).settings_type})
-    third: Any = None if link.third is None else kind(link.third, mark, sent)
-    return replace(
-        link,
-        sender=kind(link.sender, mark, sent),
-        receiver=kind(link.receiver, mark, sent),
-        reopen=_reopen,
-        third=third,
-    )
+    third: Any = None if link.third is None else kind(link.third, mark, traffic)
+    sender, receiver = kind(link.sender, mark, traffic), kind(link.receiver, mark, traffic)
+    return replace(link, sender=sender, receiver=receiver, reopen=_reopen, third=third)
 
 
 async def _reopen(end: Any) -> Any:
@@ -109,12 +154,18 @@ async def _reopen(end: Any) -> Any:
     return await end.__aenter__()
 
 
+async def arrive(link: Link, seconds: float) -> None:
+    """Let what was sent arrive."""
+    if isinstance(link.receiver, Marked):
+        await link.receiver.arrived(seconds)
+
+
 async def tidy(link: Link) -> None:
     """Leave as little as the transport allows."""
-    for end in (link.receiver, link.third):
-        if isinstance(end, Marked):
-            await end.tidy()
-            await _reopen(end)
-    if isinstance(link.sender, Marked):
-        async for _ in link.sender.collect():
+    ends = [end for end in (link.receiver, link.third, link.sender) if isinstance(end, Marked)]
+    for end in ends:
+        await end.tidy()
+        await _reopen(end)
+    for end in ends:
+        async for _ in end.collect():
             pass
