@@ -75,14 +75,13 @@ class Download:
         self._imap, self._coming = imap, coming
         self._outcomes: list[Outcome] = [Spoiled(row, _TOO_LARGE, b"") for row in rows if row.size > MAIL_BYTES_MAX]
         rows = [row for row in rows if row.size <= MAIL_BYTES_MAX]
-        ours = [row for row in rows if not row.part.startswith(REPORT)]
-        small = [row for row in ours if row.size < PIECE_MAX and not coming[row.uid].exists()]
+        self._reports = deque(row for row in rows if row.part.startswith(REPORT) and not row.tries)
         # What made trouble before comes last and alone, so that it holds up no other.
-        self._batches = deque(_in_batches([row for row in small if not row.tries]))
-        self._batches.extend([row] for row in small if row.tries)
-        self._large = deque(sorted((row for row in ours if row not in small), key=lambda row: row.tries))
+        self._last = deque(sorted((row for row in rows if row.tries), key=lambda row: row.tries))
+        fresh = [row for row in rows if not row.tries and row not in self._reports]
+        self._batches = deque(_in_batches([row for row in fresh if not self._is_large(row)]))
+        self._large = deque(row for row in fresh if self._is_large(row))
         self._whole: deque[Row] = deque()
-        self._reports = deque(row for row in rows if row.part.startswith(REPORT))
         self._running: deque[_Batch] = deque()
 
     def take(self) -> list[Outcome]:
@@ -102,7 +101,20 @@ class Download:
             await self._in_one(self._whole.popleft())
         elif self._reports:
             await self._report(self._reports.popleft())
-        return bool(self._batches or self._running or self._large or self._whole or self._reports)
+        elif self._last:
+            row = self._last.popleft()
+            if row.part.startswith(REPORT):
+                await self._report(row)
+            elif self._is_large(row):
+                await self._piecewise(row)
+            else:
+                self._batches.append([row])
+                await self._batch()
+        left = (self._batches, self._running, self._large, self._whole, self._reports, self._last)
+        return any(left)
+
+    def _is_large(self, row: Row) -> bool:
+        return row.size >= PIECE_MAX or self._coming[row.uid].exists()
 
     @property
     def under_way(self) -> bool:
@@ -211,7 +223,11 @@ class Download:
 
         self._imap.heard = heard
         command = fetch(self._imap, str(row.uid), f"UID BODY.PEEK[]<0.{REPORT_BYTES}>")
-        answer = await self._imap.end(command, expected=REPORT_BYTES)
+        try:
+            answer = await self._imap.end(command, expected=REPORT_BYTES)
+        except BaseException as error:
+            self._outcomes.append(Refused(row, str(error)))
+            raise
         self._outcomes.append(Came(row, came[0]) if came else _without(row, answer))
 
 

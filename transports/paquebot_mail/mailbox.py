@@ -15,7 +15,7 @@ from typing import BinaryIO, Self, cast
 from paquebot.transport import Acknowledgement, Context, Finding, Transient, Verdict
 from paquebot_mail.download import Came, Download, Gone, Outcome, Refused, Spoiled
 from paquebot_mail.imap import Imap, Said, connect
-from paquebot_mail.ledger import Changes, Held, Known, Ledger, Row, State
+from paquebot_mail.ledger import Changes, Held, Known, Ledger, Record, Row, State
 from paquebot_mail.reading import Parcel
 from paquebot_mail.scan import AUDIT_MS, REPORT, Scan, Wants, read_heads
 from paquebot_mail.server import Login, Server
@@ -134,9 +134,16 @@ class Mailbox:
         async for news in self._visit(self._folder, download=True):
             yield news
         spam = await self._spam()
-        if spam:
+        if not spam:
+            return
+        try:
             async for news in self._visit(spam, download=self._rescue_junk):
                 yield news
+        except Said:  # it cannot be opened: nobody depends on that
+            changes: Changes = {}
+            record = self._ledger.record(spam) or Record(0)
+            self._ledger.set_record(spam, replace(record, looked=self._context.now_ms()), changes)
+            self._ledger.commit(changes)
 
     async def _visit(self, name: str, *, download: bool) -> AsyncIterator[News]:
         imap = self._imap

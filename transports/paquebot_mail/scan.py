@@ -31,6 +31,7 @@ _HEAD_EXPECTED = 1_000
 _FIELDS = "X-PAQUEBOT-PART FROM MESSAGE-ID X-MICROSOFT-ORIGINAL-MESSAGE-ID CONTENT-TYPE"
 _SECTION = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]"
 _KNOWN_ANEW_DAYS = 7
+_STRIDE_MAX = 1 << 28
 
 Wants = Callable[[Heading, int], bool]
 """Says whether a mail is to be downloaded, by what its header says and by its size in bytes: is it from somebody whom
@@ -104,20 +105,28 @@ class Scan:
         """Look at what is new, and from time to time at everything once more."""
         record = self._begin(audit_ms)
         last = self._folder.uidnext - 1 if self._folder.uidnext else await self._highest()
+        width = WINDOW
         while record.cursor < last:
-            end = min(record.cursor + WINDOW, last)
+            end = min(record.cursor + width, last)
             heads = await self._window(record.cursor + 1, end)
             record = self._note(heads, replace(record, cursor=end))
+            width = self._next_width(width, heads)
         while 0 < record.audit <= record.cursor:
-            end = min(record.audit + WINDOW - 1, record.cursor)
+            end = min(record.audit + width - 1, record.cursor)
             heads = await self._window(record.audit, end)
             self._drop_gone(record.audit, end, heads)
             record = self._note(heads, replace(record, audit=end + 1))
+            width = self._next_width(width, heads)
         if record.audit:
             self._ledger.forget_old()
             record = self._note([], replace(record, audit=0))
         if self._note_look:
             self._note([], replace(record, looked=self._now))
+
+    def _next_width(self, width: int, heads: list[Head]) -> int:
+        """Return how many numbers to ask for next: over deserts in ever longer strides, as the folder's size allows."""
+        most = _STRIDE_MAX if self._folder.exists <= MAILS_A_DAY else 16 * WINDOW
+        return WINDOW if heads else min(2 * width, most)
 
     def _begin(self, audit_ms: int) -> Record:
         """Return where to go on from: from the beginning, if the folder's numbers mean something else now."""

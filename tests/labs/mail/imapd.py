@@ -100,6 +100,8 @@ class ScriptedImap:
         self.capabilities = capabilities
         self.log: list[tuple[int, str, str]] = []
         """Session, verb, argument; no passwords."""
+        self.given: list[bytes] = []
+        """The mails whose bodies, or pieces of them, were given."""
         self.port = 0
         self._greeting, self._uid_last = greeting, uid_last
         self._sessions = 0
@@ -219,6 +221,8 @@ class _Talk:
             case _ if verb.startswith("UID ") and session.box is not None:
                 for line in self._uid(verb, argument, session.box):
                     yield line
+                    if line.startswith(b"T "):
+                        return
             case "NOOP":
                 for line in self._news():
                     yield line
@@ -245,28 +249,28 @@ class _Talk:
 
     def _uid(self, verb: str, argument: str, box: Box) -> Iterator[bytes]:
         uids, _, rest = argument.partition(" ")
-        chosen = [(number, item) for number, item in enumerate(box.items, 1) if item.uid in _set(uids, box)]
+        picked = [(number, item) for number, item in enumerate(box.items, 1) if item.uid in chosen(uids, box)]
         match verb:
             case "UID FETCH":
-                for number, item in chosen:
+                for number, item in picked:
                     yield self._fetched(number, item, rest)
             case "UID STORE":
                 if not self._session.writable:
                     yield b"T NO read-only"
                     return
-                for _, item in chosen:
+                for _, item in picked:
                     item.flags |= set(re.findall(r"\\\w+", rest))
             case "UID EXPUNGE":
-                gone = {item.uid for _, item in chosen if "\\Deleted" in item.flags}
+                gone = {item.uid for _, item in picked if "\\Deleted" in item.flags}
                 box.take(*gone)
             case "UID MOVE" | "UID COPY":
                 target = self._server.boxes.get(_unquoted(rest))
                 if target is None:
                     yield b"T NO [TRYCREATE] no such folder"
                     return
-                target.add(*(item.data for _, item in chosen))
+                target.add(*(item.data for _, item in picked))
                 if verb == "UID MOVE":
-                    box.take(*(item.uid for _, item in chosen))
+                    box.take(*(item.uid for _, item in picked))
 
     def _fetched(self, number: int, item: Item, wanted: str) -> bytes:
         parts = []
@@ -277,6 +281,7 @@ class _Talk:
             data = _fields(item.data, names)
             parts.append(_literal(b"BODY[HEADER.FIELDS (%s)]" % found[1].encode(), data, found[2], found[3]))
         if found := _BODY.search(wanted):
+            self._server.given.append(item.data)
             parts.append(_literal(b"BODY[]", item.data, found[1], found[2]))
         parts.insert(len(parts) if self._server._uid_last else 0, b"UID %d" % item.uid)
         return b"* %d FETCH (%s)" % (number, b" ".join(parts))
@@ -296,14 +301,15 @@ def _fields(mail: bytes, names: set[str]) -> bytes:
     return b"".join(kept) + b"\r\n"
 
 
-def _set(text: str, box: Box) -> set[int]:
+def chosen(text: str, box: Box) -> set[int]:
+    """Return which UIDs of *box* a set such as ``1:3,7,9:*`` means."""
     highest = max((item.uid for item in box.items), default=0)
-    chosen: set[int] = set()
+    found: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition(":")
         low, high = (highest if word == "*" else int(word) for word in (first, last or first))
-        chosen |= {item.uid for item in box.items if min(low, high) <= item.uid <= max(low, high)}
-    return chosen
+        found |= {item.uid for item in box.items if min(low, high) <= item.uid <= max(low, high)}
+    return found
 
 
 def _unquoted(text: str) -> str:
