@@ -40,6 +40,31 @@ def test_two_nodes_meet_over_a_program(pair, loft):
     assert "written anew" not in alice.out("plan", "loft")
 
 
+def test_a_program_may_carry_to_addresses(make, meet, loft, tmp_path):
+    source = FOLDER.read_text()
+    for old, new in {
+        "relays=yes": 'address="$address"',
+        "path=$text ;;": 'path=$text; [ "$name" = address ] && address=$text ;;',
+        "/[0-9a-f]{32})+": "/[0-9a-f]{32}/[a-z-]+)+",
+    }.items():
+        assert old in source
+        source = source.replace(old, new)
+    (tmp_path / "addressed.sh").write_text(source)
+    alice, bob = make("Alice"), make("Bob")
+    for home in (alice, bob):
+        uses(home, "loft", ["sh", tmp_path / "addressed.sh"], path=loft)
+        with (home.path / "config.toml").open("a") as file:
+            file.write(f'address = "loft-of-{home.name.lower()}"\n')
+        home.run("sync")
+    meet(alice, bob)
+    alice.say("to your door")
+    alice.run("sync")
+    [parcel] = loft.glob("*.parcel")
+    assert b"/loft-of-bob expires=" in parcel.read_bytes().partition(b"\n")[0]
+    bob.run("sync")
+    assert bob.texts() == ["to your door"]
+
+
 def test_one_that_is_not_there_or_misbehaves_does_not_stop_the_others(pair, loft, tmp_path):
     alice, bob = pair
     uses(alice, "babel", ["sh", "-c", "echo '\x1b[31mHello'; exec sleep 10"])

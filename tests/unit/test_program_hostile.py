@@ -153,14 +153,30 @@ def test_a_giant_is_a_finding_and_the_others_come(program):
 
 
 @pytest.mark.parametrize("outside", ["salt=00 to=00/00", "salt=$(printf %032d 0) to=00", "salt=$(printf %032d 0)"])
-def test_an_outside_that_is_not_clear_is_a_finding_and_the_others_come(program, outside):
+def test_an_outside_that_is_not_clear_is_told_once_and_the_others_come(program, outside):
+    listed = f"collect) echo item key=a {outside}; echo token value=xyz; echo item key=b ours=yes; echo end ;;"
+
     async def run():
-        async with program(f"collect) echo item key=a {outside}; echo item key=b ours=yes; echo end ;;") as transport:
+        async with program(listed) as transport:
+            return await collect(transport), await collect(transport)
+
+    (arrival, finding), again = asyncio.run(run())
+    assert arrival.key == "b"
+    assert (finding.where, finding.reason[:42]) == ("here a", "what stands on its outside is not clear: '")
+    assert again == [arrival]
+
+
+def test_a_flood_of_news_is_bounded(program, monkeypatch):
+    flood = "yes 'note :look' | head -1000; yes lost key=z | head -1000; yes finding :odd | head -1000"
+
+    async def run():
+        async with program(f"collect) {flood}; echo end ;;") as transport:
             return await collect(transport)
 
-    arrival, finding = asyncio.run(run())
-    assert arrival.key == "b"
-    assert (finding.where, finding.reason[:42]) == ("a", "what stands on its outside is not clear: '")
+    found = asyncio.run(run())
+    assert found == [Finding("here", "odd")] * 100
+    assert len(program.context.notes) == child.REMARKS_MAX + 2
+    assert "news of 1000 parcels" in program.context.notes[-2]
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_parcel(tmp_path):

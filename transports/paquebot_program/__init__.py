@@ -46,6 +46,7 @@ Setting = str | int | float | bool
 PARCEL_MAX = 16 << 20
 """The house makes none that is larger."""
 STRANGERS_MAX = 1_000  # unrecognised arrivals in one collection: each costs the house a try at opening
+FINDINGS_MAX = 100
 _TRACE_MAX = 1 << 20
 
 
@@ -59,6 +60,8 @@ class ProgramSettings:
     """What it is told, each a text, a number, true or false, or a list of them."""
     env: list[str] = field(default_factory=list)
     """Which environment variables it gets besides PATH, HOME, the language and the like."""
+    address: str = ""
+    """Where peers find us by it, in the program's own words; without it, or if the program knows no addresses, none."""
     timeout: int = 60
     """How many seconds it may keep silent; longer while it moves much."""
     trace: bool = False
@@ -75,7 +78,8 @@ class ProgramSettings:
 
     def lines(self) -> Iterator[Line]:
         """Yield what the program is told of its settings. Raise `ConfigError`."""
-        for name, value in self.settings.items():
+        addressed = {"address": self.address} if self.address else {}
+        for name, value in {**self.settings, **addressed}.items():
             for each in value if isinstance(value, list) else [value]:
                 text = ("no", "yes")[each] if isinstance(each, bool) else str(each)
                 line = said("setting", text, name=name)
@@ -117,10 +121,13 @@ class ProgramTransport:
         return self
 
     async def _start(self) -> Talk:
-        self._folder = self._context.folder / digest(self._name)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
         environ = environment(self._settings.env)
-        self._exchange = Exchange(self._folder, self._name)
+        try:
+            self._folder = self._context.folder / digest(self._name)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._exchange = Exchange(self._folder, self._name)
+        except OSError as error:
+            raise Transient(f"{self._name} cannot have a folder: {error.strerror}") from error
         try:
             child = Child.start(self._name, self._settings.command, environ, self._folder, self._context.note)
         except BaseException:
@@ -260,7 +267,7 @@ class ProgramTransport:
         """Let the program list what there is; yield the news, then each parcel that is not settled, and damage."""
         talk, ledger = self._talk(), self._ledger
         listed = await self._list(talk)
-        keys = {item.key for item in listed.items}
+        keys = {*(item.key for item in listed.items), *listed.smudged}
         await self._tell(talk, ledger.untold(keys))
         for token in listed.tokens:
             yield TokenShown(token)
@@ -271,11 +278,8 @@ class ProgramTransport:
             found = await self._fetch(talk, item)
             if found is not None:
                 yield found
-        for line in listed.findings:
-            with talk.clear():
-                where, damage = line.one("where", self._name), line.flag("damage", default=True)
-                data = self._take(line, FINDING_MAX)
-            yield Finding(where, line.text or "", data or b"", damage)
+        for finding in self._findings(talk, listed):
+            yield finding
         await self._let_go(talk)
         if listed.complete:
             ledger.forget(keys)
@@ -290,19 +294,36 @@ class ProgramTransport:
 
     def _news(self, listed: Listing, keys: set[str]) -> Iterator[Handover]:
         """Yield what is known of things that were sent: from the program, or because they are missing."""
+        unknown = 0
         for key, stage, where in listed.news:
             sent = self._ledger.sent.get(key)
             if sent is None:
-                self._context.note(f"it speaks of {key}, and nothing is known of that")
-            elif stage is Stage.LOST:
-                yield Handover(sent.id, stage, where or self._name)
+                unknown += 1
+                continue
+            yield Handover(sent.id, stage, where or self._name)
+            if stage is Stage.LOST:
                 self._ledger.lost(key)
-            else:
-                yield Handover(sent.id, stage, where or self._name)
+        if unknown:
+            self._context.note(f"it has news of {unknown} parcels that were never sent, or are settled")
         if self._keeps and listed.complete:
             for key in self._ledger.missing(keys):
                 yield Handover(self._ledger.sent[key].id, Stage.LOST, self._name)
                 self._ledger.lost(key)
+
+    def _findings(self, talk: Talk, listed: Listing) -> Iterator[Finding]:
+        """Yield what a person should hear of: what the program says, and once each what cannot be read."""
+        told = 0
+        for line in listed.findings[:FINDINGS_MAX]:
+            with talk.clear():
+                where, damage = line.one("where", self._name), line.flag("damage", default=True)
+                data = self._take(line, FINDING_MAX)
+            yield Finding(where, line.text or "", data or b"", damage)
+        for key, reason in listed.smudged.items():
+            if told < FINDINGS_MAX and self._ledger.damaged(key):
+                told += 1
+                yield Finding(f"{self._name} {key}", reason)
+        if len(listed.findings) > FINDINGS_MAX:
+            self._context.note(f"it has found {len(listed.findings)} things, of which {FINDINGS_MAX} are told")
 
     async def _fetch(self, talk: Talk, item: Item) -> Arrival | Finding | None:
         """Return what lies under a key; None if it has gone meanwhile, or is still as damaged as we said."""
@@ -328,7 +349,10 @@ class ProgramTransport:
             return b""
         if (place, slash) != (NAME, "/"):
             raise PluginError(f"{self._name} names a file that is not in the folder {NAME}")
-        return self._exchange.take(file, most)
+        try:
+            return self._exchange.take(file, most)
+        except OSError as error:
+            raise Transient(f"{self._name}: {file} cannot be read: {error.strerror}") from error
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Remember what became of arrivals, then let the program know."""
@@ -400,7 +424,7 @@ def _tracing(path: Path) -> Callable[[str], None]:
             path.unlink()
 
     def trace(text: str) -> None:
-        with path.open("a", encoding="utf-8") as file:
+        with suppress(OSError), path.open("a", encoding="utf-8") as file:
             file.write(f"{text}\n")
 
     return trace

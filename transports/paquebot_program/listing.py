@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -133,6 +134,8 @@ class Listing:
     news: tuple[tuple[str, Stage, str], ...]
     """Of what was sent: its key, how far it has got, and where."""
     findings: tuple[Line, ...]
+    smudged: Mapping[str, str]
+    """Keys of things whose outside cannot be read, and why."""
     complete: bool
     """False if there is more than was listed."""
 
@@ -152,15 +155,15 @@ class Listing:
         by_verb: dict[str, list[Line]] = {verb: [] for verb in (*PARTS, "end")}
         for line in lines:
             by_verb[line.verb].append(line)
-        items, tokens, findings = {}, [], list(by_verb["finding"])
-        for line in (*by_verb["item"], *by_verb["token"]):
-            try:  # a program may pass on what it finds there: its neighbours are fine
-                if line.verb == "token":
-                    tokens.append(_token(line))
-                else:
-                    items[key(line)] = _item(line, recognise)
-            except _Smudged as error:
-                findings.append(Line("finding", (("where", line.one("key", line.verb)),), str(error)))
+        items, tokens, smudged = {}, [], {}
+        for line in by_verb["item"]:
+            try:
+                items[key(line)] = _item(line, recognise)
+            except _Smudged as error:  # a program may pass on what it finds there: its neighbours are fine
+                smudged[key(line)] = str(error)
+        for line in by_verb["token"]:
+            with suppress(_Smudged):
+                tokens.append(_token(line))
         if len({key(line) for line in by_verb["item"]}) < len(by_verb["item"]):
             raise Unclear("'item': a key is listed twice")
         return cls(
@@ -170,7 +173,8 @@ class Listing:
                 *((key(line), stage(line), line.text or "") for line in by_verb["handed"]),
                 *((key(line), Stage.LOST, line.text or "") for line in by_verb["lost"]),
             ),
-            tuple(findings),
+            tuple(by_verb["finding"]),
+            smudged,
             not by_verb["end"][0].flag("more"),
         )
 

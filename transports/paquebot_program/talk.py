@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from paquebot.transport import Context, Permanent, PluginError, Transient, TransportError
-from paquebot_program.child import GRACE_S, Child
+from paquebot_program.child import GRACE_S, REMARK_MAX, REMARKS_MAX, Child
 from paquebot_program.ledger import Own
 from paquebot_program.line import Line, Unclear, said, unhex
 
@@ -51,6 +51,7 @@ class Talk:
         self.sound = True
         """Whether one may go on."""
         self._open: _Question | None = None
+        self._notes = 0
 
     async def tell(self, line: Line, *, secret: bool = False) -> None:
         """Say something that is not answered. Raise `TransportError` or `PluginError`."""
@@ -137,7 +138,9 @@ class Talk:
             case "debug":
                 return []
             case "note":
-                context.note(heard.text or "")
+                self._notes += 1
+                if self._notes <= REMARKS_MAX:
+                    context.note((heard.text or "")[:REMARK_MAX])
                 return []
             case "get":
                 found = own.get(heard.one("key"))
