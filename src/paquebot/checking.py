@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paquebot import config, registry
-from paquebot.errors import PluginError, TransportError
+from paquebot.errors import Denied, PluginError, Transient, TransportError
 
 KIT = "paquebot.testing.check"
 SILENCE_S = 300
@@ -106,9 +106,7 @@ def check(
                 case {"no_scratch": True}:
                     raise NoScratch(f"{carrier.name} has no place on its medium where only a check writes")
                 case {"error": str(text), "exit_code": int(code)}:
-                    error = TransportError(text)
-                    error.exit_code = code
-                    raise error
+                    raise {13: Transient, 14: Denied}.get(code, PluginError)(text)
     if trying:
         found.promises.append(Promise(trying, "broken", "it takes its process with it, or never ends"))
         told(found.promises[-1])

@@ -119,6 +119,8 @@ def test_a_carrier_that_is_not_there_or_does_not_exist_is_told(make, tmp_path):
     alice = make("Alice")
     assert "stick not there" in alice.err("transport", "check", "--via", tmp_path / "nowhere", code=13)
     assert "has no [transport.pigeon]" in alice.err("transport", "check", "pigeon", code=2)
+    uses(alice, "gone", ["/nowhere/pigeon"])
+    assert "gone: /nowhere/pigeon cannot be run: No such" in alice.err("transport", "check", "gone", code=2)
     assert "name one carrier" in alice.err("transport", "check", code=2)
     assert "no promise has the words" in alice.err("transport", "check", "--via", tmp_path, "--only", "gold", code=2)
 

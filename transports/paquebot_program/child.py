@@ -113,12 +113,12 @@ class Child:
         except Unclear as error:
             raise PluginError(f"{self.name} does not keep to the line protocol: {error}{_quoted(first)}") from None
 
-    def spoke(self) -> bool:
-        """Return whether there is something to hear that nobody has asked for."""
+    def unasked(self) -> str:
+        """Return what it says that nobody has asked for, as a quotation; empty if there is nothing."""
         if not self._read:
             with suppress(BlockingIOError):
                 self._read = os.read(self._out, 65_536)
-        return bool(self._read)
+        return _quoted(self._read) or "." if self._read else ""
 
     async def _until_ready(self, until: float, *, writing: bool = False) -> None:
         """Wait until the pipe can be used. Raise `Transient` when it is too late, or the program is no more."""
@@ -230,5 +230,5 @@ def _fulfil(ready: asyncio.Future[None]) -> None:
 
 def _quoted(data: bytes) -> str:
     """The beginning of what it said; it is made harmless where it is shown."""
-    said = data[:60].decode("utf-8", "replace").strip()
+    said = data.partition(b"\n")[0][:60].decode("utf-8", "replace").strip()
     return f" ({said!r}; what is not meant for us belongs on its standard error)" if said else ""

@@ -80,9 +80,9 @@ class Talk:
         if self._open is not None:  # somebody was cancelled while waiting: that answer comes first
             with suppress(Transient, Permanent, Unsupported):
                 await self._answer(self._open)
-        if self.sound and self._child.spoke():
+        if self.sound and (said := self._child.unasked()):
             self.sound = False
-            raise PluginError(f"{self._child.name} speaks without being asked")
+            raise PluginError(f"{self._child.name} speaks without being asked{said}")
         await self.tell(line)
         self._open = _Question(line.verb, parts, answers, self._patience + seconds)
         return await self._answer(self._open)

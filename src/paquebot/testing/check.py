@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from paquebot import config, registry
 from paquebot.errors import PaquebotError
 from paquebot.testing import marked
 from paquebot.testing.acting import FolderContext
-from paquebot.testing.ends import FAR_KEY, Link, contexts, skip
+from paquebot.testing.ends import FAR_KEY, Link, skip
 from paquebot.testing.kinds import KindContract
 from paquebot.testing.post import MemoryContext
 from paquebot.transport import Scratches
@@ -39,10 +39,11 @@ PATIENCE_S = 240
 class Configured(KindContract):
     """The contract over one carrier's own settings."""
 
-    def __init__(self, kind: type, settings: object, name: str, *, real: bool) -> None:
+    def __init__(self, kind: type, settings: object, carrier: str, *, real: bool) -> None:
         self.kind = kind  # type: ignore[misc]  # each carrier has its own
         self._given = settings
-        self._name = name
+        self._carrier = carrier
+        self._name = f"paquebot-check-{os.urandom(5).hex()}"
         self._real = real
         self._tried = 0
 
@@ -70,11 +71,22 @@ class Configured(KindContract):
     def contexts(self, tmp_path: Path) -> tuple[MemoryContext, MemoryContext, MemoryContext]:
         """Return contexts that do nothing twice: what another run has left may lie there still."""
         near, far, third = (tmp_path / name for name in ("near", "far", "third"))
-        return FolderContext(near), FolderContext(far, keys=[FAR_KEY]), FolderContext(third)
+        return self._context(near), self._context(far, keys=[FAR_KEY]), self._context(third)
+
+    def _context(self, folder: Path, keys: Sequence[bytes] = ()) -> FolderContext:
+        context = FolderContext(folder, keys=keys)
+        context.name = self._carrier
+        return context
+
+    async def card(self, folder: Path) -> dict[str, object]:
+        """Return what the transport says that it can do, with the settings as they are. Raise `TransportError`."""
+        async with self.kind(self._given, self._context(folder)) as transport:
+            can = transport.capability
+            return {name: getattr(can, name) for name in type(can).__slots__}
 
     def scratch(self, tmp_path: Path, name: str) -> Any:
         """Lend a place on the medium, if there can be one."""
-        transport = self.kind(self._given, contexts(tmp_path)[0])
+        transport = self.kind(self._given, self._context(tmp_path / "scratch"))
         return transport.scratch(name) if isinstance(transport, Scratches) else nullcontext()
 
     def elsewhere(self, link: Link) -> Mapping[str, object]:
@@ -156,13 +168,6 @@ def _stopped(_signal: int, _frame: object) -> None:
     signal.raise_signal(signal.SIGINT)  # by which asyncio lets everything tidy up
 
 
-async def _card(contract: Configured, folder: Path) -> dict[str, object]:
-    """Return what the transport says that it can do, with the settings as they are. Raise `TransportError`."""
-    async with contract.kind(contract._given, contexts(folder)[0]) as transport:
-        can = transport.capability
-        return {name: getattr(can, name) for name in type(can).__slots__}
-
-
 def main() -> int:
     """Try everything that is promised."""
     signal.signal(signal.SIGALRM, ALARM.ring)
@@ -171,9 +176,9 @@ def main() -> int:
     try:
         found = registry.load(asked["uses"])
         settings = config.settings(f"[transport.{asked['name']}]", found.settings_type, asked["table"])
-        contract = Configured(found.kind, settings, f"paquebot-check-{os.urandom(5).hex()}", real=asked["real"])
+        contract = Configured(found.kind, settings, asked["name"], real=asked["real"])
         with tempfile.TemporaryDirectory(prefix="paquebot-check-") as folder:
-            _say(capability=asyncio.run(_card(contract, Path(folder))))
+            _say(capability=asyncio.run(contract.card(Path(folder))))
         for promise, test in promises(contract):
             if asked["only"] in promise:
                 _say(trying=promise)
