@@ -3,3 +3,271 @@
 An at-least-once pipe: what lies in the mailbox is sealed and signed by others. This package finds what is meant for
 us, keeps it until it was applied, and touches no other mail.
 """
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from paquebot.transport import (
+    API_VERSION,
+    Acknowledgement,
+    Arrival,
+    Capability,
+    ConfigError,
+    Context,
+    Denied,
+    Finding,
+    Handover,
+    Outgoing,
+    ParcelTooLarge,
+    Stage,
+    TokenShown,
+    Transient,
+    Verdict,
+    closed_after,
+)
+from paquebot_mail.account import Account
+from paquebot_mail.form import parcel_bytes
+from paquebot_mail.handed import HandedIn
+from paquebot_mail.reading import MAIL_BYTES_MAX, Heading
+from paquebot_mail.secret import Secrets
+from paquebot_mail.server import Login
+from paquebot_mail.settings import MailSettings
+
+if TYPE_CHECKING:
+    from paquebot_mail.mailbox import Brought, Mailbox, Reported
+    from paquebot_mail.sending import Sender
+
+__all__ = ["MailSettings", "MailTransport"]
+
+PARCEL_BYTES_MAX = 8 << 20  # no envelope is larger
+STRANGER_BYTES_MAX = 64 << 10  # of a mail of somebody whom we do not know: an introduction has a third of that
+STRANGERS_A_VISIT = 64
+MINUTE_MS = 60_000
+
+
+class MailTransport:
+    """One account. Nothing is connected before there is something to send, or somebody asks what came."""
+
+    api: ClassVar[int] = API_VERSION
+    settings_type: ClassVar[type] = MailSettings
+
+    def __init__(self, settings: MailSettings, context: Context) -> None:
+        self._account = Account.of(settings)
+        self._settings = settings
+        self._context = context
+        self._secrets = Secrets(settings)
+        self._handed = HandedIn(context, settings.address)
+        self._strangers = 0
+        self._ours: dict[str, bytes | None] = {}
+        """What the scan recognised by its tag, to be remembered."""
+        self._box: Mailbox | None = None
+        self._boxed = False
+        self._whole = False
+        self._post: Sender | None = None
+
+    @property
+    def capability(self) -> Capability:
+        """What the account can do, and how much of its ration is left."""
+        mails, size = self._sender().pace.left()
+        return Capability(
+            bytes_max=min(PARCEL_BYTES_MAX, self._sender().parcel_bytes_max),
+            latency_ms=self._settings.latency_minutes * MINUTE_MS,
+            medium=self._settings.address,
+            bytes_cheap=not self._account.thin,
+            address=self._settings.address,
+            parcels_left=mails,
+            bytes_left=None if size is None else parcel_bytes(size),
+            mime=True,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Say what is missing in the settings, if something is."""
+        if self._account.smtp is None or (self._account.imap is None and self._settings.fetch):
+            raise ConfigError(
+                f"where are the servers of {self._settings.address}? Name a preset, or say"
+                ' imap = { host = "…" } and smtp = { host = "…" }'
+            )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Put mails away that were applied, if all went well, and say goodbye."""
+        post, self._post = self._post, None
+        try:
+            if self._box is not None and self._boxed and self._whole and exc_info[0] is None:
+                with suppress(Transient):  # another time
+                    for finding in await self._box.put_away():
+                        self._context.note(f"{finding.where}: {finding.reason}")
+            await self._hang_up()
+        finally:
+            self._box = None
+            if post is not None:
+                await post.close()
+
+    async def _hang_up(self) -> None:
+        boxed, self._boxed, self._whole = self._boxed, False, False
+        if self._box is not None and boxed:
+            with suppress(Transient):
+                await self._box.__aexit__(None, None, None)
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
+        """Send a mail for each parcel of *batch*, until the provider has had enough."""
+        sender, most = self._sender(), self.capability.bytes_max
+        for large in (each for each in batch if each.size_max > most):
+            error = ParcelTooLarge(f"a parcel may have {most} bytes, and no more")
+            yield Handover(large.id, Stage.FAILED, self._settings.address, error)
+        batch = [each for each in batch if each.size_max <= most]
+        try:
+            async with closed_after(sender.send(batch)) as news:
+                async for handover in news:
+                    yield handover
+        except Transient as error:
+            wait = sender.pace.waiting()
+            if wait is not None and wait.kind == "login":
+                raise Denied(f"{error}: {self._account.preset} wants {self._account.sign_in}") from None
+            raise
+
+    def _sender(self) -> Sender:
+        if self._post is None:
+            from paquebot_mail.pace import Limits
+            from paquebot_mail.sending import Sender
+
+            limits, server = self._account.limits, self._account.smtp
+            assert server is not None, "looked at when it was opened"
+            self._post = Sender(
+                self._settings.address,
+                server.server(self._settings.ca_file),
+                self._login,
+                self._context,
+                limits=Limits(
+                    per_minute=limits.per_minute or None,
+                    per_day=limits.per_day or None,
+                    bytes_per_day=limits.day_bytes or None,
+                    mail_bytes_max=limits.message_bytes,
+                ),
+                about=self._settings.subject,
+            )
+        return self._post
+
+    @property
+    def _login(self) -> Login:
+        return Login(self._account.user, self._secrets.secret, self._secrets.token)
+
+    # -- receiving ----------------------------------------------------------------------------
+
+    async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
+        """Yield what was handed in, and what lies in the mailbox and concerns us."""
+        for arrival in self._handed.arrivals():
+            yield arrival
+        if not self._settings.fetch:
+            return
+        box = await self._opened()
+        self._whole = False
+        try:
+            async with closed_after(box.look()) as found:
+                async for news in found:
+                    for each in self._told(news):
+                        yield each
+            self._whole = True
+        finally:
+            if not self._whole:  # nobody knows what the line would say next
+                await self._hang_up()
+
+    def _told(self, news: Brought | Reported | Finding) -> list[Arrival | Handover | Finding]:
+        from paquebot_mail.bounces import read_report, settle
+        from paquebot_mail.mailbox import Brought, Reported
+
+        match news:
+            case Brought(parcel, part, sender, folder):
+                if self._ours:
+                    self._context.update(self._ours)
+                    self._ours = {}
+                recognised = self._context.get(self._mark(part)) is not None
+                return [Arrival(parcel, part, f"{folder}, from {sender}", recognised)]
+            case Reported(data):
+                report = read_report(data)
+                return [*settle(report, self._sender().pace)] if report else []
+            case Finding():
+                return [news]
+
+    def _mark(self, part: str) -> str:
+        return f"ours/{self._settings.address}/{part}"
+
+    async def _opened(self) -> Mailbox:
+        """Return the mailbox, connected. Raise `Transient` or `Denied`."""
+        if self._box is not None and self._boxed:
+            return self._box
+        self._box = await self._connected()
+        self._boxed, self._strangers = True, 0
+        return self._box
+
+    async def _connected(self) -> Mailbox:
+        from paquebot_mail.talk import LoginRefused
+
+        refused: LoginRefused | None = None
+        for _ in range(2 if self._secrets.token else 1):  # a token may just have expired; the next one has not
+            box = self._mailbox()
+            try:
+                return await box.__aenter__()
+            except LoginRefused as error:
+                refused = error
+        raise Denied(f"{refused}; {self._account.preset} wants {self._account.sign_in}")
+
+    def _mailbox(self) -> Mailbox:
+        from paquebot_mail.mailbox import Mailbox
+
+        settings, server = self._settings, self._account.imap
+        assert server is not None, "looked at when it was opened"
+        return Mailbox(
+            settings.address,
+            server.server(settings.ca_file),
+            self._login,
+            self._context,
+            wants=self._wants,
+            folder=settings.folder,
+            retire=self._account.retire,
+            rescue_junk=settings.rescue_junk,
+        )
+
+    def _wants(self, head: Heading, size: int) -> bool:
+        """Return whether a mail is worth downloading: one of a peer, a report we may wait for, or an introduction."""
+        if head.report:
+            return self._sender().pace.sent_lately
+        # Others may read this mailbox, too, and somebody may write in a peer's name.
+        if head.tag and self._context.recognise(head.part.encode(), head.tag):
+            self._ours[self._mark(head.part)] = b""
+        if self._context.knows(head.sender):
+            return size <= MAIL_BYTES_MAX
+        self._strangers += 1
+        return size <= STRANGER_BYTES_MAX and self._strangers <= STRANGERS_A_VISIT
+
+    async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
+        """Settle arrivals; their mails are put away when the visit ends."""
+        others = self._handed.acknowledge(list(acknowledgements))
+        if others:
+            if self._box is None:
+                self._box = self._mailbox()
+            self._box.settle(others)
+            done = [self._mark(each.key) for each in others if each.verdict is not Verdict.NOT_OURS]
+            self._context.update(dict.fromkeys(done))
+
+    # -- besides ------------------------------------------------------------------------------
+
+    async def wait(self, timeout_ms: int) -> bool:
+        """Wait for mail (IMAP's IDLE) on a line of its own. See `Waits`."""
+        if not self._settings.fetch or self._account.imap is None:
+            return False
+        box = await self._connected()
+        try:
+            return await box.wait(timeout_ms / 1000)
+        finally:
+            with suppress(Transient):
+                await box.__aexit__(None, None, None)
+
+    def take(self, message: bytes) -> bool:
+        """Keep the parcel in a mail that somebody hands in. See `Takes`."""
+        return self._handed.take(message)

@@ -65,10 +65,11 @@ def part_id(parcel: bytes) -> str:
     return b32encode(sha256(parcel).digest()).decode().lower()[:_PART_CHARS]
 
 
-def compose(parcel: bytes, *, sender: str, recipient: str, date_ms: int, about: str = "") -> bytes:
+def compose(parcel: bytes, *, sender: str, recipient: str, date_ms: int, about: str = "", tag: bytes = b"") -> bytes:
     """Return the mail that brings *parcel*, dated *date_ms* (Unix milliseconds), with CRLF at the end of each line.
 
-    *about* is the subject; without it, `subject` is. Raise `ValueError` for what cannot be an address or a subject.
+    *about* is the subject; without it, `subject` is. By *tag*, 8 bytes, its recipient alone recognises it. Raise
+    `ValueError` for what cannot be an address or a subject.
     """
     about = about or subject(sender, recipient)
     if not (is_address(sender) and is_address(recipient)):
@@ -86,7 +87,7 @@ def compose(parcel: bytes, *, sender: str, recipient: str, date_ms: int, about: 
         f"Message-ID: <{part}@{domain}>",
         f"In-Reply-To: <{thread}>",
         f"References: <{thread}>",
-        f"{PART_HEADER}: {PART_VERSION} {part}",
+        f"{PART_HEADER}: {PART_VERSION} {part} {tag.hex()}".rstrip(),
         "Auto-Submitted: auto-generated",
         "X-Auto-Response-Suppress: All",
         "MIME-Version: 1.0",

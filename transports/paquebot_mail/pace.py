@@ -146,6 +146,23 @@ class Pace:
             self._bytes_free_in(size, now),
         )
 
+    def left(self) -> tuple[int | None, int | None]:
+        """Return how many mails, and how many bytes of them, may go now; None for as many as there are."""
+        now, share, limits = self._context.now_ms(), self._share(), self._limits
+        windows = [(most, window) for most, window in ((limits.per_minute, _MINUTE), (limits.per_day, _DAY)) if most]
+        mails = [max(1, int(most * share)) - self._within(window, now) for most, window in windows]
+        spent = sum(count for at, count in self._recent if 0 <= now - at < _DAY)
+        size = None if limits.bytes_per_day is None else max(0, limits.bytes_per_day - spent)
+        return (max(0, min(mails)) if mails else None), size
+
+    def _within(self, window: int, now: int) -> int:
+        return sum(0 <= now - at < window for at, _ in self._recent)
+
+    @property
+    def sent_lately(self) -> bool:
+        """Whether a report may come of something that went."""
+        return any(True for _ in self._context.items(f"{self._root}sent/"))
+
     def _free_in(self, most: int | None, window: int, now: int, share: float) -> int:
         if most is None:
             return 0

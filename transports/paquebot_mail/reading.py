@@ -23,7 +23,7 @@ __all__ = ["HEADER_BYTES_MAX", "MAIL_BYTES_MAX", "Damaged", "Heading", "Parcel",
 MAIL_BYTES_MAX = 16 << 20  # a full envelope of 8 MiB in armour, which somebody encoded once more
 _ARMOURS_MAX = 8  # blocks tried in one mail
 _VALUE_MAX = 1_000
-_PART = re.compile(rf"{PART_VERSION} ([a-z2-7]{{40}})", re.ASCII)
+_PART = re.compile(rf"{PART_VERSION} ([a-z2-7]{{40}})(?: ([0-9a-f]{{16}}))?", re.ASCII)
 _QUOTED = re.compile(rb"=(?:3[Dd]|\r?\n)")
 _ANGLE = re.compile(r"<([^<>\s]{3,254})>\s*\Z", re.ASCII)
 _BARE = re.compile(r"[^<>\s,;:\"]{3,254}", re.ASCII)
@@ -40,6 +40,8 @@ class Heading:
     message_id: str
     report: bool
     """It looks like a report on the delivery of another mail."""
+    tag: bytes = b""
+    """By which its recipient recognises it; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def heading(head: bytes) -> Heading | None:
         message_id=kept.strip("<> ")[:254],
         report=(kind.startswith("multipart/report") and "delivery-status" in kind)
         or sender.startswith("mailer-daemon@"),
+        tag=bytes.fromhex(named[2] or "") if named else b"",
     )
 
 

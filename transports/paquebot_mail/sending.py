@@ -6,6 +6,7 @@ another. A handover means that the provider took the mail, and no more.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -130,12 +131,20 @@ class Sender:
         if wait := self.pace.waiting(to):
             raise Transient(wait.why, retry_after_ms=wait.until - self._context.now_ms())
         self._check_room(0)
+        _go_on()
         parcel = await outgoing.body()
         mail = _Mail(
             outgoing.id,
             to,
             part_id(parcel),
-            compose(parcel, sender=self._account, recipient=to, date_ms=self._context.now_ms(), about=self._about),
+            compose(
+                parcel,
+                sender=self._account,
+                recipient=to,
+                date_ms=self._context.now_ms(),
+                about=self._about,
+                tag=outgoing.recipients[0].tag(part_id(parcel).encode()),
+            ),
         )
         if len(mail.data) > self.pace.mail_bytes_max:
             raise ParcelTooLarge(f"the mail would be {len(mail.data)} bytes; {self.pace.mail_bytes_max} can go")
@@ -243,3 +252,10 @@ class Sender:
 
 def _mark(login: Login, secret: str) -> str:
     return f"{login.user}\0{secret}"
+
+
+def _go_on() -> None:
+    """Raise `CancelledError` if we were cancelled: aiosmtplib waits by `wait_for`, which may swallow that (3.11)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

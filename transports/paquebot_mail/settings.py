@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from paquebot.transport import ConfigError
 from paquebot_mail.form import is_address, is_subject
+from paquebot_mail.server import Server, Tls
 
 __all__ = ["LimitsTable", "MailSettings", "Retire", "ServerTable", "amount"]
 
@@ -52,6 +54,10 @@ class ServerTable:
             raise ConfigError(f"port = {self.port} is none")
         if self.tls not in TLS:
             raise ConfigError('tls is "implicit" or "starttls"; there is no way without')
+
+    def server(self, ca_file: str = "") -> Server:
+        """Return the same for those who connect there."""
+        return Server(self.host, self.port, Tls(self.tls), str(Path(ca_file).expanduser()) if ca_file else "")
 
     def at(self, implicit: int, starttls: int) -> ServerTable:
         """Return the same with a port: one of these two, unless it is given."""
@@ -150,6 +156,8 @@ class MailSettings:
     """Ask the desktop's keyring; needs ``pip install 'paquebot[keyring]'``."""
     ca_file: str = ""
     """Certificates to trust instead of the system's: for servers of your own."""
+    fetch: bool = True
+    """False where mails come by `paquebot receive` alone, and no server is asked for them."""
     folder: str = "INBOX"
     retire: str = ""
     """``keep``, ``move:FOLDER``, ``expunge`` or ``expunge:7d``: what becomes of mails that are done with."""

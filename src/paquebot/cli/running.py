@@ -47,8 +47,15 @@ def run_command(setting: Setting, via: tuple[str, ...], every: int, verbose: boo
     async def until_stopped() -> None:
         task = asyncio.create_task(awake.run())
         loop = asyncio.get_running_loop()
-        for each in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(each, task.cancel)
+        told = asyncio.Event()
+        for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            loop.add_signal_handler(each, told.set)
+        stopping = asyncio.create_task(told.wait())
+        await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+        while not task.done():  # more than once: what a library swallows is said again
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
+        stopping.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
