@@ -13,11 +13,13 @@ from paquebot.protocol.effects import Effects, Post
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import EncryptionKey, KeyClass
+from paquebot.protocol.limits import KIB
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Link
 from paquebot.report import Problem, Report
 from paquebot.store import Store
 from paquebot.transport import Handover, Outgoing, Recipient, Stage, Transport, closed_after, token_hash
+from paquebot.vault.interior import COVERED_BYTES_MAX, Cover, covered_bytes
 from paquebot.vault.sealer import Sealer
 
 ROUNDS_MAX = 1_000  # of planning in one run: a terabyte
@@ -69,7 +71,9 @@ class Outbox:
 
     async def _send(self, transport: Transport, link: Link, letters: list[Letter]) -> bool:
         """Return whether all went."""
-        batch = [outgoing for letter in letters if (outgoing := self._outgoing(letter, link))]
+        can = transport.capability
+        own = can.address if can.mime else ""
+        batch = [outgoing for letter in letters if (outgoing := self._outgoing(letter, link, own))]
         handovers: list[Handover] = []
         try:
             async with closed_after(transport.send(batch)) as news:
@@ -81,10 +85,10 @@ class Outbox:
         finally:
             # What was handed over is noted, whatever happened to the rest; what was not is planned anew.
             self._store.commit(self._settled(handovers, link))
+            gone = sum(handover.stage is not Stage.FAILED for handover in handovers)
+            self._report.sent += gone
+            self._report.unsent += len(letters) - gone
         self._report.read_back |= any(handover.stage is Stage.ON_MEDIUM for handover in handovers)
-        gone = sum(handover.stage is not Stage.FAILED for handover in handovers)
-        self._report.sent += gone
-        self._report.unsent += len(letters) - gone
         return gone == len(letters)
 
     def _settled(self, handovers: list[Handover], link: Link) -> Effects:
@@ -99,7 +103,8 @@ class Outbox:
             reasons[str(error)] = Problem(handover.where, str(error), error.exit_code)
         self._report.problems += reasons.values()
 
-    def _outgoing(self, letter: Letter, link: Link) -> Outgoing | None:
+    def _outgoing(self, letter: Letter, link: Link, own: str) -> Outgoing | None:
+        """Return what is to be carried, covered as a mail from *own* address if there is one."""
         peer = self._store.view.peer(letter.peer)
         name = peer.name if peer else "a peer"
         try:
@@ -110,11 +115,16 @@ class Outbox:
         if key is None:
             self._unsealable(letter, name, f"every envelope key of {name} has run out; ask for a new card")
             return None
+        address, size = self._addresses.get(letter.peer, ""), self._engine.size_max(letter)
+        between = Cover(own, address) if own and address else None
+        if between:
+            size = max(size, covered_bytes(min(size, COVERED_BYTES_MAX)) + KIB)
+        shared = self._engine.shares_dictionary(letter, link)
         return Outgoing(
             id=letter.id,
-            size_max=self._engine.size_max(letter),
-            body=partial(self._seal, letter, key, name, dictionary=self._engine.shares_dictionary(letter, link)),
-            recipients=(Recipient(tag, token_hash(letter.token), self._addresses.get(letter.peer, "")),),
+            size_max=size,
+            body=partial(self._seal, letter, key, name, between, dictionary=shared),
+            recipients=(Recipient(tag, token_hash(letter.token), address),),
             expires_ms=letter.expires,
             priority=2 if letter.plan.chunks else 1,
         )
@@ -133,10 +143,14 @@ class Outbox:
         bodies = letter.plan.bodies or letter.plan.chunks or letter.plan.replies
         return None if found and found.kind is KeyClass.RECOVERY and bodies else found
 
-    async def _seal(self, letter: Letter, key: EncryptionKey, name: str, *, dictionary: bool) -> bytes:
-        data = bundles.encode(self._engine.compose(letter))
+    async def _seal(
+        self, letter: Letter, key: EncryptionKey, name: str, between: Cover | None, *, dictionary: bool
+    ) -> bytes:
+        data, seal = bundles.encode(self._engine.compose(letter)), self._sealer().seal
         try:
-            sealed = await asyncio.to_thread(self._sealer().seal, data, [key], at=letter.created, dictionary=dictionary)
+            sealed = await asyncio.to_thread(
+                seal, data, [key], at=letter.created, between=between, dictionary=dictionary
+            )
         except Malformed:
             raise Unsealable(_unusable(name)) from None
         self._report.sent_bytes += len(sealed)

@@ -80,7 +80,7 @@ class MailTransport:
             address=self._settings.address,
             parcels_left=mails,
             bytes_left=None if size is None else parcel_bytes(size),
-            mime=True,
+            mime=not self._account.thin,  # it costs a third more
         )
 
     async def __aenter__(self) -> Self:

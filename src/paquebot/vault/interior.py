@@ -13,7 +13,7 @@ from paquebot.errors import Malformed, Misused
 from paquebot.frozen import frozen
 from paquebot.protocol.limits import KIB
 
-__all__ = ["Cover", "cover", "covered_bytes", "uncover"]
+__all__ = ["COVERED_BYTES_MAX", "Cover", "cover", "covered_bytes", "uncover"]
 
 COVERED_BYTES_MAX = 64 * KIB  # of a packed bundle: base64 in base64 costs a third more, which large ones go without
 _LINE = 57  # octets to a line of 76 characters
