@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import socket
 import struct
 import time
 from contextlib import suppress
@@ -13,7 +15,7 @@ import pytest
 
 from paquebot.testing import MemoryContext
 from paquebot.testing.contract import FAR_KEY, NOW_MS, outgoing
-from paquebot.transport import Arrival, Finding, Transient
+from paquebot.transport import Acknowledgement, Arrival, Finding, Stage, Transient, TransportError, Verdict
 from paquebot_drop import DropSettings, DropTransport, crate, survey
 
 NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -78,6 +80,119 @@ def test_links_pipes_devices_and_giants_are_never_opened(stick, reader, tmp_path
     found = collect(stick, reader)
     assert parcels(found) == [b"0", b"1", b"2"]
     assert time.monotonic() - begun < 20
+
+
+def link_to(what):
+    def put(place, elsewhere):
+        place.symlink_to(what if what.startswith("/") else elsewhere / what)
+
+    return put
+
+
+def pipe(place, elsewhere):
+    os.mkfifo(place)
+
+
+def socket_(place, elsewhere):
+    with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(place.parent):
+        one.bind(place.name)
+
+
+def device(place, elsewhere):
+    try:
+        os.mknod(place, 0o020666, os.makedev(1, 5))  # /dev/zero, which never ends
+    except OSError:
+        pytest.skip("only root makes devices")
+
+
+def folder_(place, elsewhere):
+    place.mkdir()
+
+
+def giant(place, elsewhere):
+    with open(place, "wb") as file:
+        file.truncate(1 << 42)
+
+
+def unreadable(place, elsewhere):
+    place.write_bytes(b"PQR1")
+    place.chmod(0)
+
+
+IN_THE_WAY = {
+    "a link to a crate": link_to("crate"),
+    "a link to a folder": link_to("folder"),
+    "a link to itself": link_to("/proc/self/cwd"),
+    "a link to nothing": link_to("/nowhere"),
+    "a link to a secret": link_to("/etc/passwd"),
+    "a pipe": pipe,
+    "a socket": socket_,
+    "a device": device,
+    "a folder": folder_,
+    "a giant": giant,
+    "an unreadable file": unreadable,
+}
+PLACES = [
+    "PAQUEBOT/C/Q/{name}",
+    "PAQUEBOT/C/{letter}",
+    "PAQUEBOT/A",
+    "PAQUEBOT/A/BAD.ACK",
+    "PAQUEBOT/NEW.TXT",
+    "FILE0001.CHK",
+]
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+@pytest.mark.parametrize("where", PLACES)
+def test_whatever_stands_in_the_way_all_letters_come_and_it_is_left_alone(stick, reader, tmp_path, what, where):
+    used = {each.name for each in (stick / "PAQUEBOT/C").iterdir()}
+    letter = next(each for each in "ABCDEF" if each not in used)
+    place = stick / where.format(name=named(2), letter=letter)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(stick / "PAQUEBOT/C", elsewhere / "folder")
+    crate_file = next(elsewhere.glob("folder/*/*.PQB"))
+    crate_file.write_bytes(crate_file.read_bytes().replace(b"0", b"9"))
+    (elsewhere / "crate").write_bytes(crate_file.read_bytes())
+    IN_THE_WAY[what](place, elsewhere)
+    before = place.lstat()
+
+    async def visit():
+        async with DropTransport(DropSettings(str(stick)), reader) as drop:
+            found = [news async for news in drop.collect()]
+            arrivals = [each for each in found if isinstance(each, Arrival)]
+            await drop.acknowledge([Acknowledgement(each.key, Verdict.TAKEN, None) for each in arrivals])
+            return found
+
+    assert parcels(asyncio.run(visit())) == [b"0", b"1", b"2"]
+    assert parcels(asyncio.run(visit())) == []
+    after = place.lstat()
+    assert (after.st_ino, after.st_mode, after.st_mtime_ns) == (before.st_ino, before.st_mode, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("what", ["a link to a secret", "a link to nothing", "a pipe", "a folder", "a giant"])
+@pytest.mark.parametrize("where", ["PAQUEBOT", "PAQUEBOT/FORMAT.TXT", "PAQUEBOT/C"])
+def test_whatever_stands_where_ours_should_be_nothing_is_written_through_it(tmp_path, what, where):
+    stick, secret = tmp_path / "stick", tmp_path / "elsewhere"
+    (place := stick / where).parent.mkdir(parents=True)
+    secret.mkdir()
+    IN_THE_WAY[what](place, secret)
+    before = place.lstat()
+    writer = MemoryContext(tmp_path / "other", seed=9, now=NOW_MS)
+
+    async def write():
+        async with DropTransport(DropSettings(str(stick)), writer) as drop:
+            return [news.stage async for news in drop.send([outgoing("x", b"x")])]
+
+    try:
+        stages = asyncio.run(write())
+    except TransportError:
+        stages = [Stage.FAILED]
+    harmless = what == "a folder" and where != "PAQUEBOT/FORMAT.TXT"
+    assert stages == [Stage.ON_MEDIUM if harmless else Stage.FAILED]
+    assert place.lstat().st_ino == before.st_ino
+    assert list(secret.iterdir()) == []
+    assert harmless or not [key for key in writer.state if "/w/" in key]
 
 
 def test_the_folder_may_not_be_a_link(stick, reader, tmp_path):

@@ -87,6 +87,7 @@ class Sweep:
         self.forgotten: set[str] = set()
         """Crates of ours of which nothing need be remembered any more."""
         self.swept = Swept()
+        self._known: dict[tuple[str, ...], list[Entry]] = {}
 
     def run(self) -> Swept:
         """Sweep; return what was done. Whatever happens meanwhile, nothing that anybody needs is gone."""
@@ -100,6 +101,11 @@ class Sweep:
 
     def _needed(self, crate: Crate) -> list[Entry]:
         """Return the records of *crate* that somebody may still need, ourselves included."""
+        if crate.found.parts not in self._known:
+            self._known[crate.found.parts] = self._look_for_needed(crate)
+        return self._known[crate.found.parts]
+
+    def _look_for_needed(self, crate: Crate) -> list[Entry]:
         survey = self._survey
         left = [e for e in crate.entries if not survey.is_shown(e.id, tuple(each for _, each in e.recipients))]
         expired = [entry for entry in left if entry.expires <= self._hour]
@@ -141,10 +147,14 @@ class Sweep:
         A torn one, of which nobody can know what else it held, goes when it has stayed so: it is the draft of one
         that was written anew, or a copy that was never finished.
         """
+        twice = self._twice()
+        if not twice:
+            return
         holders: dict[tuple[object, ...], list[Crate]] = {}
         for crate in self.left:
             for entry in crate.entries if crate.intact else ():
-                holders.setdefault(_same(entry), []).append(crate)
+                if entry.id in twice:
+                    holders.setdefault(_same(entry), []).append(crate)
         budget = VERIFY_MAX
         for crate in [crate for crate in self.left if crate.name not in self._own or crate.intact]:
             needed = self._needed(crate)
@@ -160,6 +170,16 @@ class Sweep:
                 return
             if all(self._holds(other, entry) for other, entry in zip(below, needed, strict=True)):
                 yield crate
+
+    def _twice(self) -> set[bytes]:
+        """Return the ids of records that lie there more than once: mostly none."""
+        once: set[bytes] = set()
+        twice: set[bytes] = set()
+        for crate in self.left:
+            ids = {entry.id for entry in crate.entries}
+            twice |= once & ids
+            once |= ids
+        return twice
 
     def _holds(self, crate: Crate, entry: Entry) -> bool:
         """Return whether *crate* holds the same record, whole."""

@@ -66,6 +66,8 @@ def write_volume(folder: Folder, volume: str) -> str:
         return there
     if folder.look_at((ROOT, "README.TXT")) is None:
         folder.write((ROOT, "README.TXT"), README.encode())
-    folder.delete(_FORMAT_PARTS)  # torn, or it would have named the medium
+    torn = folder.look_at(_FORMAT_PARTS)
+    if torn is not None and torn.size <= _FORMAT_MAX:  # or it would have named the medium
+        folder.delete(_FORMAT_PARTS, torn.size)
     folder.write(_FORMAT_PARTS, FORMAT.format(volume=volume).encode())
     return volume

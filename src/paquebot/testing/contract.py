@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, cast
 
+from paquebot.testing.abilities import AbilityPromises
 from paquebot.testing.ends import (
     AWKWARD,
     EXPIRES_MS,
@@ -49,7 +50,7 @@ __all__ = [
 _LARGE = 4 << 20
 
 
-class TransportContract(RelayPromises):
+class TransportContract(RelayPromises, AbilityPromises):
     """Every promise a transport makes, one test each."""
 
     def leave_foreign_things(self, link: Link) -> Callable[[], bool]:
