@@ -47,6 +47,9 @@ class Reader:
     decide: Callable[[Brought], Verdict | None] = lambda brought: Verdict.TAKEN
     """What the house answers; None for nothing, as when the power is cut before."""
 
+    server: Server | None = None
+    """In place of *port*, if it is not in clear."""
+
     def __post_init__(self) -> None:
         self.context = MemoryContext(self.place, now=NOW_MS)
         self.applied: list[bytes] = []
@@ -64,7 +67,7 @@ class Reader:
 
         return Mailbox(
             self.address,
-            Server("127.0.0.1", self.port, Tls.NONE, quiet_s=self.quiet_s),
+            self.server or Server("127.0.0.1", self.port, Tls.NONE, quiet_s=self.quiet_s),
             Login(self.address, secret),
             self.context,
             wants=lambda heading, size: heading.sender in self.peers or heading.report,

@@ -11,7 +11,7 @@ import pytest
 from tests.labs.mail.proxy import Plan, Proxy
 from tests.mail.boxes import PEER, Reader, mail_of, personal
 
-from paquebot.transport import Verdict
+from paquebot.transport import Acknowledgement, Verdict
 from paquebot_mail.imap import Lost
 from paquebot_mail.ledger import IN_STATE_MAX
 from paquebot_mail.mailbox import JUNK_EVERY_MS
@@ -206,6 +206,23 @@ def test_retired_ones_may_be_moved_into_a_folder_that_is_made(mailbox, reader):
     assert [mail.id for mail in mailbox.look()] == ["<dinner-1@c.test>"]
     assert untouched(mailbox, before)
     assert len(mailbox.look("Node/Gone &- done")) == 5
+
+
+def test_a_folder_of_our_own_may_lie_in_another_and_acknowledging_needs_no_line(mailbox, reader):
+    mailbox.receive(mail_of(PARCELS[0]))
+    with mailbox.person() as person:
+        person.create("Node/In")
+        person.select("INBOX")
+        person.uid("move", "1", "Node/In")
+    reader.options["folder"] = "Node/In"
+    reader.retire = Retire("expunge")
+    reader.decide = lambda brought: None
+    assert reader.run() == 1
+    (brought,) = reader.came
+    reader.mailbox().settle([Acknowledgement(brought.part, Verdict.TAKEN)])
+
+    assert reader.run() == 0
+    assert mailbox.look("Node/In") == []
 
 
 def test_a_mail_that_is_another_one_now_is_neither_read_nor_retired(mailbox, reader):

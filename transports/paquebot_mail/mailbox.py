@@ -8,7 +8,7 @@ reading, folders are open to be read only. No other mail is ever flagged, moved,
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
@@ -93,14 +93,16 @@ class Mailbox:
         self._line: Imap | None = None
         self._junk = self._ledger.junk
         self._rows: dict[str, dict[int, Row]] = {}
+        self._there: dict[str, str] = {}
+        """What folders of ours are called on the server, where that is different."""
 
     async def __aenter__(self) -> Self:
         """Connect and log in. Raise `Lost`, `Said` or `LoginRefused`."""
         self._line = await connect(self._server, self._spool)
         try:
             await log_in(self._line, self._login)
-            self._folder = await localised(self._line, self._folder)
-            self._retire = replace(self._retire, folder=await localised(self._line, self._retire.folder))
+            for name in (self._folder, self._retire.folder):
+                self._there[name] = await localised(self._line, name)
         except BaseException:
             await self._line.hang_up()
             raise
@@ -119,6 +121,10 @@ class Mailbox:
         if self._line is None:
             raise RuntimeError("the mailbox is used outside `async with`")
         return self._line
+
+    async def _opened(self, name: str, how: Callable[[Imap, str], Awaitable[Folder]] = examine) -> Folder:
+        """Open the folder that we call *name*."""
+        return replace(await how(self._imap, self._there.get(name, name)), name=name)
 
     # -- what came ----------------------------------------------------------------------------
 
@@ -147,7 +153,7 @@ class Mailbox:
 
     async def _visit(self, name: str, *, download: bool) -> AsyncIterator[News]:
         imap = self._imap
-        folder = await examine(imap, name)
+        folder = await self._opened(name)
         rows = self._known(name)
         scan = Scan(
             imap,
@@ -303,8 +309,10 @@ class Mailbox:
 
     def _hold(self, folder: Folder, row: Row, parcel: Parcel, changes: Changes) -> Row:
         self._ledger.hold(Held(parcel.part, row.sender, folder.name), parcel.data, changes)
-        # A mail that brings another parcel than its header claims is not touched, whatever becomes of the parcel.
-        return replace(row, state=State.HERE if parcel.part == row.part else State.BAD, tries=0)
+        if parcel.part == row.part:
+            return replace(row, state=State.HERE, tries=0)
+        # A mail that brings another parcel than its header claims, and does so twice, is left alone.
+        return replace(row, state=State.BAD) if row.tries else replace(row, tries=1)
 
     def _brought(self, held: Held) -> Brought | None:
         """Return what is held; None if the disk lost or changed it: then it is wanted again."""
@@ -374,14 +382,14 @@ class Mailbox:
             return []
         if not (capable(imap, "UIDPLUS") or (retire.how == "move" and capable(imap, "MOVE"))):
             return [Finding(name, f"{self._server.host} {_UNTOUCHED}", damage=False)]
-        folder = await select(imap, name)
+        folder = await self._opened(name, select)
         if folder.uidvalidity != record.uidvalidity:
             return []  # other numbers: the next look finds them out
         there = await self._still_there(name, rows, due)
         try:
             for uids in uid_sets(there):
                 if retire.how == "move":
-                    await move(imap, uids, retire.folder)
+                    await move(imap, uids, self._there.get(retire.folder, retire.folder))
                 else:
                     await mark_deleted(imap, uids)
                     await expunge(imap, uids)
@@ -409,11 +417,11 @@ class Mailbox:
 
         Raise `Lost` at once if cut off.
         """
-        folder, record = await examine(self._imap, self._folder), self._ledger.record(self._folder)
+        folder, record = await self._opened(self._folder), self._ledger.record(self._folder)
         if record is None or folder.uidvalidity != record.uidvalidity or folder.uidnext > record.cursor + 1:
             return True
         return await idle(self._imap, min(seconds, RENEW_S))
 
     async def quota(self) -> list[Quota]:
         """Return how full the account is; empty if the server does not say."""
-        return await quota(self._imap, self._folder)
+        return await quota(self._imap, self._there.get(self._folder, self._folder))

@@ -176,14 +176,14 @@ class Scan:
         for head in heads:
             self.read.add(head.uid)
             before = self._rows.get(head.uid)
-            row = self._judge(head, changes)
+            row, strange = self._judge(head, changes)
+            strangers += strange
             if row is None and before is not None:
                 rows[head.uid] = None
                 self._ledger.drop_row(self._folder.name, head.uid, changes)
             elif row is not None and row is not before:
                 rows[head.uid] = row
                 self._ledger.set_row(self._folder.name, row, changes)
-            strangers += row is None and self._is_strange(head)
         record = replace(record, strangers=strangers)
         self._ledger.set_record(self._folder.name, record, changes)
         self._ledger.commit(changes)
@@ -194,33 +194,30 @@ class Scan:
                 self._rows[uid] = row
         return record
 
-    def _judge(self, head: Head, changes: Changes) -> Row | None:
-        """Return what is to be done with a mail; None if it is no concern of ours, or nothing is to be done."""
+    def _judge(self, head: Head, changes: Changes) -> tuple[Row | None, bool]:
+        """Return what is to be done with a mail, None if it is no concern of ours or nothing is to be done.
+
+        And whether it looks like ours, but is from somebody whom we do not know.
+        """
         said = head.heading
         if said is None or not (said.part or said.report):
-            return None
+            return None, False
         part = said.part or f"{REPORT}{head.digest}"
         before = self._rows.get(head.uid)
         if before is not None and before.part == part:
-            return before
+            return before, False
         row = Row(head.uid, part, said.sender, head.size)
         if (known := self._ledger.known(part)) is not None:
             if known.days >= _KNOWN_ANEW_DAYS:
                 self._ledger.know(part, known, changes)
             away = self._retire.how != "keep" and known.applied and said.part and self._download
-            return replace(row, state=State.DONE, since=self._now) if away else None
+            return (replace(row, state=State.DONE, since=self._now) if away else None), False
         if said.part and self._ledger.is_held(part):
-            return replace(row, state=State.HERE)
+            return replace(row, state=State.HERE), False
         if not self._wants(said, head.size):
-            return None
+            return None, bool(said.part)
         self.ours += bool(said.part)
-        if not self._download:
-            return None
-        return row
-
-    def _is_strange(self, head: Head) -> bool:
-        said = head.heading
-        return bool(said and said.part and not self._ledger.known(said.part) and not self._wants(said, head.size))
+        return (row if self._download else None), False
 
     def _drop_gone(self, first: int, last: int, heads: list[Head]) -> None:
         """Forget the rows of mails that are there no longer."""

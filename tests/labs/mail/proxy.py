@@ -40,6 +40,8 @@ class Plan:
     """Pass on so many bytes at a time."""
     garble: bytes = b""
     """Replace these bytes of the server's by others of the same length, once."""
+    flip: int = 0
+    """Flip one bit of the byte that is so far from the beginning of what the server says."""
     refuse: bool = False
     """Hang up at once."""
 
@@ -172,6 +174,9 @@ class _Way:
         if not self._up and plan.garble and plan.garble in data and not self._garbled:
             self._garbled = True
             data = data.replace(plan.garble, bytes(each ^ 0x15 for each in plan.garble), 1)
+        at = plan.flip - 1 - self._passed
+        if not self._up and 0 <= at < len(data):
+            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         for limit, what in ((self._cut, "cut"), (self._end, "end"), (self._stall, "stall")):
             if limit and self._passed + len(data) >= limit:
                 data = data[: limit - self._passed]
