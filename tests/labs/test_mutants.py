@@ -17,7 +17,7 @@ def test_a_sabotage_has_its_place(sabotage):
 
 def test_a_mutant_that_is_unchanged_fails_the_run(tmp_path):
     mutant = judged(
-        Sabotage("nothing is changed", SABOTAGES[0].file, SABOTAGES[0].before, SABOTAGES[0].before), seeds=1
+        Sabotage("nothing is changed", SABOTAGES[0].file, SABOTAGES[0].before, SABOTAGES[0].before), seeds=[0]
     )
 
     assert mutant.seed is None
@@ -25,7 +25,7 @@ def test_a_mutant_that_is_unchanged_fails_the_run(tmp_path):
 
 
 def test_a_place_that_is_gone_fails_the_run(tmp_path):
-    mutant = judged(Sabotage("not here", SABOTAGES[0].file, "no such line", ""), seeds=1)
+    mutant = judged(Sabotage("not here", SABOTAGES[0].file, "no such line", ""), seeds=[0])
 
     assert "stands 0 times" in mutant.why
     assert report([mutant], tmp_path / "mutants.json") == 1

@@ -8,12 +8,13 @@ import pytest
 from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, friends, make, settle
 
 from paquebot.errors import Refused
-from paquebot.protocol import redating, trusting
+from paquebot.protocol import admission, redating, trusting
 from paquebot.protocol.effects import SavePeer, SaveTold, SetClock
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, LATEST_MS, RELEASED_MS, SKEW_MS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Clock, Millis
 from paquebot.protocol.state import Link
+from paquebot.protocol.trust import CREATE_TRUST, READ
 
 TWENTY_20 = Millis(1_577_836_800_000)
 TOKENS = Link("stick", latency_ms=DAY_MS, bytes_cheap=True, shows_tokens=True)
@@ -282,3 +283,18 @@ def test_a_revocation_that_was_dated_ahead_takes_effect_when_it_is_said_anew():
     right_again(alice, Millis(NOW + 40 * DAY_MS))
     settle(alice, bob, MAIL, Millis(NOW + 41 * DAY_MS))
     assert not list(bob.store.view.listed(["message"]))
+
+
+def test_what_was_said_ahead_in_the_name_of_another_is_not_said_anew_in_ours():
+    alice, bob, carol = friends("Alice", "Bob", "Carol")
+    later = Millis(NOW + 400 * DAY_MS)
+    (given,) = alice.publish(trusting.give(alice.store.view, bob.node, (CREATE_TRUST, READ), None, NOW))
+    now = settle(alice, bob)
+    rights = {"trustee": carol.user, "authorization": [READ]}
+    vouched = bob.resource(["trust"], {"trust": rights}, user=alice.user, trust=given, at=later)
+    bob.store.commit(admission.receive(bob.store.view, vouched, bob.node, later))
+    assert bob.store.view.has(vouched.id)
+
+    tip = bob.store.view.tip()
+    assert right_again(bob, now) == []
+    assert bob.store.view.tip() == tip

@@ -109,7 +109,9 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
     if view.seen(bundle.id):
         if owes_ack != peer.owes_ack:
             yield SavePeer(replace(peer, owes_ack=owes_ack))
-        yield Tell("duplicate", bundle.id.hex(), "envelope")
+        # What was put off when it came first is still lacking: no token may say otherwise.
+        taken = view.received(peer.node, to.sequence).get(to.sequence) == bundle.id
+        yield Tell("duplicate", bundle.id.hex(), "envelope" if taken else quota.WHY)
         return
     restored = acknowledging.restored(view, peer, bundle, to)
     clock = view.clock()
@@ -415,8 +417,13 @@ def _forgot(hearing: Hearing, number: int) -> Effects:
     view, kept = hearing.view, Ranges.of((1, number))
     peer = hearing.peer
     owed = view.own_chunks() - mailing.chunks_at(view, peer.applied & kept)
-    told = view.told(peer.node, hearing.link.medium)
-    yield SaveTold(patience.patient(replace(told, lines=told.lines & kept, chunks=Ranges())))
+    for medium in {hearing.link.medium, *view.media(peer.node)}:
+        told = view.told(peer.node, medium)
+        if medium == hearing.link.medium:
+            yield SaveTold(patience.patient(replace(told, lines=told.lines & kept, chunks=Ranges())))
+        else:  # what is under way there, it may yet get
+            lines, chunks = mailing.under_way(view, peer.node, medium)
+            yield SaveTold(replace(told, lines=told.lines & (kept | lines), chunks=told.chunks & chunks))
     yield SavePeer(
         replace(
             peer,

@@ -123,5 +123,6 @@ GIVE_UP_MS = 180 * DAY_MS  # who answers nothing on a medium for so long is give
 GIVE_UP_FACTOR = 10  # and not before so many latencies of it
 PROBE_MS = 30 * DAY_MS  # who was given up gets a small letter so often
 ASK_LAST_MS = 30 * DAY_MS  # what nobody gave is asked for ever less often, down to this
+ASK_WRONG_MS = 2 * ASK_LAST_MS  # what is put off for longer, a clock dated that was far ahead: it is asked for now
 DENIED_MS = 30 * DAY_MS  # who said "not found" is not asked for that again sooner; something else may change before
 SILENCE_FACTOR = 3  # a peer is silent for "long" after this many latencies of its link, and at least a day

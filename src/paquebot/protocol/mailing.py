@@ -278,6 +278,15 @@ def _post(view: View, peer: Peer, told: Told, link: Link, plans: list[Plan], now
     )
 
 
+def under_way(view: View, peer: Fingerprint, medium: str) -> tuple[Ranges, Ranges]:
+    """Return which lines and chunks are in letters to *peer* that are waited for on *medium*."""
+    plans = [each.plan for each in view.letters(peer) if each.medium == medium]
+    return (
+        Ranges.of(*(run for plan in plans for run in plan.lines.runs)),
+        Ranges.of(*(run for plan in plans for run in plan.chunks.runs)),
+    )
+
+
 def handed(view: View, letter: Letter, link: Link, where: str, now: Millis) -> Effects:
     """A carrier has taken *letter*. Where no tokens are shown, nobody will ever answer a letter that asks nothing."""
     if letter.plan.eliciting or link.shows_tokens:

@@ -23,6 +23,8 @@ class Ranges:
     @classmethod
     def of(cls, *runs: tuple[int, int]) -> Ranges:
         """Return the set of all numbers in *runs*, given in any order; runs that end before they begin are empty."""
+        if len(runs) == 1:
+            return cls(runs if runs[0][0] <= runs[0][1] else ())
         merged: list[tuple[int, int]] = []
         for first, last in sorted(run for run in runs if run[0] <= run[1]):
             if merged and first <= merged[-1][1] + 1:
@@ -66,7 +68,10 @@ class Ranges:
         return self - (self - other)
 
     def __contains__(self, number: int) -> bool:
-        return any(first <= number <= last for first, last in self.runs)
+        for first, last in self.runs:
+            if number <= last:
+                return first <= number
+        return False
 
     def __iter__(self) -> Iterator[int]:
         for first, last in self.runs:

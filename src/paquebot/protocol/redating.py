@@ -24,7 +24,10 @@ from paquebot.protocol.state import View
 
 
 def ahead(view: View, now: Millis) -> Sequence[ResourceId]:
-    """Return what this node published and nobody takes before its time, and was not said anew, in order."""
+    """Return what this node published and nobody takes before its time, and was not said anew, in order.
+
+    What it said in the name of another user who trusts it is not ours to say anew: its time comes.
+    """
     found = view.dated_after(view.local().node, Millis(now + AHEAD_MAX_MS))
     early = set(found)
     return [name for name in found if _said(view, name, early) and not view.relating(name, "supersedes")]
@@ -35,8 +38,8 @@ def _said(view: View, name: ResourceId, early: Set[ResourceId]) -> bool:
 
     Keys to one of *early*, which are all dated ahead, are written again for what is said anew in its place.
     """
-    kind, signed = _kind(view, name), view.resource(name)
-    if signed is None or kind == "identity":
+    (user, kind), signed = view.origin(name) or ("", ""), view.resource(name)
+    if signed is None or kind == "identity" or user != view.local().user:
         return False
     if kind != WRAP:
         return True

@@ -444,7 +444,8 @@ class View(PastView, AuthorityView, BurdenView, ChunkView, ReadershipView, Proto
     def wanted(self, journal: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         """Return unknown resources that *journal* lists and nobody was asked for since *asked_before*.
 
-        So are those that a line of ours names, and that its node says it holds: we lost them, or were put back.
+        So are those that a line of ours names, and that its node says it holds: we lost them, or were put back. What
+        was asked for later than `limits.ASK_WRONG_MS` after that, a wrong clock has dated.
         """
 
     def askings(self, resource: ResourceId) -> Sequence[Asking]:

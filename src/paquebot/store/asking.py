@@ -9,6 +9,7 @@ from paquebot.protocol import effects as ask
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
+from paquebot.protocol.limits import ASK_WRONG_MS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer
@@ -25,10 +26,10 @@ class AskingView(Owner):
     def wanted(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[Entry]:
         """Return unknown resources that *journal_* lists and nobody was asked for since *asked_before*."""
         rows = self._all(
-            "SELECT publisher, resource FROM wanted WHERE node = ? AND asked <= ? AND EXISTS (SELECT 1 FROM line WHERE"
-            " line.node = wanted.node AND line.resource = wanted.resource AND line.journal = ?)"
+            "SELECT publisher, resource FROM wanted WHERE node = ? AND asked NOT BETWEEN ? AND ? AND EXISTS (SELECT 1"
+            " FROM line WHERE line.node = wanted.node AND line.resource = wanted.resource AND line.journal = ?)"
             " ORDER BY resource LIMIT ?",
-            asked_before,
+            *_not_yet(asked_before),
             self.party(journal_),
             limit,
         )
@@ -39,10 +40,10 @@ class AskingView(Owner):
         """What a line of ours names and the node of that journal says it holds: it need not tell us its own line."""
         rows = self._all(
             "SELECT wanted.publisher, wanted.resource, number FROM wanted JOIN line USING (node, resource)"
-            " WHERE wanted.node = ? AND line.journal = wanted.node AND wanted.asked <= ? AND NOT EXISTS (SELECT 1"
-            " FROM line AS other WHERE other.node = wanted.node AND other.resource = wanted.resource"
+            " WHERE wanted.node = ? AND line.journal = wanted.node AND wanted.asked NOT BETWEEN ? AND ? AND NOT EXISTS"
+            " (SELECT 1 FROM line AS other WHERE other.node = wanted.node AND other.resource = wanted.resource"
             " AND other.journal = ?) ORDER BY wanted.resource",
-            asked_before,
+            *_not_yet(asked_before),
             self.party(journal_),
         )
         peer = self.peer(journal_) if rows else None
@@ -80,14 +81,19 @@ class AskingView(Owner):
         rows = self._all(
             "SELECT id, number, EXISTS (SELECT 1 FROM line WHERE line.node = me AND line.resource = resource.id"
             " AND journal = who) FROM (SELECT ? AS me, ? AS who), resource WHERE node = me AND lacking > 0"
-            " AND asked <= ? AND NOT EXISTS (SELECT 1 FROM hidden"
+            " AND asked NOT BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM hidden"
             " WHERE hidden.node = me AND hidden.resource = resource.id) ORDER BY number",
             self.party(journal_),
-            asked_before,
+            *_not_yet(asked_before),
         )
         peer = self.peer(journal_) if rows else None
         held = peer.applied | peer.known if peer else Ranges()
         return [ResourceId(b64(name)) for name, number, listed in rows if listed or number in held][:limit]
+
+
+def _not_yet(asked_before: Millis) -> tuple[int, int]:
+    """The first and the last moment of asking that put the next off beyond now."""
+    return asked_before + 1, asked_before + ASK_WRONG_MS
 
 
 def note(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from paquebot.protocol import admission, publishing, standing, trusting
 from paquebot.protocol.effects import Effects
@@ -15,18 +16,18 @@ from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import About, SignedObject, compose
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.trust import CREATE_TRUST, READ
+from paquebot.protocol.trust import CREATE_TRUST, READ, REVOKE
 from paquebot.testing.village import House
 
-DEEDS = ("revoke", "revoke", "take", "give", "limit", "delegate", "decide")
+DEEDS = ("revoke", "revoke", "take", "give", "limit", "delegate", "decide", "undo")
 
 
 def decide(house: House, houses: Sequence[House], dice: Random) -> None:
     """Let the person in *house* decide something."""
     others = [each for each in houses if each is not house and house.view.peer(each.node)]
     deed = dice.choice(DEEDS)
-    if deed == "decide":
-        house.store.commit(_for_another(house, houses, dice))
+    if deed in ("decide", "undo"):
+        house.store.commit(_for_another(house, houses, dice, deed))
         return
     drafts = _drafts(deed, house, others, dice)
     if drafts:
@@ -59,25 +60,32 @@ def _drafts(deed: str, house: House, others: Sequence[House], dice: Random) -> l
             end = Millis(now + dice.randint(1, 20) * DAY_MS)
             return [trusting.give(view, other.user, (READ,), end, now)]
         case _:
-            return [trusting.give(view, other.node, (CREATE_TRUST, READ), None, now)]
+            return [trusting.give(view, other.node, (CREATE_TRUST, READ, REVOKE), None, now)]
 
 
-def _for_another(house: House, houses: Sequence[House], dice: Random) -> Effects:
-    """Whoever was allowed to gives trust in another's name."""
+def _for_another(house: House, houses: Sequence[House], dice: Random, deed: str) -> Effects:
+    """Whoever was allowed to gives trust in another's name, or takes something back that was published in it."""
     view, now = house.view, _now(house)
+    right = CREATE_TRUST if deed == "decide" else REVOKE
     able = [
         trust
         for each in houses
         if each is not house
         for trust in view.authority(each.user).given(house.node)
-        if CREATE_TRUST in trust.rights
+        if right in trust.rights
     ]
     if not able:
         return
-    trust, third = dice.choice(able), dice.choice(houses)
-    fields = {"trust": {"trustee": third.user, "authorization": [READ]}}
+    trust = dice.choice(able)
+    fields: dict[str, Any] = {"trust": {"trustee": dice.choice(houses).user, "authorization": [READ]}}
+    if deed == "undo":
+        nodes = {each.node for each in houses if each.user == trust.user}  # a trust in these keeps them in office
+        trusts = view.authority(trust.user).trusts.values()
+        theirs = [each.id for each in view.listed(("message",)) if each.user == trust.user]
+        theirs += sorted(each.id for each in trusts if each.trustee not in nodes)
+        fields = {"revoke": {"resource": dice.choice(theirs), "authorization": trust.id}}
     about = About(stamp=view.stamp().credible(now).after(now))
-    payload = compose(["trust"], fields, user=trust.user, trust=trust.id, about=about)
+    payload = compose([*fields], fields, user=trust.user, trust=trust.id, about=about)
     yield from admission.receive(view, SignedObject.sign(payload, house.key), house.node, now)
 
 

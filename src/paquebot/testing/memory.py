@@ -36,6 +36,8 @@ from paquebot.testing.memory_past import PastView
 from paquebot.testing.memory_strangers import StrangersView
 from paquebot.testing.tables import Row, Tables, Writer, leave_behind
 
+UNSET = Clock()
+
 
 class MemoryStore:
     """A home's store in memory, with the surface of `paquebot.store.Store`."""
@@ -189,6 +191,10 @@ class MemoryView(AskingView, AuthorityView, BurdenView, ChunkView, EventsInMemor
         # Functions of a resource's name alone: they need not be forgotten when a transaction is undone.
         self._identities: dict[ResourceId, Identity] = {}
         self._announcements: dict[ResourceId, Announcement] = {}
+        self._clock = UNSET, UNSET
+        """What the clock was last, and with what is known by the lines."""
+        self._own: dict[int, tuple[journal.Line, Row | None, OwnLine]] = {}
+        """Lines as they were shown last, with the line and the row that they were made of."""
         self.forget()
 
     def forget(self) -> None:
@@ -206,8 +212,11 @@ class MemoryView(AskingView, AuthorityView, BurdenView, ChunkView, EventsInMemor
         return self._tables.rows[first].kept.stamp.at if first else Millis(0)
 
     def clock(self) -> Clock:
-        found: Clock = self._tables.facts.get("clock", Clock())
-        return replace(found, known=max(self.stamp().at, self.founded()))
+        found: Clock = self._tables.facts.get("clock", UNSET)
+        known = max(self.stamp().at, self.founded())
+        if self._clock[0] is not found or self._clock[1].known != known:
+            self._clock = found, replace(found, known=known)
+        return self._clock[1]
 
     def stamp(self) -> Stamp:
         found: Stamp = self._tables.facts.get("stamp", Stamp(Millis(0)))
@@ -218,16 +227,20 @@ class MemoryView(AskingView, AuthorityView, BurdenView, ChunkView, EventsInMemor
         return number, self._tables.lines[self._local.node, number].id if number else journal.root(self._local.node)
 
     def own_lines(self, first: int, last: int) -> Sequence[OwnLine]:
-        tables = self._tables
-        found = []
-        for number in range(max(first, 1), min(last, self.tip()[0]) + 1):
-            line = tables.lines[self._local.node, number]
-            row = tables.rows.get(line.entry.resource)
-            mine = line.entry.publisher == self._local.user
-            size = len(row.kept.signed.payload) if row else 0
-            kind, gone = (row.kept.kind, bool(row.gone)) if row else ("", False)
-            chunks = self.chunks_of(line.entry.resource)
-            found.append(OwnLine(number, line.id, line.entry, mine, size, chunks, kind, gone))
+        lines, node = self._tables.lines, self._local.node
+        last = min(last, self._tables.facts.get("tip", 0))
+        return [self._own_line(lines[node, number]) for number in range(max(first, 1), last + 1)]
+
+    def _own_line(self, line: journal.Line) -> OwnLine:
+        row = self._tables.rows.get(line.entry.resource)
+        known = self._own.get(line.number)
+        if known and known[0] is line and known[1] is row:
+            return known[2]
+        mine = line.entry.publisher == self._local.user
+        size = len(row.kept.signed.payload) if row else 0
+        kind, gone = (row.kept.kind, bool(row.gone)) if row else ("", False)
+        found = OwnLine(line.number, line.id, line.entry, mine, size, self.chunks_of(line.entry.resource), kind, gone)
+        self._own[line.number] = line, row, found
         return found
 
     def last_of_ours(self, first: int, last: int) -> int:
@@ -256,7 +269,8 @@ class MemoryView(AskingView, AuthorityView, BurdenView, ChunkView, EventsInMemor
         return sorted(self._tables.naming.get(resource, ()))
 
     def own_numbers(self, resource: ResourceId) -> Ranges:
-        return Ranges.numbers(number for who, number in self.naming(resource) if who == self._local.node)
+        naming = self._tables.naming.get(resource, ())
+        return Ranges.numbers(number for who, number in naming if who == self._local.node)
 
     # -- peers and letters ------------------------------------------------------------
 

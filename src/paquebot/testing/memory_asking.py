@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from paquebot.protocol.account import Account, Asking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
 from paquebot.protocol.journal import Entry
+from paquebot.protocol.limits import ASK_WRONG_MS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Local
 from paquebot.testing.tables import Tables
+
+NONE = Account()
 
 
 class AskingView:
@@ -27,7 +30,7 @@ class AskingView:
         found = [
             Entry(publisher, name)
             for name, (publisher, asked) in self._tables.wanted.items()
-            if asked <= asked_before
+            if not asked_before < asked <= asked_before + ASK_WRONG_MS
             and (any(who == journal_ for who, _ in naming.get(name, ())) or self._lost(name, journal_))
         ]
         return sorted(found, key=lambda entry: raw(entry.resource))[:limit]
@@ -49,7 +52,7 @@ class AskingView:
         return sum(row.peer == peer and row.until > now for row in rows)
 
     def account(self, peer: Fingerprint) -> Account:
-        return self._tables.accounts.get(peer, Account())
+        return self._tables.accounts.get(peer, NONE)
 
     def incomplete(self, journal_: Fingerprint, asked_before: Millis, limit: int) -> Sequence[ResourceId]:
         rows = sorted((row.number, name, row) for name, row in self._tables.rows.items() if row.lacking)
@@ -58,7 +61,7 @@ class AskingView:
         return [
             name
             for number, name, row in rows
-            if row.asked <= asked_before
+            if not asked_before < row.asked <= asked_before + ASK_WRONG_MS
             and name not in self._tables.hidden
             and (number in held or any(who == journal_ for who, _ in self._tables.naming.get(name, ())))
         ][:limit]

@@ -33,6 +33,9 @@ from paquebot.transport import (
     token_hash,
 )
 
+LIFE_MS = 30 * 86_400_000
+"""So long a parcel is kept from when the office took it: its sender's clock may be years behind."""
+
 
 def tag_with(key: bytes) -> Callable[[bytes], bytes]:
     """Return how those who know *key* tag a parcel for each other.
@@ -214,6 +217,7 @@ class PostOffice:
             return
         recipients = tuple((recipient.tag(salt), recipient.token_hash) for recipient in outgoing.recipients)
         self._posted.update((salt, *(each for _, each in recipients)))
+        expires = max(outgoing.expires_ms, self.now + LIFE_MS)
         for name, shelf in self._shelves.items():
             if name == sender or self._strikes(self.weather.loss):
                 continue
@@ -221,7 +225,7 @@ class PostOffice:
                 self._serial += 1
                 key = f"{self._serial:012}"
                 harmed = self._harm(parcel) if self._strikes(self.weather.damage) else parcel
-                urgency = outgoing.expires_ms, outgoing.priority, outgoing.hops
+                urgency = expires, outgoing.priority, outgoing.hops
                 shelf.parcels[key] = _Parcel(key, harmed, salt, recipients, sender, self._due(), *urgency)
 
     def show(self, parcel: _Parcel, token: bytes, by: str) -> None:

@@ -24,6 +24,7 @@ from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, IDENTITY_LIFE_MS
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter, Plan
 from paquebot.testing.memory import MemoryStore, MemoryView
@@ -237,6 +238,8 @@ class RestoredVillage(Simulation):
                     return f"{house.name} does not know {other.name}'s node yet"
                 if peer.heard < other.view.last_of_ours(1, other.view.tip()[0]):
                     return f"{house.name} has not heard {other.name}'s journal to its end"
+                if untold := Ranges.of((1, house.view.tip()[0])) - peer.acked - peer.known:
+                    return f"{house.name} has not told {other.name} of its lines {untold}"
         return None
 
 

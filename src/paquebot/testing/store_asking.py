@@ -19,6 +19,7 @@ from paquebot.protocol.effects import (
     Want,
 )
 from paquebot.protocol.journal import Entry
+from paquebot.protocol.limits import ASK_WRONG_MS
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.testing.examples import NOW, OTHER, PEER, WRITER, AnyStore, peer, resource
@@ -59,6 +60,14 @@ class AskingPromises:
         assert [entry.resource for entry in store.view.wanted(PEER, NOW, 9)] == [mine]
         assert store.view.askings(mine) == [Asking(mine, PEER, 3)]
         assert store.view.askings(other) == [Asking(other, PEER, 3, denied=NOW)]
+
+    def test_what_a_clock_far_ahead_put_off_is_asked_now(self, tmp_path: Path) -> None:
+        store, name = self.begin(tmp_path), resource("wanted").id
+        store.commit([AddLines(PEER, tuple(journal.extend(journal.root(PEER), 0, [Entry(WRITER, name)])))])
+        store.commit([Want(Entry(WRITER, name)), Asked(name, Millis(NOW + ASK_WRONG_MS))])
+        assert store.view.wanted(PEER, NOW, 9) == []
+        store.commit([Asked(name, Millis(NOW + ASK_WRONG_MS + 1))])
+        assert store.view.wanted(PEER, NOW, 9) == [Entry(WRITER, name)]
 
     def test_what_our_own_line_names_is_asked_of_whoever_holds_it(self, tmp_path: Path) -> None:
         """A peer does not tell of a line whose resource it believes to be here; whoever was put back lacks it."""

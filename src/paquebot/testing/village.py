@@ -5,8 +5,9 @@ The post, the clocks and the power are fake; stores and seals are, unless everyt
 
 from __future__ import annotations
 
+import asyncio
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b, sha256
@@ -19,7 +20,7 @@ from paquebot.errors import BadSignature, Malformed, NotForUs, Stranger, Transie
 from paquebot.inbox import Inbox
 from paquebot.outbox import Outbox
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import cbor, publishing, redating
+from paquebot.protocol import publishing, redating
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle
 from paquebot.protocol.effects import AddReply, Effect, Effects, HaveBlob, SetClock
@@ -47,21 +48,22 @@ from paquebot.vault.sealer import Introduced, Opened, Sealer
 
 START_MS = RELEASED_MS + 12 * HOUR_MS  # a clock that nobody set is half a day behind
 CHUNK_BYTES = 4_096
+POINT_BYTES = 32
 
 
 class Crash(BaseException):
     """The power went. Deliberately not an `Exception`: nobody may catch it."""
 
 
-class SameThread(ThreadPoolExecutor):
-    """Runs at once what others would run in another thread."""
+class OneThread(asyncio.SelectorEventLoop):
+    """An event loop that runs at once what others would run in another thread."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run *fn* now."""
-        future: Future[Any] = Future()
+    def run_in_executor(self, _: object, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        """Run *func* now."""
+        future = self.create_future()
         try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
+            future.set_result(func(*args))
+        except Exception as error:
             future.set_exception(error)
         return future
 
@@ -71,15 +73,19 @@ class PlainSealer:
 
     MAGIC = b"plain envelope 1"
     HEAD = len(MAGIC) + 32
+    CLEAR = struct.Struct(">64sQB")
+    """Who sealed it, when, and to how many keys; their points follow, and then the bundle."""
 
     def __init__(self, node: Fingerprint, secrets: Secrets, shared: bytes) -> None:
         self._node = node
         self._secrets = secrets
+        self._points = {each.key.point: each.key.kind for each in secrets.subkeys}
         self._shared = shared
 
     def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, **form: Any) -> bytes:
         """Return *bundle* with who sealed it, for whom, and a proof of it."""
-        body = cbor.encode({0: raw(self._node), 1: [key.point for key in keys], 2: at, 3: bundle})
+        points = b"".join(key.point for key in keys)
+        body = self.CLEAR.pack(raw(self._node), at, len(keys)) + points + bundle
         return self.MAGIC + self._proof(body) + body
 
     def _proof(self, body: bytes) -> bytes:
@@ -95,22 +101,24 @@ class PlainSealer:
         introduced: Introduced | None = None,
     ) -> Opened:
         """Return what *envelope* holds; refuse in the same order and with the same errors as the real sealer."""
-        match cbor.decode(envelope[self.HEAD :]) if envelope.startswith(self.MAGIC) else None:
-            case {0: bytes(node), 1: list(points), 2: int(created), 3: bytes(bundle)}:
-                pass
-            case _:
-                raise Malformed("not an envelope")
-        own = next((each.key for each in self._secrets.likely(now) if each.key.point in points), None)
-        if own is None:
+        body = envelope[self.HEAD :]
+        if not envelope.startswith(self.MAGIC) or len(body) < self.CLEAR.size:
+            raise Malformed("not an envelope")
+        name, created, count = self.CLEAR.unpack_from(body)
+        end = self.CLEAR.size + POINT_BYTES * count
+        points = [body[at : at + POINT_BYTES] for at in range(self.CLEAR.size, end, POINT_BYTES)]
+        kind = next((self._points[point] for point in points if point in self._points), None)
+        if kind is None:
             raise NotForUs("none of our keys opens the envelope")
-        if b64(node) not in pins and introduced is not None:
+        node, bundle = b64(name), body[end:]
+        if node not in pins and introduced is not None:
             pins = introduced(bundle)
-        if b64(node) not in pins:
+        if node not in pins:
             raise Stranger("the envelope was sealed by a stranger")
-        if self._proof(envelope[self.HEAD :]) != envelope[len(self.MAGIC) : self.HEAD]:
+        if self._proof(body) != envelope[len(self.MAGIC) : self.HEAD]:
             raise BadSignature("the envelope was damaged on the way, or forged")
-        check_time(pins[b64(node)], Millis(created), now, doubtful=doubtful)
-        return Opened(bundle, (b64(node),), Millis(created), own.kind)
+        check_time(pins[node], Millis(created), now, doubtful=doubtful)
+        return Opened(bundle, (node,), Millis(created), kind)
 
 
 @dataclass(slots=True)
@@ -296,6 +304,9 @@ class WatchedBox(PostBox):
         house = self._house
         for outgoing in batch:
             self._office.check_open()
+            if house.refuses(self._office.weather):
+                yield Handover(outgoing.id, Stage.FAILED, "post", Transient("the clerk will not have it"))
+                continue
             parcel = await outgoing.body()
             to = house.witness.letters[outgoing.id].peer
             self._village.carry(house.name, house.neighbours[to], outgoing, parcel)
@@ -369,6 +380,7 @@ class House:
         self.node, self.user = self.key.fingerprint, user.fingerprint
         self._entropy = Random(f"{seed} entropy {number}").randbytes
         self._jitter = Random(f"{seed} jitter {number}")
+        self._whims = Random(f"{seed} whims {number}")
         self.shared = blake2b(b"%d" % seed).digest()
         """What all honest nodes know, and Mallory does not."""
         sealer = PgpySealer(self.secrets) if folder else PlainSealer(self.node, self.secrets, self.shared)
@@ -402,6 +414,7 @@ class House:
             self.witness.views[self.node] = self.view
         self.engine = WatchedEngine(self.view, self.key, self._entropy, self._jitter)
         self.engine.grant, self.engine.lies = self.grant, self.lies
+        self._tags = Tags(cast(Store, self.store), lambda: self.secrets)
 
     @property
     def view(self) -> WideView:
@@ -415,8 +428,7 @@ class House:
 
     async def visit(self, office: VillageOffice) -> Report:
         """Take in and hand out at *office*. Raise `Transient` or `Crash`."""
-        report, store = Report(), cast(Store, self.store)
-        tags = Tags(store, lambda: self.secrets)
+        report, store, tags = Report(), cast(Store, self.store), self._tags
         now, entropy = lambda: self.engine.now(self.wall()), self._entropy
         context = HouseContext(store, "post", Path("unused"), tags, now=now, entropy=entropy)
         watched = lambda: WatchedSealer(self.sealer, self)  # noqa: E731 it may be another one after draining
@@ -430,6 +442,10 @@ class House:
             outbox = Outbox(store, self.engine, watched, tags, self.wall, report, lambda _: None)
             await outbox.flush(box, lambda: link(box))
         return report
+
+    def refuses(self, weather: Weather) -> bool:
+        """Return whether the post will not have one parcel, where it is closed now and then."""
+        return weather.outage > 0 and self._whims.random() < weather.outage
 
     def after_draining(self) -> None:
         """Do what has to be done between taking in and handing out: nothing here."""
@@ -481,4 +497,4 @@ def hashed(manifest: FileManifest, chunks: list[bytes], deep: bool) -> FileManif
     return replace(manifest, depth=2, hashes=(sha256(chunks[-1]).digest(),))
 
 
-__all__ = ["START_MS", "Crash", "House", "PlainSealer", "SameThread", "Transient", "draft", "keys_of"]
+__all__ = ["START_MS", "Crash", "House", "OneThread", "PlainSealer", "Transient", "draft", "keys_of"]

@@ -13,14 +13,14 @@ from hashlib import sha256
 from typing import Protocol
 
 from paquebot.errors import Refused
-from paquebot.protocol import journal
+from paquebot.protocol import journal, mailing
 from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
 from paquebot.protocol.effects import AddLines, DropReply, Effect, Hide, Keep, Post, Release, Seen, Settle, Tell
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import IN_FLIGHT_MAX
 from paquebot.protocol.reading import CLOSURE
-from paquebot.protocol.resource import Resource, SignedObject
+from paquebot.protocol.resource import Resource, Signature, SignedObject
 from paquebot.protocol.schema import published
 from paquebot.protocol.state import Kept, Letter, Peer, View
 from paquebot.protocol.trust import READ, trust_of
@@ -83,6 +83,7 @@ class Witness:
         self._proven: dict[tuple[Fingerprint, Fingerprint], tuple[int, LineId]] = {}
         self._believed: dict[tuple[Fingerprint, Fingerprint], Peer] = {}
         self._checked: set[tuple[Fingerprint, Fingerprint, int]] = set()
+        self._valid: set[tuple[bytes, Signature]] = set()
 
     # -- what is seen ---------------------------------------------------------------
 
@@ -208,8 +209,10 @@ class Witness:
         signed = effect.kept.signed
         (signature,) = signed.signatures
         assert signature.signer in self.keys, "a resource by an unknown signer was kept"
-        # Raises `BadSignature`, and by another way than `SignedObject.verify`.
-        self.keys[signature.signer].verify(signature.value, b64(signed.payload).encode())
+        if (proof := (signed.payload, signature)) not in self._valid:
+            # Raises `BadSignature`, and by another way than `SignedObject.verify`.
+            self.keys[signature.signer].verify(signature.value, b64(signed.payload).encode())
+            self._valid.add(proof)
 
     def _check_settled(self, letter: Letter) -> None:
         """A letter was taken out because of something that arrived."""
@@ -265,6 +268,7 @@ class Witness:
             self._believed[who, peer.node] = peer
             self._check_heard(view, peer)
             self._check_told(view, peer, self.views[peer.node])
+            self._check_under_way(view, peer)
             waiting = len(view.letters(peer.node))
             assert waiting <= min(OUTBOX_MAX, IN_FLIGHT_MAX), "the outbox has no bound"
 
@@ -275,6 +279,15 @@ class Witness:
         for number in peer.done:
             (entry,) = view.entries(peer.node, number, 1)
             assert view.complete(entry.resource), "something is called done and is not here"
+
+    def _check_under_way(self, view: WideView, peer: Peer) -> None:
+        """What counts as told has arrived, or is in a letter that is waited for: what is lost is told again."""
+        for medium in view.media(peer.node):
+            told = view.told(peer.node, medium)
+            lines, chunks = mailing.under_way(view, peer.node, medium)
+            assert not told.lines - peer.acked - lines, "a line counts as told that is lost"
+            owed = peer.owed_chunks - peer.asked_chunks  # what is asked for again goes the way the question came
+            assert not (told.chunks & owed) - chunks, "a chunk counts as told that is lost"
 
     def _check_told(self, view: WideView, peer: Peer, theirs: WideView) -> None:
         """Nothing counts as arrived at a peer that the peer does not hold."""

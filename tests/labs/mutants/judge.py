@@ -1,6 +1,6 @@
 """Run seeds until one fails, and say which and why: a line of JSON. Its process imports the sabotaged code.
 
-python -m tests.labs.mutants.judge VILLAGE SEEDS
+python -m tests.labs.mutants.judge VILLAGE SEED…
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from paquebot.testing.restored import RestoredVillage
@@ -40,10 +40,10 @@ def endless(*_: object) -> None:
     raise AssertionError("it has no end")
 
 
-def main(village: str, seeds: int) -> None:
-    """Print the first seed that fails, or null."""
+def main(village: str, seeds: Iterable[int]) -> None:
+    """Print the first of *seeds* that fails, or null."""
     signal.signal(signal.SIGVTALRM, endless)
-    for seed in range(seeds):
+    for seed in seeds:
         signal.setitimer(signal.ITIMER_VIRTUAL, SEED_SECONDS)
         try:
             VILLAGES[village](seed).run()
@@ -56,4 +56,4 @@ def main(village: str, seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], map(int, sys.argv[2:]))

@@ -14,12 +14,14 @@ class Sabotage:
     file: PurePath
     before: str
     after: str
+    seed: int = 0
+    """The seed that is tried first: it is known to fail."""
     village: str = "plain"
     """``plain``, ``council`` (people decide about trust), ``restored`` (homes are put back) or ``real`` (SQLite)."""
 
 
-def _of(file: str, name: str, before: str, after: str, village: str = "plain") -> Sabotage:
-    return Sabotage(name, PurePath(file), before, after, village)
+def _of(file: str, name: str, before: str, after: str, seed: int = 0, village: str = "plain") -> Sabotage:
+    return Sabotage(name, PurePath(file), before, after, seed, village)
 
 
 HEARING, MAILING, ADMISSION = "protocol/hearing.py", "protocol/mailing.py", "protocol/admission.py"
@@ -36,19 +38,24 @@ SABOTAGES = (
         "lines that came too early count as told",
         "return tally.number if view.line_id(view.local().node, tally.number) == tally.line else None",
         "return None",
+        26,
     ),
-    _of(HEARING, "nobody asks for what others list", "                yield Want(entry)\n", "                pass\n"),
+    _of(
+        HEARING, "nobody asks for what others list", "                yield Want(entry)\n", "                pass\n", 1
+    ),
     _of(
         HEARING,
         "what came with a line is not noted as there",
         "                done.append(line.number)",
         "                pass",
+        1,
     ),
     _of(
         HEARING,
         "whoever listens owes no answer",
         "owes_ack = peer.owes_ack or (awaited and not hearing.link.shows_tokens)",
         "owes_ack = False",
+        3,
     ),
     _of(
         "protocol/acknowledging.py",
@@ -69,6 +76,7 @@ SABOTAGES = (
         "what waited is not looked at again",
         "        for held in view.waiting_for(names.pop()):",
         "        for held in view.waiting_for(names.pop())[:0]:",
+        15,
     ),
     _of(
         ADMISSION,
@@ -81,12 +89,14 @@ SABOTAGES = (
         "what was lost is not sent again",
         "yield SaveTold(replace(told, lines=told.lines - letter.plan.lines, chunks=told.chunks - letter.plan.chunks))",
         "yield SaveTold(told)",
+        1,
     ),
     _of(
         MAILING,
         "lines count as told when they are posted",
         "    lines = letter.plan.lines if known is None else letter.plan.lines & Ranges.of((1, known))",
         "    lines = letter.plan.lines | Ranges.of((1, view.tip()[0]))",
+        2,
     ),
     _of(
         MAILING,
@@ -111,6 +121,7 @@ SABOTAGES = (
         "chunks that are owed are not sent",
         "    for number in chunks:\n        yield Plan(",
         "    for number in chunks & Ranges():\n        yield Plan(",
+        1,
     ),
     _of(
         MAILING,
@@ -123,12 +134,14 @@ SABOTAGES = (
         "nobody ever backs off",
         "    return min(BACKOFF_FIRST_MS << min(failures - 1, 20), BACKOFF_LAST_MS)",
         "    return 0",
+        2,
     ),
     _of(
         "protocol/patience.py",
         "who was silent is answered too late",
         "        if (here and told.failures) or (told.given_up and (here or back)):",
         "        if False:",
+        27,
     ),
     _of(
         "protocol/ranges.py",
@@ -141,49 +154,54 @@ SABOTAGES = (
         "everybody may read everything",
         "    return view.authority(user).grants(READ, (peer.user, peer.node), at)",
         "    return True",
-        "council",
+        1,
+        village="council",
     ),
     _of(
         "protocol/authority.py",
         "a revocation depends on who heard it first",
         "for revocation in sorted(revocations, key=self._order):",
         "for revocation in revocations:",
-        "council",
+        village="council",
     ),
     _of(
         "protocol/authority.py",
         "a revoked trust goes on counting",
         "        return bool(self.chain(trust.id)) and not self.cuts(trust) and not self.cut(claim)",
         "        return bool(self.chain(trust.id))",
-        "council",
+        1,
+        village="council",
     ),
     _of(
         "protocol/revocation.py",
         "what was applied stays when it is revoked",
         "        yield from _aim(view, after, target)\n    for signer",
         "        pass\n    for signer",
-        "council",
+        village="council",
     ),
     _of(
         "protocol/recovery.py",
         "a restored node does not ask for its own lines",
         "    return any(each.peer == peer.node and each.asked <= asked_before for each in view.lapses())",
         "    return False",
-        "restored",
+        2,
+        village="restored",
     ),
     _of(
         "protocol/recovery.py",
         "what contradicts is not noticed",
         "    diverged = past.branch or tip >= first <= past.said",
         "    diverged = 0",
-        "restored",
+        7,
+        village="restored",
     ),
     _of(
-        "protocol/recovery.py",
-        "recalled lines that we lack are not wanted",
-        "        if not view.has(line.entry.resource) and admission.accepts(view, line.entry.publisher):",
-        "        if False:",
-        "restored",
+        HEARING,
+        "who knows more of us than we do is not noticed",
+        "        yield from recovery.noticed(view, peer.node, tally, hearing.now)\n",
+        "",
+        2,
+        village="restored",
     ),
     _of(
         "inbox.py",
@@ -197,5 +215,48 @@ SABOTAGES = (
         "            if handover.stage is not Stage.FAILED:\n                read_back",
         "            if True:\n                read_back",
     ),
-    _of("store/sqlite.py", "half a transaction is kept", "ROLLBACK", "COMMIT", "real"),
+    _of(
+        "protocol/stamp.py",
+        "a clock that leaps is believed",
+        "return wall > max(self.floor, self.known) + LEAP_MS",
+        "return False",
+        24,
+    ),
+    _of(
+        "protocol/redating.py",
+        "what was dated ahead is not said anew",
+        "    names = ahead(view, now)\n",
+        "    names: list[ResourceId] = []\n",
+        69,
+    ),
+    _of(
+        MAILING,
+        "whatever has arrived counts as applied",
+        "            acked=peer.acked | lines,\n",
+        "            acked=peer.acked | lines,\n            applied=peer.applied | lines,\n",
+    ),
+    _of(
+        "protocol/revocation.py",
+        "what was taken back is not hidden",
+        "    if by == view.hidden(name):\n        return",
+        "    if by == by:\n        return",
+        1,
+        village="council",
+    ),
+    _of(
+        MAILING,
+        "what was taken back is sent",
+        "    hidden = view.hidden_lines(first, last)",
+        "    hidden = Ranges()",
+        1,
+        village="council",
+    ),
+    _of(
+        "protocol/standing.py",
+        "trust changes nothing",
+        "        if (reads, since or 0) != (peer.reads, peer.revoked):",
+        "        if not reads and reads:",
+        village="council",
+    ),
+    _of("store/sqlite.py", "half a transaction is kept", "ROLLBACK", "COMMIT", village="real"),
 )
