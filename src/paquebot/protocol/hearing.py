@@ -14,6 +14,7 @@ from paquebot.protocol import (
     asking,
     clear,
     fitting,
+    forgotten,
     inviting,
     journal,
     mailing,
@@ -395,7 +396,7 @@ def _tally(hearing: Hearing, tally: Tally) -> Effects:
     if hearing.newest:
         yield from recovery.agreed(view, peer.node)
     if hearing.newest and tally.number < peer.acked.prefix:
-        yield from _forgot(hearing, tally.number)
+        yield from forgotten.again(view, peer, hearing.link.medium, tally.number)
         peer = hearing.peer
     applied = tally.applied & Ranges.of((1, tally.number))
     chunks = mailing.chunks_at(view, applied - peer.applied)
@@ -410,29 +411,6 @@ def _tally(hearing: Hearing, tally: Tally) -> Effects:
         )
     )
     yield from mailing.settle_moot(view, peer.node)
-
-
-def _forgot(hearing: Hearing, number: int) -> Effects:
-    """The sender knows less of our journal than it did: tell it everything after *number* again."""
-    view, kept = hearing.view, Ranges.of((1, number))
-    peer = hearing.peer
-    owed = view.own_chunks() - mailing.chunks_at(view, peer.applied & kept)
-    for medium in {hearing.link.medium, *view.media(peer.node)}:
-        told = view.told(peer.node, medium)
-        if medium == hearing.link.medium:
-            yield SaveTold(patience.patient(replace(told, lines=told.lines & kept, chunks=Ranges())))
-        else:  # what is under way there, it may yet get
-            lines, chunks = mailing.under_way(view, peer.node, medium)
-            yield SaveTold(replace(told, lines=told.lines & (kept | lines), chunks=told.chunks & chunks))
-    yield SavePeer(
-        replace(
-            peer,
-            acked=peer.acked & kept,
-            applied=peer.applied & kept,
-            known=peer.known & kept,
-            owed_chunks=owed if peer.reads else Ranges(),
-        )
-    )
 
 
 def _wanted(hearing: Hearing, resource: ResourceId, places: Ranges) -> Effects:
@@ -458,7 +436,7 @@ def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
         yield from () if full else [AddReply(Reply(0, peer.node, request.identifier, "bad_request"))]
         return
     if hearing.newest and number < peer.acked.prefix:
-        yield from _forgot(hearing, number)
+        yield from forgotten.again(view, peer, hearing.link.medium, number)
     elif hearing.newest:
         # What was told beyond that got lost: the lines and their bodies go with the answer, not after another round.
         told = view.told(peer.node, hearing.link.medium)
