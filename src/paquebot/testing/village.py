@@ -59,12 +59,9 @@ class OneThread(asyncio.SelectorEventLoop):
     """An event loop that runs at once what others would run in another thread."""
 
     def run_in_executor(self, _: object, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
-        """Run *func* now."""
+        """Run *func* now. Raise what it raises."""
         future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:
-            future.set_exception(error)
+        future.set_result(func(*args))
         return future
 
 
