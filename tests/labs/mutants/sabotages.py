@@ -119,15 +119,15 @@ SABOTAGES = (
     _of(
         MAILING,
         "chunks that are owed are not sent",
-        "    for number in chunks:\n        yield Plan(",
-        "    for number in chunks & Ranges():\n        yield Plan(",
+        "    for number in fitting.chunks(peer, link) - told.chunks:\n",
+        "    for number in Ranges():\n",
         1,
     ),
     _of(
-        MAILING,
+        "protocol/fitting.py",
         "an envelope is larger than was announced",
-        "    return int(1.15 * (_cost(view, plan) + 8 * KIB + spoken))",
-        "    return int(0.05 * _cost(view, plan) + KIB)",
+        "    return int(PADDED * (cost(view, plan) + spoken))",
+        "    return int(0.05 * cost(view, plan) + KIB)",
     ),
     _of(
         "protocol/patience.py",
@@ -246,8 +246,8 @@ SABOTAGES = (
     _of(
         MAILING,
         "what was taken back is sent",
-        "    hidden = view.hidden_lines(first, last)",
-        "    hidden = Ranges()",
+        "        hidden = view.hidden_lines(first, last)\n",
+        "        hidden = Ranges()\n",
         1,
         village="council",
     ),
