@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterator
 from functools import cache
 
-__all__ = ["BEGIN", "END", "Damaged", "armour", "armoured_bytes", "crc24", "unarmour"]
+__all__ = ["BEGIN", "END", "Damaged", "armour", "armoured_bytes", "crc24", "pieces", "unarmour"]
 
 BEGIN, END = b"-----BEGIN PGP MESSAGE-----", b"-----END PGP MESSAGE-----"
 _LINE = 64
+_PIECE_BYTES = 48 << 10  # of 1024 lines
 _CRC_START, _CRC_POLY = 0xB704CE, 0x1864CFB
 _HEADERS_MAX = 16
 _HEADER = re.compile(rb"[^\S\n]*(?:[A-Za-z][A-Za-z0-9-]{0,30}:[^\n]*)?\n")
@@ -35,10 +37,19 @@ def armour(data: bytes) -> bytes:
     -----END PGP MESSAGE-----
     <BLANKLINE>
     """
-    text = binascii.b2a_base64(data, newline=False)
-    lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
-    check = b"=" + binascii.b2a_base64(crc24(data).to_bytes(3, "big"), newline=False)
-    return b"\r\n".join((BEGIN, b"", *lines, check, END, b""))
+    return b"".join(pieces(data))
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Yield the armour of *data* piece by piece: nothing else of its size is made on the way."""
+    yield BEGIN + b"\r\n\r\n"
+    view, check = memoryview(data), _CRC_START
+    for start in range(0, len(data), _PIECE_BYTES):
+        piece = view[start : start + _PIECE_BYTES]
+        check = crc24(piece, check)
+        text = binascii.b2a_base64(piece, newline=False)
+        yield b"\r\n".join([*(text[at : at + _LINE] for at in range(0, len(text), _LINE)), b""])
+    yield b"=" + binascii.b2a_base64(check.to_bytes(3, "big"), newline=False) + b"\r\n" + END + b"\r\n"
 
 
 def armoured_bytes(size: int) -> int:
@@ -63,32 +74,39 @@ def unarmour(block: bytes) -> bytes:
     if not (text.startswith(BEGIN) and text.endswith(END) and len(text) >= len(BEGIN) + len(END)):
         raise Damaged("the armour does not begin and end as armour does")
     # Whatever has a colon is a header: it cannot be base64.
-    at, end = len(BEGIN), len(text) - len(END)
+    at = len(BEGIN)
     for _ in range(_HEADERS_MAX):
-        if (header := _HEADER.match(text, at, end)) is None:
+        if (header := _HEADER.match(text, at)) is None:
             break
         at = header.end()
-    body = text[at:end].translate(None, b" \t\r\n\v\f")
+    body = memoryview(text[at : -len(END)].translate(None, b" \t\r\n\v\f"))
     check = _CHECK.fullmatch(body, len(body) - 5) if len(body) % 4 == 1 else None
     try:
         data = binascii.a2b_base64(body[:-5] if check else body, strict_mode=True)
         expected = binascii.a2b_base64(check[1]) if check else None
     except binascii.Error:
         raise Damaged("the armour is not base64") from None
-    if expected is not None and expected != crc24(data).to_bytes(3, "big"):
+    if expected is not None and expected != _checksum(data):
         raise Damaged("the armour's checksum does not match: damaged on the way")
     return data
 
 
-def crc24(data: bytes) -> int:
-    """Return OpenPGP's checksum of *data*.
+def _checksum(data: bytes) -> bytes:
+    view, check = memoryview(data), _CRC_START
+    for start in range(0, len(data), _PIECE_BYTES):
+        check = crc24(view[start : start + _PIECE_BYTES], check)
+    return check.to_bytes(3, "big")
+
+
+def crc24(data: bytes | memoryview, before: int = _CRC_START) -> int:
+    """Return OpenPGP's checksum of *data*, or of what *before* is the checksum of and *data* behind it.
 
     >>> hex(crc24(b"123456789"))
     '0x21cf02'
     """
     # The remainder of a polynomial over GF(2). Folding the upper half onto the lower, as large integers, is ten times
     # as fast as a loop over bytes: high * x^k + low = high * (x^k mod P) + low (mod P).
-    value = int.from_bytes(data, "big") << 24 ^ _CRC_START << 8 * len(data)
+    value = int.from_bytes(data, "big") << 24 ^ before << 8 * len(data)
     while value.bit_length() > 64:
         level = (value.bit_length() - 1).bit_length() - 1
         high = value >> (1 << level)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import sha256
 
-from paquebot_mail.armour import armour, armoured_bytes
+from paquebot_mail.armour import armoured_bytes, pieces
 
 __all__ = ["PART_HEADER", "compose", "is_address", "is_subject", "mail_bytes", "parcel_bytes", "part_id", "subject"]
 
@@ -107,7 +107,7 @@ def compose(parcel: bytes, *, sender: str, recipient: str, date_ms: int, about: 
         "",
         "",
     )
-    return b"".join(("\r\n".join(head).encode(), armour(parcel), f"\r\n--{boundary}--\r\n".encode()))
+    return b"".join(("\r\n".join(head).encode(), *pieces(parcel), f"\r\n--{boundary}--\r\n".encode()))
 
 
 def _thread(sender: str, recipient: str, date: datetime) -> str:

@@ -164,6 +164,10 @@ class Session:
         if protocol is None:
             raise Lost("the connection was lost")
         seconds = self._patience.upload + len(mail) / self._patience.bytes_per_second
+        if len(mail) <= _PIECE_BYTES:
+            protocol.write(mail + b".\r\n")
+            self.uploaded = len(mail)
+            return await protocol.read_response(timeout=seconds + self._patience.final)
         reading = asyncio.ensure_future(protocol.read_response())
         writing = asyncio.ensure_future(self._write(protocol, mail))
         try:
