@@ -82,18 +82,18 @@ class Session:
             use_tls=self._server.tls is Tls.IMPLICIT,
             start_tls=False,
             tls_context=self._tls,
-            timeout=self._patience.connect,
+            timeout=None,  # its own time-outs can lose a cancellation on Python 3.11
         )
 
         async def greet() -> SMTPResponse:
             await smtp.connect()
-            greeted = await smtp.ehlo(timeout=self._patience.answer)
+            greeted = await smtp.ehlo()
             if self._server.tls is Tls.STARTTLS:
-                await smtp.starttls(timeout=self._patience.connect)
-                greeted = await smtp.ehlo(timeout=self._patience.answer)
+                await smtp.starttls()
+                greeted = await smtp.ehlo()
             return greeted
 
-        answer = await self._asked(Verb.CONNECT, greet)
+        answer = await self._asked(Verb.CONNECT, greet, self._patience.connect)
         size = smtp.esmtp_extensions.get("size", "")
         self.size_max = int(size) if size.isascii() and size.isdigit() and 0 < len(size) < 12 and int(size) else None
         return answer
@@ -102,58 +102,63 @@ class Session:
         """Log in by the best mechanism that is offered for this kind of *secret*: an OAuth access *token* or not."""
         smtp = self._open()
         offered = set(smtp.server_auth_methods)
-        wait = self._patience.answer
 
         async def plain() -> SMTPResponse:
-            return await smtp.auth_plain(user, secret, timeout=wait)
+            return await smtp.auth_plain(user, secret)
 
         async def by_login() -> SMTPResponse:
-            return await smtp.auth_login(user, secret, timeout=wait)
+            return await smtp.auth_login(user, secret)
 
         async def xoauth2() -> SMTPResponse:
-            return await smtp.auth_xoauth2(user, secret, timeout=wait)
+            return await smtp.auth_xoauth2(user, secret)
 
         async def bearer() -> SMTPResponse:
             where = f"n,a={user},\x01host={self._server.host}\x01port={self._server.port}\x01"
             first = b64encode(f"{where}auth=Bearer {secret}\x01\x01".encode())
-            said = await smtp.execute_command(b"AUTH", b"OAUTHBEARER", first, timeout=wait)
+            said = await smtp.execute_command(b"AUTH", b"OAUTHBEARER", first)
             # It explains itself, and wants to hear that we heard (RFC 7628, 3.2.3).
-            return await smtp.execute_command(b"AQ==", timeout=wait) if said.code == 334 else said
+            return await smtp.execute_command(b"AQ==") if said.code == 334 else said
 
         known = {"oauthbearer": bearer, "xoauth2": xoauth2} if token else {"plain": plain, "login": by_login}
         for name, run in known.items():
             if name in offered:
-                return await self._asked(Verb.AUTH, run)
+                return await self._asked(Verb.AUTH, run, self._patience.answer)
         return Answer(Verb.AUTH, _NO_MECHANISM, f"the server offers none of {', '.join(known)}")
 
     async def submit(self, sender: str, recipient: str, part: str, mail: bytes) -> Answer:
         """Hand in *mail*, whose lines end in CRLF and do not begin with a dot. The server reports on it as *part*."""
-        smtp, wait, self.uploaded = self._open(), self._patience.answer, 0
+        smtp, self.uploaded = self._open(), 0
         reports = smtp.supports_extension("dsn")
         options = [f"SIZE={len(mail)}"] if smtp.supports_extension("size") else []
         options += ["RET=HDRS", f"ENVID={part}"] if reports else []
         notify = ["NOTIFY=FAILURE"] if reports else []
-        answer = await self._step(Verb.MAIL, (250,), lambda: smtp.mail(sender, options=options, timeout=wait))
+        answer = await self._step(Verb.MAIL, (250,), lambda: smtp.mail(sender, options=options))
         if answer.code < 400:
-            answer = await self._step(Verb.RCPT, (250, 251), lambda: smtp.rcpt(recipient, options=notify, timeout=wait))
+            answer = await self._step(Verb.RCPT, (250, 251), lambda: smtp.rcpt(recipient, options=notify))
         if answer.code < 400:
-            answer = await self._step(Verb.DATA, (354,), lambda: smtp.execute_command(b"DATA", timeout=wait))
+            answer = await self._step(Verb.DATA, (354,), lambda: smtp.execute_command(b"DATA"))
         if answer.code < 400:
-            answer = await self._step(Verb.DATA, range(200, 300), lambda: self._upload(smtp, mail))
+            answer = await self._step(
+                Verb.DATA, range(200, 300), lambda: self._upload(smtp, mail), self._upload_s(mail)
+            )
         if answer.code < 400:
             self.carried += 1
         elif self.uploaded:
             self.cut()  # it may have answered before it had read all
         else:
             with suppress(Lost):  # the answer stands, whatever becomes of the connection
-                await self._asked(answer.verb, lambda: smtp.rset(timeout=wait))
+                await self._asked(answer.verb, smtp.rset, self._patience.answer)
         return answer
 
     async def _step(
-        self, verb: Verb, good: Collection[int], ask: Callable[[], Coroutine[Any, Any, SMTPResponse]]
+        self,
+        verb: Verb,
+        good: Collection[int],
+        ask: Callable[[], Coroutine[Any, Any, SMTPResponse]],
+        seconds: float | None = None,
     ) -> Answer:
         """Return the answer, which is a refusal or *good*: a server that says yes to something else is not followed."""
-        answer = await self._asked(verb, ask)
+        answer = await self._asked(verb, ask, seconds or self._patience.answer)
         if answer.code < 400 and answer.code not in good:
             self.cut()
             raise Lost(f"the server answered {answer.code} to {verb.value}")
@@ -163,14 +168,15 @@ class Session:
         protocol = smtp.protocol
         if protocol is None:
             raise Lost("the connection was lost")
-        seconds = self._patience.upload + len(mail) / self._patience.bytes_per_second
         if len(mail) <= _PIECE_BYTES:
             protocol.write(mail + b".\r\n")
             self.uploaded = len(mail)
-            return await protocol.read_response(timeout=seconds + self._patience.final)
+            return await protocol.read_response()
         reading = asyncio.ensure_future(protocol.read_response())
         writing = asyncio.ensure_future(self._write(protocol, mail))
         try:
+            # There is less patience for bytes than for the last word.
+            seconds = self._upload_s(mail) - self._patience.final
             await asyncio.wait({reading, writing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if not writing.done():
                 if not reading.done():
@@ -180,14 +186,14 @@ class Session:
                     raise Lost("the server answered before it had the whole mail")
                 return early
             writing.result()
-            async with asyncio.timeout(self._patience.final):
-                return await reading
-        except TimeoutError:
-            raise Lost(f"no answer to the mail within {self._patience.final:.0f} seconds") from None
+            return await reading
         finally:
             for task in (reading, writing):
                 task.cancel()
             await asyncio.gather(reading, writing, return_exceptions=True)
+
+    def _upload_s(self, mail: bytes) -> float:
+        return self._patience.upload + len(mail) / self._patience.bytes_per_second + self._patience.final
 
     async def _write(self, protocol: Any, mail: bytes) -> None:
         view = memoryview(mail)
@@ -197,12 +203,13 @@ class Session:
             self.uploaded = min(at + _PIECE_BYTES, len(mail))
             await protocol._drain_helper()
 
-    async def _asked(self, verb: Verb, ask: Callable[[], Coroutine[Any, Any, SMTPResponse]]) -> Answer:
+    async def _asked(self, verb: Verb, ask: Callable[[], Coroutine[Any, Any, SMTPResponse]], seconds: float) -> Answer:
         """Return the server's answer, good or bad. Raise `Lost`, and cut the connection whenever that is in doubt."""
         from aiosmtplib import SMTPException, SMTPResponseException
 
         try:
-            said = await ask()
+            async with asyncio.timeout(seconds):
+                said = await ask()
         except SMTPResponseException as error:
             if not 200 <= error.code < 600:
                 self.cut()
@@ -211,7 +218,8 @@ class Session:
         except (SMTPException, OSError, EOFError, ValueError) as error:
             self.cut()
             await asyncio.sleep(0)  # for the transport to close its socket
-            raise Lost(_line(str(error)) or type(error).__name__) from None
+            why = f"no answer within {seconds:.0f} seconds" if isinstance(error, TimeoutError) else _line(str(error))
+            raise Lost(why or type(error).__name__) from None
         except BaseException:
             self.cut()
             raise
@@ -240,7 +248,7 @@ class Session:
         smtp = self._smtp
         if smtp is not None and smtp.is_connected:
             with suppress(Lost):
-                await self._asked(Verb.CONNECT, lambda: smtp.quit(timeout=min(_GOODBYE_S, self._patience.answer)))
+                await self._asked(Verb.CONNECT, smtp.quit, min(_GOODBYE_S, self._patience.answer))
         self.cut()
         await asyncio.sleep(0)
 
