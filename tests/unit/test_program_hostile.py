@@ -11,24 +11,13 @@ import time
 from contextlib import suppress
 
 import pytest
+from tests.unit.programs import script
 
 from paquebot import config
 from paquebot.testing.contract import arrivals, collect, contexts, outgoing, send, settle
 from paquebot.transport import ConfigError, Finding, PluginError, Stage, Transient, TransportError
 from paquebot_program import ProgramSettings, ProgramTransport, child, talk
 from paquebot_program.exchange import Exchange
-
-GOOD = """
-hello) echo hello version=1 ;;
-setting) ;;
-open) echo ready bytes=10000 latency=1000 medium=m tokens=yes ;;
-send) n=${rest#number=}; echo handed number=${n%% *} key=k ;;
-collect) echo item key=a ours=yes; echo item key=b ours=yes; echo end ;;
-fetch) echo "$rest" > exchange/f; echo parcel $rest file=exchange/f ;;
-settle|forget) k=${rest#key=}; echo "done key=${k%% *}" ;;
-close) echo "done"; exit ;;
-*) echo unsupported ;;
-"""
 
 
 @pytest.fixture
@@ -40,8 +29,8 @@ def program(tmp_path, monkeypatch):
 
     def make(bad: str = "", before: str = "", **settings) -> ProgramTransport:
         prelude = f"echo $$ >> {tmp_path}/pids; note() {{ echo $! >> {tmp_path}/pids; }}"
-        script = f"{prelude}\n{before}\nwhile read -r verb rest; do case $verb in\n{bad}\n{GOOD}\nesac; done"
-        return ProgramTransport(ProgramSettings(["sh", "-c", script], **{"timeout": 30, **settings}), context)
+        command = script(bad, f"{prelude}\n{before}")
+        return ProgramTransport(ProgramSettings(command, **{"timeout": 30, **settings}), context)
 
     make.context = context
     yield make
