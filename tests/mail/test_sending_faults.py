@@ -1,0 +1,77 @@
+"""Sending over lines that break as lines break: every parcel arrives, and none is said to have gone that has not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.labs.mail.proxy import FAIR, Plan, Proxy
+from tests.labs.mail.servers import MailServers
+from tests.mail.test_real_submission import ANY, NOW, data, login, mails, outgoing
+
+from paquebot.testing.post import MemoryContext
+from paquebot.transport import Stage, Transient
+from paquebot_mail.reading import parcel
+from paquebot_mail.sending import Sender
+from paquebot_mail.server import Server, Tls
+from paquebot_mail.session import Patience
+
+MAILS = 300 if os.environ.get("SOAK") else 12
+IMPATIENT = Patience(connect=1.5, answer=0.7, upload=0.7, bytes_per_second=1e6, final=0.7)
+PASSES_MAX = 400
+
+
+def somewhere(dice: random.Random) -> int:
+    """Return after how many bytes a line breaks: as often early as late."""
+    return int(10 ** dice.uniform(1, 5))
+
+
+MODES: dict[str, Callable[[random.Random], Plan]] = {
+    "refused": lambda dice: Plan(refuse=dice.random() < 0.5),
+    "reset from the server": lambda dice: Plan(cut_down=somewhere(dice)),
+    "reset on the way up": lambda dice: Plan(cut_up=somewhere(dice)),
+    "ended without goodbye": lambda dice: Plan(end_down=somewhere(dice)),
+    "black hole down": lambda dice: Plan(stall_down=somewhere(dice)),
+    "black hole up": lambda dice: Plan(stall_up=somewhere(dice)),
+    "seven bytes at a time": lambda _: Plan(slice=7),
+    "slow": lambda dice: Plan(delay=dice.uniform(0, 0.01), rate=200_000),
+    "changed bytes": lambda dice: Plan(garble=bytes([dice.randrange(256), dice.randrange(256)])),
+}
+
+
+@pytest.mark.parametrize("tls", [Tls.IMPLICIT, Tls.STARTTLS])
+@pytest.mark.parametrize("mode", MODES)
+def test_all_arrives_and_nothing_is_said_that_is_not_so(mail_servers: MailServers, tmp_path: Path, mode: str, tls: Tls):
+    dice = random.Random(f"{mode} {tls}")
+    alice, bob = mail_servers.account("a.test"), mail_servers.account("b.test")
+    port = mail_servers.smtps if tls is Tls.IMPLICIT else mail_servers.smtp
+    context = MemoryContext(tmp_path, now=NOW)
+    sizes = {f"{mode} {tls.value} {n}": dice.choice((300, 3_000, 30_000)) for n in range(MAILS)}
+    waiting = {each.id: each for each in (outgoing(name, bob.address, size) for name, size in sizes.items())}
+
+    async def once(proxy: Proxy) -> None:
+        server = Server("localhost", proxy.port, tls, str(mail_servers.ca))
+        by = Sender(alice.address, server, login(alice), context, limits=ANY, patience=IMPATIENT)
+        try:
+            async for news in by.send(list(waiting.values())):
+                if news.stage is Stage.ACCEPTED:
+                    del waiting[news.id]
+        except Transient as error:
+            context.now += (error.retry_after_ms or 0) + 1
+        finally:
+            await by.close()
+
+    async def story() -> None:
+        with Proxy(port, *(MODES[mode](dice) for _ in range(max(4, MAILS // 5))), FAIR) as proxy:
+            for _ in range(PASSES_MAX):
+                if waiting:
+                    await once(proxy)
+
+    asyncio.run(story())
+    assert not waiting
+    found = [brought.data for mail in mails(bob, MAILS) if (brought := parcel(mail))]
+    assert set(found) == {data(name, size) for name, size in sizes.items()}
