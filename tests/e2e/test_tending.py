@@ -221,3 +221,14 @@ def test_what_was_taken_from_a_read_only_medium_is_acknowledged_by_another(told,
     alice.sync(other)
     assert "✓✓✓ 1 of 1" in alice.out("status")
     assert {each["where"] for each in alice.json("outbox")} <= {str(other)}
+
+
+def test_a_volume_that_is_not_mounted_is_no_harm_and_two_places_are_a_mistake(told, stick):
+    _, bob, _ = told
+    config = bob.path / "config.toml"
+    config.write_text('[transport.blue]\nuses = "drop"\nvolume = "QWERTYUIOPASDFGH"\n')
+    for command in (["sync"], ["drop", "status"], ["drop", "verify", "blue"], ["plan"]):
+        assert "QWERTYUIOPASDFGH is not mounted" in bob.err(*command, code=13)
+    config.write_text(config.read_text() + f'path = "{stick}"\n')
+    assert "say where" in bob.err("sync", code=2)
+    assert "say where" in bob.err("drop", "status", code=2)

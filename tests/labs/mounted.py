@@ -115,6 +115,15 @@ async def case_only_what_is_mounted_last_is_seen() -> None:
     await write(transport(volume=volume, seed=2), "two")
 
 
+async def case_what_another_mount_hides_is_not_looked_for_behind_it() -> None:
+    (MNT / "room").mkdir()
+    place = plug("room/stick")
+    volume = await write(transport(path=str(place)), "one")
+    shutil.copytree(place / "PAQUEBOT", (copy := Path(tempfile.mkdtemp())) / "stick/PAQUEBOT")
+    mount("--bind", copy, MNT / "room")  # a folder of the same name lies there now, and is no medium
+    await refused(transport(volume=volume), Transient, "not mounted")
+
+
 async def case_a_mount_is_noticed() -> None:
     place = MNT / "stick"
     place.mkdir()

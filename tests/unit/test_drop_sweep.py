@@ -72,6 +72,19 @@ def test_its_writer_does_not_call_lost_what_lies_in_another_crate_now(people):
     assert people.anna.state == people.clara.state == {}
 
 
+def test_what_was_written_anew_outlives_the_old_one_whoever_sweeps(people):
+    """Else one could delete the old one for the new, and another the new one for the old, at the same time."""
+    people.visit(people.anna, letter(BIG), letter("for clara", CLARA))
+    (before,) = people.crates()
+    data = before.read_bytes()
+    people.visit(people.boris)
+    (after,) = people.crates()
+    before.parent.mkdir(exist_ok=True)
+    before.write_bytes(data)
+    people.visit(people.clara, take=False)
+    assert people.crates() == [after]
+
+
 def test_its_writer_sweeps_its_own_crates_too(people, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(sweeping, "GAIN_MIN", 1 << 30)
@@ -235,7 +248,8 @@ def test_a_copy_that_differs_in_its_recipients_is_no_copy(people):
     """Else whoever forges one, for itself, could have the true one deleted, and then show its own token."""
     people.visit(people.anna, letter("one"))
     (named,) = people.crates()
-    entry = crate.Entry(crate.digest(b"one"), 1, letter("one").expires_ms // HOUR, ((bytes(8), bytes(16)),), 0, 3)
+    expires = loading.hours(letter("one").expires_ms)
+    entry = crate.Entry(crate.digest(b"one"), 1, expires, ((bytes(8), bytes(16)),), 0, 3)
     forged = named.with_name("A" * 26 + ".PQB")
     forged.write_bytes(crate.pack_header(entry) + b"one" + crate.pack_trailer([entry]))
     people.visit(people.clara)
