@@ -1,9 +1,13 @@
 """Two homes on two mailboxes of real servers, driven as their persons would: by the command line."""
 
+import os
 import random
+import signal
 import time
 
 import pytest
+from tests.labs.mail.forks import Forks
+from tests.labs.mail.proxy import Plan, Proxy
 
 CONFIG = """
 [transport.home]
@@ -93,3 +97,153 @@ def test_two_homes_meet_by_mail_and_exchange_notes_and_a_large_file(corresponden
     assert len(list((tmp_path / "got").glob("*.txt"))) >= 500
     assert alice.texts() == ["thank you"]
     correspondents.until(correspondents.only_personal, "what is done with goes", patience=30)
+
+
+# -- everything goes wrong ---------------------------------------------------------------------
+
+SEEDS = range(30 if os.environ.get("SOAK") else 10)
+
+
+def mishap(dice):
+    """Return what befalls one connection: half of them are good lines."""
+    after = int(2 ** dice.uniform(5, 15))
+    return dice.choice(
+        [
+            Plan(), Plan(), Plan(), Plan(delay=0.01), Plan(slice=dice.randint(1, 700)), Plan(refuse=True),
+            Plan(cut_down=after), Plan(cut_up=after), Plan(end_down=after), Plan(stall_down=after),
+            Plan(stall_up=after), Plan(rate=100_000.0),
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_lost_or_comes_twice_whatever_lines_and_processes_do(make, mail_servers, tmp_path, seed):
+    """Lines are cut, stalled, slowed and refused, and processes killed at any moment; then the weather is fair."""
+    dice = random.Random(seed)
+    correspondents = Correspondents(make, mail_servers, tmp_path, retire=dice.choice(["expunge", "move:Done"]))
+    alice, bob = correspondents.homes
+    bob.run("join", alice.out("invite", "--for", "Bob").strip())
+    said = {home.name: [f"{home.name} {number} {dice.random()}" for number in range(6)] for home in (alice, bob)}
+    large = tmp_path / "large.bin"
+    large.write_bytes(dice.randbytes(200_000))
+    with Forks(tmp_path / "log") as forks, Proxy(mail_servers.imaps) as imap, Proxy(mail_servers.smtps) as smtp:
+        for home, box in zip(correspondents.homes, correspondents.boxes, strict=True):
+            correspondents.configure(home, box, imap.port, smtp.port)
+        killed = 0
+        for turn in range(9):
+            for proxy in (imap, smtp):
+                proxy.plans = [mishap(dice) for _ in range(proxy.connections + 8)]
+            for home in (alice, bob):
+                if turn < 6:
+                    forks.run(home.path, "publish", "--message", said[home.name][turn])
+                if turn == 2 and home is alice:
+                    forks.run(home.path, "publish", str(large))
+                code = forks.run(home.path, "sync", "home", kill_after=dice.uniform(0.05, 0.9))
+                killed += code == -signal.SIGKILL
+                assert code in (0, 13, -signal.SIGKILL), forks.said()
+        imap.plans = smtp.plans = [Plan()]
+        for each in correspondents.homes:  # what they wait for has to come now
+            for peer in each.json("peer", "list"):
+                each.run("peer", "retry", peer["name"])
+        correspondents.until(
+            lambda: alice.json("peer", "list") and settled(alice, bob) and settled(bob, alice), "all arrives", code=None
+        )
+        for home, other in ((alice, bob), (bob, alice)):
+            assert sorted(home.texts()) == sorted([*said[home.name], *said[other.name]])
+            assert home.json("quarantine", "list")["pieces"] == []
+        bob.run("save", "--all-to", tmp_path / "got")
+        assert (tmp_path / "got" / "large.bin").read_bytes() == large.read_bytes()
+        correspondents.until(correspondents.only_personal, "what is done with goes", patience=30, code=None)
+    assert killed > 2, "this seed tries something"
+
+
+# -- beside a stick, and large things ----------------------------------------------------------
+
+
+def on_the_way(home):
+    """The titles of what *home* has handed over and is not known to have arrived."""
+    return [title for batch in home.json("outbox") for title in batch["contents"]["titles"]]
+
+
+def test_what_goes_by_mail_and_by_stick_at_once_is_applied_once_and_acknowledged_by_either(correspondents, stick):
+    alice, bob = introduced(correspondents)
+    alice.say("by both ways")
+    alice.run("sync", "home")
+    assert alice.sync(stick)["sent"] == 1  # what is on its way by mail waits for nothing
+    came = bob.sync(stick)
+    assert came["new"] == 1
+    bob.run("sync", "home")
+    assert bob.texts() == ["by both ways"]
+    assert on_the_way(alice) == ["message", "message"]
+    alice.run("sync", "home")  # the answer comes by mail, and settles both letters
+    assert on_the_way(alice) == []
+    assert alice.peer("Bob")["applied"] == 1
+
+
+def test_a_token_on_the_stick_settles_what_went_by_mail(correspondents, stick):
+    alice, bob = introduced(correspondents)
+    alice.say("by both ways")
+    alice.sync(stick)
+    alice.run("sync", "home")
+    bob.sync(stick)
+    assert on_the_way(alice) == ["message", "message"]
+    alice.sync(stick)  # Bob's envelope lies there, and his token
+    assert on_the_way(alice) == []
+    bob.run("sync", "home")
+    assert bob.texts() == ["by both ways"]
+
+
+def test_a_large_file_goes_on_where_it_was_cut_and_takes_little_memory(correspondents, mail_servers, tmp_path):
+    """2.5 MB through lines that break every few hundred kilobytes; each pass has a process of its own."""
+    alice, bob = introduced(correspondents)
+    large = tmp_path / "chart.bin"
+    large.write_bytes(random.Random(2).randbytes(2_500_000))
+    alice.run("publish", large)
+    with Forks(tmp_path / "log") as forks, Proxy(mail_servers.imaps) as imap, Proxy(mail_servers.smtps) as smtp:
+        for home, box in zip(correspondents.homes, correspondents.boxes, strict=True):
+            correspondents.configure(home, box, imap.port, smtp.port)
+            forks.run(home.path, "status")
+        imported = forks.memory_mib
+        for turn in range(30):
+            imap.plans, smtp.plans = [Plan(cut_down=700_000 + 1_000 * turn)], [Plan(cut_up=6_000_000)]
+            before = imap.down
+            for home in (alice, bob):
+                assert forks.run(home.path, "sync", "home") in (0, 13)
+            if bob.json("status")["incomplete"] == 0 and bob.json("list"):
+                break
+            assert turn < 5 or imap.down > before, "it goes on"
+        assert forks.memory_mib - imported < 40
+        assert imap.down < 3 * len(large.read_bytes()), "what has come is not fetched again"
+    bob.run("save", "--all-to", tmp_path / "got")
+    assert (tmp_path / "got" / "chart.bin").read_bytes() == large.read_bytes()
+
+
+def test_a_thin_mailbox_leaves_files_to_the_stick_and_says_so(make, mail_servers, tmp_path, stick):
+    thin = ', message = "30 kB", bytes_per_day = "200 kB"'
+    correspondents = Correspondents(make, mail_servers, tmp_path, limits=thin)
+    alice, bob = introduced(correspondents)
+    large = tmp_path / "chart.bin"
+    large.write_bytes(random.Random(3).randbytes(2_500_000))
+    alice.say("short")
+    alice.run("publish", large)
+    assert "they need a stick" in alice.out("plan", "home")
+    correspondents.until(lambda: bob.texts() == ["short"], "what is short goes by mail")
+    alice.sync(stick)
+    assert f"left for {stick}" in alice.out("plan", "home")
+    bob.sync(stick)
+    bob.run("save", "--all-to", tmp_path / "got")
+    assert (tmp_path / "got" / "chart.bin").read_bytes() == large.read_bytes()
+
+
+def test_a_stranger_waits_gets_no_answer_and_is_then_accepted_by_mail(correspondents):
+    alice, bob = correspondents.homes
+    card = correspondents.place / "alice.card"
+    alice.run("card", "-o", card)
+    bob.run("peer", "add", "Alice", card)
+    bob.say("you do not know me yet")
+    bob.run("sync", "home")
+    correspondents.until(lambda: alice.json("peer", "pending"), "the introduction comes")
+    assert [each["name"] for each in alice.json("peer", "pending")] == ["Bob"]
+    assert alice.json("sync", "home")["sent"] == 0
+    alice.run("peer", "accept", "1", "Bob")
+    correspondents.until(lambda: alice.texts() == ["you do not know me yet"] and settled(bob, alice), "they talk")
