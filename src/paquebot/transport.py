@@ -31,7 +31,8 @@ from paquebot.errors import (
 from paquebot.frozen import frozen
 
 __all__ = [
-    "API_VERSION", "Acknowledgement", "Arrival", "Capability", "ConfigError", "Context", "Denied", "Described",
+    "API_VERSION", "BROKEN", "OK", "WARNING", "Acknowledgement", "Arrival", "Capability", "Check", "ConfigError",
+    "Context", "Denied", "Described", "Examined",
     "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError",
     "Recipient", "Relay", "Scratch", "Scratches", "Stage", "Stock", "Takes", "Tended", "TokenShown", "Transient",
     "Transport", "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
@@ -455,3 +456,24 @@ class Takes(Protocol):
         its private folder. Twice is the same as once. Raise `Transient` if it cannot be kept now, `Permanent` if it is
         one of ours and damaged.
         """
+
+
+OK, WARNING, BROKEN = "ok", "warning", "broken"
+
+
+@frozen
+class Check:
+    """One thing that was looked at, and how it is."""
+
+    what: str
+    state: str
+    """``ok``, ``warning`` or ``broken``."""
+    detail: str = ""
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """What a transport may be able to do besides: try all that it depends on, for one who wonders what is wrong."""
+
+    def examine(self, *, send: bool) -> AsyncIterator[Check]:
+        """Yield what is well and what is not, while it is open; with *send*, try the whole way by sending something."""

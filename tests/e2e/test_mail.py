@@ -56,6 +56,13 @@ class Correspondents:
             for home in self.homes:
                 home.run("sync", "home", code=code)
 
+    def wait_for(self, box, count, patience=20.0):
+        """Wait until so many mails lie in one INBOX."""
+        deadline = time.monotonic() + patience
+        while len(self.boxes[box].look()) < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
     def only_personal(self):
         """Return whether in both INBOXes lies the person's own mail, as it was, and nothing else."""
         return [box.look() for box in self.boxes] == self.personal
@@ -130,7 +137,7 @@ def test_nothing_is_lost_or_comes_twice_whatever_lines_and_processes_do(make, ma
         for home, box in zip(correspondents.homes, correspondents.boxes, strict=True):
             correspondents.configure(home, box, imap.port, smtp.port)
         killed = 0
-        for turn in range(9):
+        for turn in range(7):
             for proxy in (imap, smtp):
                 proxy.plans = [mishap(dice) for _ in range(proxy.connections + 8)]
             for home in (alice, bob):
@@ -247,3 +254,100 @@ def test_a_stranger_waits_gets_no_answer_and_is_then_accepted_by_mail(correspond
     assert alice.json("sync", "home")["sent"] == 0
     alice.run("peer", "accept", "1", "Bob")
     correspondents.until(lambda: alice.texts() == ["you do not know me yet"] and settled(bob, alice), "they talk")
+
+
+# -- what is wrong ------------------------------------------------------------------------------
+
+
+def states(found):
+    return {each["what"]: each["state"] for each in found}
+
+
+def test_the_doctor_tries_the_whole_way_and_leaves_nothing_behind(correspondents):
+    alice, _ = correspondents.homes
+    found = alice.json("doctor", code=3)  # nobody was told the address yet
+    assert states(found) == {
+        "clock": "ok", "address": "warning", "ration": "ok", "secret": "ok", "certificate, receiving": "ok",
+        "receiving": "ok", "folder": "ok", "spam": "ok", "certificate, sending": "ok", "sending": "ok",
+        "loop mail": "ok",
+    }  # fmt: skip
+    assert correspondents.only_personal()
+    alice.run("sync", "home")
+    assert "came back after" in alice.out("doctor", "home")
+    assert "loop mail" not in alice.out("doctor", "home", "--no-mail")
+
+
+def test_the_doctor_names_a_wrong_password_a_wrong_certificate_and_a_server_that_is_not_there(correspondents):
+    alice, _ = correspondents.homes
+    secret, box = correspondents.place / "Alice.secret", correspondents.boxes[0]
+    secret.write_text("wrong")
+    said = alice.out("doctor", "home", code=16)
+    assert "broken   home: receiving: " in said
+    assert "broken   home: sending: " in said
+    assert "wrong" not in said
+    assert alice.run("sync", "home", code=14)
+    secret.unlink()
+    assert states(alice.json("doctor", "home", code=16))["secret"] == "broken"
+    correspondents.configure(alice, box, imap=1)
+    assert states(alice.json("doctor", "home", code=16))["receiving"] == "broken"
+    config = alice.path / "config.toml"
+    correspondents.configure(alice, box)
+    config.write_text(config.read_text().replace(f'ca_file = "{correspondents.servers.ca}"', ""))
+    assert "set ca_file" in alice.out("doctor", "home", code=16)
+
+
+def test_the_doctor_names_peers_without_an_address(correspondents, tmp_path):
+    alice, bob = correspondents.homes
+    (bob.path / "config.toml").unlink()
+    bob.run("card", "-o", tmp_path / "bob.card")
+    alice.run("peer", "add", "Bob", tmp_path / "bob.card")
+    assert "paquebot peer route NAME mail" in alice.out("doctor", "home", "--no-mail", code=3)
+    alice.say("for whom?")
+    assert alice.json("sync", "home")["sent"] == 0
+
+
+# -- what other programs hand in ------------------------------------------------------------------
+
+
+def bodies(box):
+    """All mails of an INBOX, whole."""
+    with box.person() as person:
+        person.select("INBOX", readonly=True)
+        found = person.uid("FETCH", "1:*", "(BODY.PEEK[])")[1]
+    return [each[1] for each in found if isinstance(each, tuple)]
+
+
+def test_mails_come_by_a_pipe_or_a_maildir_as_well_as_by_a_server(correspondents, tmp_path):
+    alice, bob = introduced(correspondents)
+    alice.say("through a pipe")
+    alice.run("sync", "home")
+    box, config = correspondents.boxes[1], bob.path / "config.toml"
+    correspondents.wait_for(1, 3)
+    mail = next(each for each in bodies(box) if b"X-Paquebot-Part" in each)
+    config.write_text(config.read_text() + "fetch = false\n")
+    assert bob.run("receive", stdin=mail).stderr == b""
+    assert bob.run("receive", stdin=mail.replace(b"\r\n", b"\n"))  # once more, and as some filters have it
+    bob.run("receive", stdin=DINNER % (1, 1), code=77)
+    bob.run("receive", stdin=mail[: len(mail) * 2 // 3], code=65)
+    bob.run("receive", stdin=b"", code=77)
+    assert bob.json("sync", "home")["new"] == 1
+    assert bob.texts() == ["through a pipe"]
+    assert bob.json("sync", "home")["found"] == 0
+
+    alice.say("through a maildir")
+    alice.run("sync", "home")
+    correspondents.wait_for(1, 4)
+    (tmp_path / "md/new").mkdir(parents=True)
+    for number, each in enumerate(bodies(box)):
+        (tmp_path / f"md/new/{number}.host").write_bytes(each)
+    before = sorted(each.name for each in (tmp_path / "md/new").iterdir())
+    assert "2 mails taken in" in bob.err("receive", "--maildir", tmp_path / "md")
+    assert "0 mails taken in" in bob.err("receive", "--maildir", tmp_path / "md")
+    assert sorted(each.name for each in (tmp_path / "md/new").iterdir()) == before
+    bob.run("sync", "home")
+    assert sorted(bob.texts()) == ["through a maildir", "through a pipe"]
+
+
+def test_a_pipe_is_told_to_try_again_while_nothing_can_be_kept(make):
+    alice = make("Alice")
+    assert "no carrier in" in alice.err("receive", stdin=DINNER % (1, 1), code=75)

@@ -15,6 +15,7 @@ from paquebot.transport import (
     Acknowledgement,
     Arrival,
     Capability,
+    Check,
     ConfigError,
     Context,
     Denied,
@@ -240,7 +241,7 @@ class MailTransport:
         # Others may read this mailbox, too, and somebody may write in a peer's name.
         if head.tag and self._context.recognise(head.part.encode(), head.tag):
             self._ours[self._mark(head.part)] = b""
-        if self._context.knows(head.sender):
+        if self._context.knows(head.sender) or head.sender == self._settings.address.lower():
             return size <= MAIL_BYTES_MAX
         self._strangers += 1
         return size <= STRANGER_BYTES_MAX and self._strangers <= STRANGERS_A_VISIT
@@ -267,6 +268,15 @@ class MailTransport:
         finally:
             with suppress(Transient):
                 await box.__aexit__(None, None, None)
+
+    async def examine(self, *, send: bool) -> AsyncIterator[Check]:
+        """Try everything that the account depends on. See `Examined`."""
+        from paquebot_mail.doctor import Doctor
+
+        doctor = Doctor(self._account, self._context, self._secrets, self._sender().pace)
+        async with closed_after(doctor.look(send=send)) as checks:
+            async for check in checks:
+                yield check
 
     def take(self, message: bytes) -> bool:
         """Keep the parcel in a mail that somebody hands in. See `Takes`."""

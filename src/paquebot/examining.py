@@ -1,0 +1,78 @@
+"""`doctor`: is this home, and everything that its carriers depend on, in order? Each finding is a line for a person."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from paquebot import config, registry
+from paquebot import home as homes
+from paquebot.context import HouseContext
+from paquebot.errors import ConfigError, PaquebotError
+from paquebot.node import Node
+from paquebot.protocol import routes
+from paquebot.protocol.limits import DAY_MS
+from paquebot.status import sign_of_life
+from paquebot.transport import BROKEN, OK, WARNING, Check, Examined, closed_after
+
+SILENT_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A check, and of which carrier it is; of none if it is about the home."""
+
+    carrier: str
+    check: Check
+
+
+async def examine(node: Node, carriers: Sequence[config.Carrier], *, send: bool) -> AsyncIterator[Found]:
+    """Yield what is well and what is not, in this home and over *carriers*. Raise `Busy`."""
+    for check in _home(node, carriers):
+        yield Found("", check)
+    with homes.opened(node.home) as store:
+        for carrier in carriers:
+            try:
+                kind = registry.load(carrier.uses)
+                settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+                folder = node.home / "carriers" / carrier.uses
+                context = HouseContext(
+                    store, carrier.uses, folder, None, now=node.now, entropy=os.urandom, name=carrier.name
+                )
+                async with kind.open(settings, context) as transport:
+                    if not isinstance(transport, Examined):
+                        medium = transport.capability.medium
+                        yield Found(carrier.name, Check("carrier", OK, f"it is there: {medium}"))
+                        continue
+                    async with closed_after(transport.examine(send=send)) as checks:
+                        async for check in checks:
+                            yield Found(carrier.name, check)
+            except (PaquebotError, OSError) as error:
+                yield Found(carrier.name, Check("carrier", BROKEN, str(error)))
+
+
+def _home(node: Node, carriers: Sequence[config.Carrier]) -> list[Check]:
+    """Return what there is to say without looking at any carrier."""
+    view, now = node.view, node.now()
+    found = [Check("clock", WARNING, "this machine's clock is not believed: see `paquebot clock`")]
+    if not node.clock_doubtful():
+        found = [Check("clock", OK, "it agrees with what peers have signed")]
+    try:
+        read = config.read(node.home / config.FILE_NAME)
+    except ConfigError as error:
+        return [*found, Check("config.toml", BROKEN, str(error))]
+    if routes.untold(view, read.routes) is not None:
+        found.append(Check("address", WARNING, "peers do not know it yet: the next sync publishes it"))
+    kinds = {each.uses for each in carriers if "address" in each.table}
+    for peer in view.peers():
+        if peer.suspect or peer.revoked or peer.ended:
+            continue
+        for kind in sorted(kinds):
+            if not routes.address(view, peer.node, kind):
+                remedy = f"no address is known; once one is: paquebot peer route NAME {kind} ADDRESS"
+                found.append(Check(f"peer {peer.name}", WARNING, f"by {kind}: {remedy}"))
+        silent = (now - (sign_of_life(view, peer) or peer.added)) // DAY_MS
+        if silent >= SILENT_DAYS:
+            found.append(Check(f"peer {peer.name}", WARNING, f"nothing was heard for {silent} days"))
+    return found
