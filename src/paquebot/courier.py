@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,9 +15,10 @@ from paquebot.context import Tags
 from paquebot.errors import DiskFull, Permanent
 from paquebot.frozen import frozen
 from paquebot.protocol import carrying
-from paquebot.protocol.burden import Addressee, LetGo, Parcel, PutDown, Rank, TakeAlong
+from paquebot.protocol.burden import Addressee, LetGo, Parcel, PutDown, Rank, TakeAgain, TakeAlong
 from paquebot.protocol.carrying import Found, Terms
-from paquebot.protocol.effects import Effect, Effects
+from paquebot.protocol.effects import Effects
+from paquebot.protocol.limits import TOKENS_MAX
 from paquebot.protocol.stamp import Millis
 from paquebot.report import Report
 from paquebot.store import Store
@@ -33,6 +35,7 @@ from paquebot.transport import (
 )
 
 ROUNDS_MAX = 200  # of handing over in one visit
+AT_ONCE = 64  # tokens for which nothing waits that are noted one by one, before the carrier may forget them
 
 
 @frozen
@@ -67,6 +70,9 @@ class Courier:
         self._report = report
         self._free = free
         self._full = False
+        self._unawaited: dict[bytes, bytes] = {}
+        self._told = 0
+        self._damaged: list[bytes] = []
         self._lots = carrying.lots(store.view.remembered(carrying.LOTS))
 
     @classmethod
@@ -124,6 +130,11 @@ class Courier:
         hash_ = token_hash(token)
         if self._store.view.awaiting(hash_, 1):
             self._commit(carrying.token(self._store.view, token, hash_))
+        elif len(self._unawaited) < TOKENS_MAX and not self._store.view.shown(hash_):
+            self._unawaited[hash_] = token
+            self._told += 1
+            if self._told <= AT_ONCE:
+                self.note_tokens()
 
     def lost(self, name: bytes, medium: str) -> bool:
         """Return whether *name* is a parcel of others; then it is on *medium* no more, and may be put there again."""
@@ -131,6 +142,11 @@ class Courier:
             return False
         self._store.commit(carrying.lost(name, medium))
         return True
+
+    def note_tokens(self) -> None:
+        """Remember tokens that nothing waited for: what they belong to may be met elsewhere."""
+        tokens, self._unawaited = self._unawaited, {}
+        self._store.commit(carrying.unawaited(tokens, self._moments.now()))
 
     async def hand_on(self, transport: Transport) -> None:
         """Put on a medium what it lacks, and show there what tokens it waits for. Raise `TransportError`."""
@@ -150,6 +166,7 @@ class Courier:
     async def _put(self, transport: Transport, parcels: Sequence[Parcel]) -> bool:
         """Return whether all could be put there."""
         handovers: list[Handover] = []
+        self._store.commit(carrying.putting(parcels, transport.capability.medium))
         try:
             async for handover in transport.send([self._outgoing(each) for each in parcels]):
                 handovers.append(handover)
@@ -159,10 +176,12 @@ class Courier:
             self._store.commit(effect for name in done for effect in carrying.put(name, medium))
             self._report.handed_on += len(done)
             self._report.read_back |= any(each.stage is Stage.ON_MEDIUM for each in handovers)
-        if len(done) < len(parcels):
+        damaged, self._damaged = self._damaged, []
+        self._commit(PutDown(name) for name in damaged)  # it is taken along again where it is met
+        if len(done) + len(damaged) < len(parcels):
             where = next((each.where for each in handovers if each.stage is Stage.FAILED), "")
             self._report.notes.append(f"{where}: not all that is carried for others could be put there")
-        return len(done) == len(parcels)
+        return len(done) + len(damaged) == len(parcels)
 
     def _outgoing(self, parcel: Parcel) -> Outgoing:
         return Outgoing(
@@ -178,6 +197,7 @@ class Courier:
     async def _body(self, parcel: Parcel) -> bytes:
         data = self._store.blobs.get(parcel.blob)
         if data is None:
+            self._damaged.append(parcel.name)
             raise Permanent("the bytes of a parcel that is carried for others are damaged: see `paquebot check`")
         return data
 
@@ -187,17 +207,26 @@ class Courier:
         return carrying.spare(self._free(), self.burden()[1])
 
     def _commit(self, effects: Effects) -> None:
-        self._count(self._store.commit(effects))
+        """Store *effects*, and then count what became of parcels that were kept, or are."""
+        count: Counter[str] = Counter()
 
-    def _count(self, done: Sequence[Effect]) -> None:
-        for effect in done:
-            match effect:
-                case TakeAlong():
-                    self._report.taken_along += 1
-                case PutDown():
-                    self._report.freed += 1
-                case LetGo():
-                    self._report.let_go += 1
+        def counted() -> Effects:
+            for effect in effects:
+                match effect:
+                    case TakeAlong(parcel):
+                        count["taken along"] += parcel.kept
+                    case TakeAgain():
+                        count["taken along"] += 1
+                    case PutDown(name) | LetGo(name):
+                        known = self._store.view.parcel(name)
+                        if known is not None and known.kept:
+                            count["arrived" if known.arrived else "let go"] += 1
+                yield effect
+
+        self._store.commit(counted())
+        self._report.taken_along += count["taken along"]
+        self._report.freed += count["arrived"]
+        self._report.let_go += count["let go"]
 
 
 def _lot(medium: str, lot: str) -> bytes:

@@ -79,6 +79,8 @@ class Inbox:
         finally:
             if self._crowd != before:
                 self._store.commit(meeting.came(self._crowd))
+            if self._courier:
+                self._courier.note_tokens()
         if self._crowd.left and not before.left:
             self._report.notes.append("more strangers wrote than are heard in a day; the others are, from tomorrow on")
 
@@ -106,8 +108,9 @@ class Inbox:
                 # between the two, the parcel comes back and is recognised.
                 return await self._arrival(item, link)
             case TokenShown(token):
-                self._commit_news(self._store.commit(self._engine.token(token, self._clock())))
-                if self._courier:
+                done = self._store.commit(self._engine.token(token, self._clock()))
+                self._commit_news(done)
+                if self._courier and not done:
                     self._courier.token(token)
             case Handover():
                 self._news(item, link)

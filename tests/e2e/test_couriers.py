@@ -18,6 +18,7 @@ from paquebot.testing import MemoryContext
 from paquebot.testing.contract import outgoing
 from paquebot.transport import Recipient, TokenShown, token_hash
 from paquebot_drop import DropSettings, DropTransport
+from paquebot_drop.crate import digest
 
 FLOOD = 100_000 if os.environ.get("SOAK") else 1_200
 NOTE = "Water is needed at the bridge"
@@ -244,6 +245,21 @@ def test_a_full_stick_takes_what_it_can_and_the_run_goes_on(pair, courier, stick
     assert report["problems"] == []
     bob.sync(tight)
     assert courier.sync(tight)["carried"]["handed_on"] > 0
+
+
+def test_a_parcel_whose_bytes_are_damaged_stops_no_other_and_is_taken_along_again(pair, courier, sticks):
+    alice, bob = pair
+    for text in ("one", "two", "three"):
+        alice.say(text)
+        alice.sync(sticks[0])
+    courier.sync(sticks[0])
+    first = courier.json("carried")["parcels"][0]["parcel"]
+    (rotten,) = [each for each in blobs(courier) if digest(each.read_bytes()).hex() == first]
+    rotten.write_bytes(b"rotten")
+    report = courier.sync(sticks[1])
+    assert (report["carried"]["handed_on"], report["carried"]["let_go"]) == (2, 1)
+    bob.sync(sticks[1])
+    assert len(bob.texts()) == 2
 
 
 def test_nothing_is_carried_if_the_home_says_so(pair, courier, sticks):

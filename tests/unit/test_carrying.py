@@ -26,6 +26,7 @@ class Home:
         self.store, new, self.terms = MemoryStore(), founding(), terms
         self.store.found(new.local, lambda: publishing.take_root(self.store.view, new, NOW))
         self.view, self.now, self.spare = self.store.view, NOW, None
+        self.tidy()
 
     def take(self, text, size=10, *, medium="blue", days=20, rank=STRANGERS, priority=1, hops=0, doubtful=False):
         """Meet a parcel of that *size*; return what was done."""
@@ -149,7 +150,7 @@ def test_strangers_have_their_quota_and_contacts_theirs(home):
 def test_within_a_rank_bulk_makes_room_for_letters_and_what_ends_soon_for_what_does_not(home):
     home.take("bulk", 20, priority=2)
     home.take("soon", 20, days=2)
-    assert len(home.take("letter", 20)) == 3
+    assert any(isinstance(each, TakeAlong) for each in home.take("letter", 20))
     assert home.held() == ["letter", "soon"]
     home.take("later", 20, days=25)
     assert home.held() == ["later", "letter"]
@@ -218,6 +219,40 @@ def test_what_was_turned_away_is_looked_at_anew_once_there_is_room(home):
     home.tidy()
     assert home.view.remembered(carrying.EPOCH) != before
     assert home.tidy() == []
+
+
+def test_what_was_left_is_looked_at_anew_on_other_terms(home):
+    home.tidy()
+    assert home.take("far", hops=9) == home.tidy() == []
+    home.terms = Terms(hops=10)
+    home.tidy()
+    assert home.view.remembered(carrying.EPOCH)
+    assert home.tidy() == []
+
+
+def test_what_had_to_make_room_is_looked_at_anew_too(home):
+    home.take("bulk", 50, priority=2)
+    home.take("letter", 50)
+    home.show("letter")
+    home.tidy()
+    assert home.view.remembered(carrying.EPOCH)
+
+
+def test_a_token_that_came_first_is_told_where_its_parcel_is_met_and_nothing_is_carried(home):
+    home.store.commit(carrying.unawaited({token_hash(of("letter")): of("letter")}, NOW))
+    home.take("letter")
+    assert (home.held(), home.to_put("red"), home.view.put_down()) == ([], [], 1)
+    assert home.view.shown_for("blue", 9) == [of("letter")]
+    assert len(home.take("letter", medium="red")) == 1
+    assert home.view.shown_for("red", 9) == [of("letter")]
+
+
+def test_so_many_tokens_are_remembered_and_no_more(home, monkeypatch):
+    monkeypatch.setattr(carrying, "TOKENS_MAX", 3)
+    for n in range(9):
+        home.store.commit(carrying.unawaited({token_hash(of(f"{n}")): of(f"{n}")}, Millis(NOW + n)))
+    home.tidy()
+    assert [bool(home.view.shown(token_hash(of(f"{n}")))) for n in range(9)] == [False] * 6 + [True] * 3
 
 
 def test_a_known_parcel_may_turn_out_to_be_a_contacts_or_to_have_come_a_shorter_way(home):

@@ -56,7 +56,12 @@ class Parcel:
     """When it is let go here, and forgotten."""
     addressees: tuple[Addressee, ...]
     kept: bool = True
-    """Its bytes are here. They are not once all its addressees have shown their tokens."""
+    """Its bytes are here. They are not once it has arrived, or if it had to make room for others."""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether all its addressees have shown their tokens."""
+        return all(each.token for each in self.addressees)
 
     @property
     def worth(self) -> tuple[int, int, int]:
@@ -72,7 +77,7 @@ class Carrying:
 
 @frozen
 class TakeAlong(Carrying):
-    """Keep *data*, the bytes of a parcel that is not known yet."""
+    """Keep *data*, the bytes of a parcel that is not known yet; none if it is only to be known."""
 
     parcel: Parcel
     data: bytes
@@ -97,8 +102,32 @@ class NoteToken(Carrying):
 
 
 @frozen
+class NoteShown(Carrying):
+    """Somebody has shown a token that nothing here waits for: the parcel may be met later."""
+
+    hash: bytes
+    token: bytes
+    at: Millis
+
+
+@frozen
+class DropShown(Carrying):
+    """Forget the oldest few tokens that nothing waited for."""
+
+    count: int
+
+
+@frozen
+class TakeAgain(Carrying):
+    """Keep *data*, the bytes of a parcel that is known and not kept."""
+
+    name: bytes
+    data: bytes
+
+
+@frozen
 class PutDown(Carrying):
-    """All have it: delete a parcel's bytes. What is known of it stays until it ends."""
+    """All have it, or others need the room: delete a parcel's bytes. What is known of it stays until it ends."""
 
     name: bytes
 
@@ -117,6 +146,14 @@ class Lies(Carrying):
     name: bytes
     medium: str
     put: bool = False
+
+
+@frozen
+class MayLie(Carrying):
+    """A parcel is about to be put on a medium: its tokens are to be shown there, and it is put there unless it lies."""
+
+    name: bytes
+    medium: str
 
 
 @frozen
@@ -154,6 +191,12 @@ class BurdenView(Protocol):
     def awaiting(self, hash_: bytes, limit: int) -> Sequence[bytes]:
         """Return the names of the first few parcels that wait for a token of that hash."""
 
+    def shown(self, hash_: bytes) -> bytes:
+        """Return a token of that hash that was shown; empty if none is known."""
+
+    def shown_count(self) -> int:
+        """Return how many tokens are remembered that nothing waited for."""
+
     def lies(self, name: bytes, medium: str) -> bool:
         """Return whether a parcel is known to lie on a medium."""
 
@@ -167,4 +210,4 @@ class BurdenView(Protocol):
         """Return how many bytes we put on *medium* of parcels that are still kept."""
 
     def shown_for(self, medium: str, limit: int) -> Sequence[bytes]:
-        """Return the tokens known of parcels that lie on *medium*, the latest parcels first."""
+        """Return the tokens known of parcels that lie, or may lie, on *medium*, the latest parcels first."""

@@ -12,19 +12,24 @@ the parcel was first seen here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 
 from paquebot.frozen import frozen
 from paquebot.protocol.burden import (
     Addressee,
     Appraise,
+    DropShown,
     LetGo,
     Lies,
     LiesNot,
+    MayLie,
+    NoteShown,
     NoteToken,
     Parcel,
     PutDown,
     Rank,
+    TakeAgain,
     TakeAlong,
 )
 from paquebot.protocol.effects import Effects, Remember
@@ -41,12 +46,15 @@ from paquebot.protocol.limits import (
     RECIPIENTS_MAX,
     SPARE_SHARE,
     STALE_MS,
+    TOKENS_MAX,
 )
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import View
 
 TURNED_AWAY = "parcels turned away"
 """Under this key are remembered the ranks of which something found no room."""
+TERMS = "terms of carrying"
+"""Under this key are remembered the terms by which parcels were turned away."""
 EPOCH = "room for parcels"
 """Under this key is counted how often there was room again: what was turned away is looked at anew."""
 ROOMY = 0.75  # of its quota, at which a rank has room again: not for each parcel that goes is everything looked at anew
@@ -70,6 +78,10 @@ class Terms:
     """What was carried on so often is not taken along."""
     days: int = 60
     """For how long a parcel is carried at most."""
+
+    def encode(self) -> bytes:
+        """Return bytes that are the same for the same terms."""
+        return f"{self.contacts} {self.strangers} {self.hops} {self.days}".encode()
 
     def quota(self, rank: Rank) -> int:
         """Return how many bytes may be kept of *rank*."""
@@ -108,38 +120,64 @@ def take(view: View, found: Found, terms: Terms, now: Millis, spare: int | None,
     """
     known = view.parcel(found.name)
     if known is None:
-        parcel = _parcel(found, terms, now)
+        parcel = _parcel(view, found, terms, now)
         if not _acceptable(parcel, terms, now, doubtful=doubtful):
             return
-        gone = room_for(view, parcel, terms, spare)
-        if gone is None:
-            yield from _turned_away(view, parcel, terms)
-            return
-        for each in gone:
-            yield LetGo(each)
-        yield TakeAlong(parcel, found.data)
-    elif (found.rank, found.hops) != (known.rank, known.hops):
-        rank, hops = min(found.rank, known.rank), min(found.hops, known.hops)
-        if (rank, hops) != (known.rank, known.hops) and known.kept:
-            yield Appraise(known.name, rank, hops)
+        if not parcel.arrived:
+            gone = room_for(view, parcel, terms, spare)
+            if gone is None:
+                yield from _no_room(view, parcel, terms)
+                return
+            yield from _displace(view, gone)
+        yield TakeAlong(parcel, found.data if parcel.kept else b"")
+    elif not known.arrived:
+        yield from _met_again(view, known, found, terms, spare)
     if not view.lies(found.name, found.medium):
         yield Lies(found.name, found.medium)
 
 
-def _turned_away(view: View, parcel: Parcel, terms: Terms) -> Effects:
-    """Remember that there was no room for *parcel*, if there may be some another time."""
-    away = view.remembered(TURNED_AWAY) or b""
-    quota = terms.quota(parcel.rank)
-    if parcel.rank not in away and (not quota or parcel.size <= quota):
-        yield Remember(TURNED_AWAY, bytes({*away, parcel.rank}))
+def _met_again(view: View, known: Parcel, found: Found, terms: Terms, spare: int | None) -> Effects:
+    """A parcel that waits may turn out to be worth more; and if it had to make room, there may be room by now."""
+    rank, hops = min(found.rank, known.rank), min(found.hops, known.hops)
+    if (rank, hops) != (known.rank, known.hops):
+        yield Appraise(known.name, rank, hops)
+    if not known.kept:
+        gone = room_for(view, replace(known, rank=rank, hops=hops), terms, spare)
+        if gone is None:
+            yield from _turned_away(view, {rank})
+        else:
+            yield from _displace(view, gone)
+            yield TakeAgain(known.name, found.data)
+
+
+def _no_room(view: View, parcel: Parcel, terms: Terms) -> Effects:
+    if parcel.size <= terms.quota(parcel.rank) or not terms.quota(parcel.rank):
+        yield from _turned_away(view, {parcel.rank})
+
+
+def _displace(view: View, parcels: Sequence[Parcel]) -> Effects:
+    """Let go of *parcels* for want of room."""
+    for parcel in parcels:
+        yield PutDown(parcel.name)
+    yield from _turned_away(view, {parcel.rank for parcel in parcels})
+
+
+def _turned_away(view: View, ranks: Set[Rank]) -> Effects:
+    """Remember that there was no room for something of *ranks*: there may be some another time."""
+    away = set(view.remembered(TURNED_AWAY) or b"")
+    if not ranks <= away:
+        yield Remember(TURNED_AWAY, bytes(sorted(away | ranks)))
 
 
 def _room_again(view: View, terms: Terms, spare: int | None) -> Effects:
-    """See to it that what was turned away is looked at anew, once there is room for it."""
-    away = view.remembered(TURNED_AWAY) or b""
+    """See to it that what was turned away is looked at anew, once there is room for it, or on other terms."""
+    away, before = view.remembered(TURNED_AWAY) or b"", view.remembered(TERMS)
     still = bytes(rank for rank in away if _crowded(view, Rank(rank), terms, spare))
+    if before != terms.encode():
+        yield Remember(TERMS, terms.encode())
     if still != away:
         yield Remember(TURNED_AWAY, still or None)
+    if still != away or before not in (None, terms.encode()):
         yield Remember(EPOCH, (int.from_bytes(view.remembered(EPOCH) or b"") + 1).to_bytes(8))
 
 
@@ -149,7 +187,9 @@ def _crowded(view: View, rank: Rank, terms: Terms, spare: int | None) -> bool:
     return short or count >= ROOMY * CARRIED_MAX or kept >= ROOMY * terms.quota(rank)
 
 
-def _parcel(found: Found, terms: Terms, now: Millis) -> Parcel:
+def _parcel(view: View, found: Found, terms: Terms, now: Millis) -> Parcel:
+    """Return what is to be known of *found*. If all have it already, that is to be told here, and no more."""
+    addressees = tuple(replace(each, token=view.shown(each.hash)) for each in found.addressees)
     last = Millis(now + terms.days * DAY_MS)
     return Parcel(
         name=found.name,
@@ -161,7 +201,8 @@ def _parcel(found: Found, terms: Terms, now: Millis) -> Parcel:
         expires=found.expires,
         since=now,
         ends=min(found.expires, last) if believable(found.expires, now) else last,
-        addressees=found.addressees,
+        addressees=addressees,
+        kept=not all(each.token for each in addressees),
     )
 
 
@@ -171,7 +212,7 @@ def _acceptable(parcel: Parcel, terms: Terms, now: Millis, *, doubtful: bool) ->
     return parcel.size > 0 and (doubtful or parcel.ends > now)
 
 
-def room_for(view: View, parcel: Parcel, terms: Terms, spare: int | None) -> Sequence[bytes] | None:
+def room_for(view: View, parcel: Parcel, terms: Terms, spare: int | None) -> Sequence[Parcel] | None:
     """Return which parcels make room for *parcel*; None if it is not worth it.
 
     Of its own rank, those of less worth; if the disk is short, those of lower ranks first.
@@ -179,21 +220,21 @@ def room_for(view: View, parcel: Parcel, terms: Terms, spare: int | None) -> Seq
     count, kept = view.burden(parcel.rank)
     lacking = kept + parcel.size - terms.quota(parcel.rank)
     short = 0 if spare is None else parcel.size - spare
-    gone: list[bytes] = []
+    gone: list[Parcel] = []
     if parcel.size > terms.quota(parcel.rank):
         return None
     for rank in sorted((each for each in Rank if each > parcel.rank), reverse=True):
         for each in _least(view, rank):
             if short <= 0:
                 break
-            gone.append(each.name)
+            gone.append(each)
             short -= each.size
     crowded = count - CARRIED_MAX + 1
     if max(lacking, short, crowded) > 0:
         for each in _least(view, parcel.rank):
             if max(lacking, short, crowded) <= 0 or each.worth <= parcel.worth:
                 break
-            gone.append(each.name)
+            gone.append(each)
             lacking, short, crowded = lacking - each.size, short - each.size, crowded - 1
     return None if max(lacking, short, crowded) > 0 else gone
 
@@ -224,16 +265,26 @@ def tidy(view: View, terms: Terms, now: Millis, spare: int | None, *, doubtful: 
         over = kept - terms.quota(rank)
         if max(over, short) <= 0:
             continue
+        gone = []
         for each in view.least(rank, TIDY_MAX):
             if max(over, short) <= 0:
                 break
-            yield LetGo(each.name)
+            gone.append(each)
             over, short = over - each.size, short - each.size
+        yield from _displace(view, gone)
     excess = view.put_down() - CARRIED_KNOWN_MAX
     if excess > 0:
         for name in view.oldest_put_down(min(excess, TIDY_MAX)):
             yield LetGo(name)
+    if (excess := view.shown_count() - TOKENS_MAX) > 0:
+        yield DropShown(excess)
     yield from _room_again(view, terms, spare)
+
+
+def unawaited(tokens: Mapping[bytes, bytes], now: Millis) -> Effects:
+    """Remember *tokens*, by their hashes, for which nothing waits yet."""
+    for hash_, token in tokens.items():
+        yield NoteShown(hash_, token, now)
 
 
 def token(view: View, token: bytes, hash_: bytes) -> Effects:
@@ -262,6 +313,12 @@ def to_put(view: View, medium: str, size_max: int, room: int | None) -> Sequence
 def shown_expiry(parcel: Parcel) -> Millis:
     """Return until when others are told to keep *parcel*: what it says itself, unless that cannot be believed."""
     return parcel.expires if believable(parcel.expires, parcel.since) else parcel.ends
+
+
+def putting(parcels: Sequence[Parcel], medium: str) -> Effects:
+    """*parcels* are about to be put on *medium*. If the power goes meanwhile, they may lie there."""
+    for parcel in parcels:
+        yield MayLie(parcel.name, medium)
 
 
 def put(parcel: bytes, medium: str) -> Effects:

@@ -85,6 +85,7 @@ CARRIED_MAX = 16_384  # parcels of one rank; each costs a row and a file
 CARRIED_KNOWN_MAX = 16_384  # parcels known and not kept, so that they are not taken along again
 CARRY_HOPS_MAX = 15  # what the outside of a parcel can say
 CARRY_DAYS_MAX = 3_650
+TOKENS_MAX = 16_384  # shown, and remembered though nothing waits for them yet; the latest
 COPIES_MAX = 64  # media that one parcel is put on: whom it has not met by then it will hardly meet
 SPARE_SHARE = 0.8  # of what is free, here or on a medium, that carrying may take: the rest is its owner's
 STALE_MS = 400 * DAY_MS  # what ran out so long ago was dated by a wrong clock, rather than forgotten in a drawer

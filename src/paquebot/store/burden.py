@@ -9,13 +9,17 @@ from paquebot.protocol.burden import (
     Addressee,
     Appraise,
     Carrying,
+    DropShown,
     LetGo,
     Lies,
     LiesNot,
+    MayLie,
+    NoteShown,
     NoteToken,
     Parcel,
     PutDown,
     Rank,
+    TakeAgain,
     TakeAlong,
 )
 from paquebot.protocol.stamp import Millis
@@ -30,12 +34,23 @@ def apply(db: sqlite3.Connection, blobs: BlobSink, view: Owner, effect: Carrying
     match effect:
         case TakeAlong(parcel, data):
             _take(db, owner, parcel)
-            assert blobs.put(data) == parcel.blob
+            assert not parcel.kept or blobs.put(data) == parcel.blob
         case Appraise(name, rank, hops):
             db.execute("UPDATE parcel SET rank = ?, hops = ? WHERE node = ? AND name = ?", (rank, hops, node, name))
         case NoteToken(name, hash_, token):
             sql = "UPDATE addressee SET token = ? WHERE node = ? AND parcel = ? AND hash = ?"
             db.execute(sql, (token, node, name, hash_))
+        case TakeAgain(name, data):
+            blob = blobs.put(data)
+            sql = "UPDATE parcel SET kept = 1 WHERE node = ? AND name = ? AND blob = ?"
+            db.execute(sql, (node, name, blob))
+        case NoteShown(hash_, token, at):
+            sql = "INSERT OR IGNORE INTO shown (user, node, hash, token, at) VALUES (?, ?, ?, ?, ?)"
+            db.execute(sql, (*owner, hash_, token, at))
+        case DropShown(count):
+            oldest = "SELECT hash FROM shown WHERE node = ? ORDER BY at, hash LIMIT ?"
+            rows = db.execute(oldest, (node, count)).fetchall()
+            db.executemany("DELETE FROM shown WHERE node = ? AND hash = ?", [(node, hash_) for (hash_,) in rows])
         case PutDown(name):
             sql = "UPDATE parcel SET kept = 0 WHERE node = ? AND name = ? AND kept = 1 RETURNING blob"
             return [blob for (blob,) in db.execute(sql, (node, name)).fetchall()]
@@ -50,6 +65,9 @@ def apply(db: sqlite3.Connection, blobs: BlobSink, view: Owner, effect: Carrying
                 " ON CONFLICT (node, medium, parcel) DO UPDATE SET put = max(put, excluded.put)",
                 (*owner, medium, name, put),
             )
+        case MayLie(name, medium):
+            sql = "INSERT OR IGNORE INTO berth (user, node, medium, parcel, put) VALUES (?, ?, ?, ?, -1)"
+            db.execute(sql, (*owner, medium, name))
         case LiesNot(name, medium):
             db.execute("DELETE FROM berth WHERE node = ? AND medium = ? AND parcel = ?", (node, medium, name))
         case _:
@@ -130,21 +148,33 @@ class BurdenView(Owner):
         )
         return [name for (name,) in self._all(sql, hash_, limit)]
 
+    def shown(self, hash_: bytes) -> bytes:
+        """Return a token of that hash that was shown; empty if none is known."""
+        sql = "SELECT token FROM addressee WHERE node = ? AND hash = ? AND token != x'' LIMIT 1"
+        row = self._one("SELECT token FROM shown WHERE node = ? AND hash = ?", hash_) or self._one(sql, hash_)
+        return bytes(row[0]) if row else b""
+
+    def shown_count(self) -> int:
+        """Return how many tokens are remembered that nothing waited for."""
+        return int(self._one("SELECT count(*) FROM shown WHERE node = ?")[0])
+
     def lies(self, name: bytes, medium: str) -> bool:
         """Return whether a parcel is known to lie on a medium."""
-        return self._one("SELECT 1 FROM berth WHERE node = ? AND medium = ? AND parcel = ?", medium, name) is not None
+        sql = "SELECT 1 FROM berth WHERE node = ? AND medium = ? AND parcel = ? AND put >= 0"
+        return self._one(sql, medium, name) is not None
 
     def berths(self, name: bytes) -> Sequence[str]:
         """Return the media on which a parcel lies, as far as known."""
-        sql = "SELECT medium FROM berth WHERE node = ? AND parcel = ? ORDER BY medium"
+        sql = "SELECT medium FROM berth WHERE node = ? AND parcel = ? AND put >= 0 ORDER BY medium"
         return [medium for (medium,) in self._all(sql, name)]
 
     def to_put(self, medium: str, size_max: int, copies_max: int, limit: int) -> Sequence[Parcel]:
         """Return the first few kept parcels, of most worth first, that may be put on *medium*."""
         return self._parcels(
             "kept = 1 AND size <= ?"
-            " AND NOT EXISTS (SELECT 1 FROM berth b WHERE b.node = parcel.node AND medium = ? AND b.parcel = name)"
-            " AND (SELECT count(*) FROM berth b WHERE b.node = parcel.node AND b.parcel = name) < ?"
+            " AND NOT EXISTS (SELECT 1 FROM berth b"
+            " WHERE b.node = parcel.node AND medium = ? AND b.parcel = name AND put >= 0)"
+            " AND (SELECT count(*) FROM berth b WHERE b.node = parcel.node AND b.parcel = name AND put >= 0) < ?"
             " ORDER BY rank, priority, ends DESC, name LIMIT ?",
             *(size_max, medium, copies_max, limit),
         )
@@ -158,7 +188,7 @@ class BurdenView(Owner):
         return int(self._one(sql, medium)[0])
 
     def shown_for(self, medium: str, limit: int) -> Sequence[bytes]:
-        """Return the tokens known of parcels that lie on *medium*, the latest parcels first."""
+        """Return the tokens known of parcels that lie, or may lie, on *medium*, the latest parcels first."""
         sql = (
             "SELECT token FROM berth JOIN addressee a ON a.node = berth.node AND a.parcel = berth.parcel"
             " JOIN parcel ON parcel.node = berth.node AND name = berth.parcel"

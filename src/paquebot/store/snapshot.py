@@ -19,6 +19,7 @@ PRAGMA journal_mode = OFF;
 DELETE FROM parcel;
 DELETE FROM addressee;
 DELETE FROM berth;
+DELETE FROM shown;
 VACUUM;
 """
 """Takes from a copy what is only carried for others: whoever has the original carries on."""

@@ -10,13 +10,17 @@ from paquebot.protocol.burden import (
     Addressee,
     Appraise,
     Carrying,
+    DropShown,
     LetGo,
     Lies,
     LiesNot,
+    MayLie,
+    NoteShown,
     NoteToken,
     Parcel,
     PutDown,
     Rank,
+    TakeAgain,
     TakeAlong,
 )
 from paquebot.protocol.stamp import Millis
@@ -63,11 +67,19 @@ class BurdenView:
         waits = (p.name for p in parcels if any(a.hash == hash_ and not a.token for a in p.addressees))
         return sorted(waits)[:limit]
 
+    def shown(self, hash_: bytes) -> bytes:
+        found = self._tables.shown.get(hash_)
+        waited = (a.token for p in self._tables.parcels.values() for a in p.addressees if a.hash == hash_ and a.token)
+        return found.token if found else next(waited, b"")
+
+    def shown_count(self) -> int:
+        return len(self._tables.shown)
+
     def lies(self, name: bytes, medium: str) -> bool:
-        return (medium, name) in self._tables.berths
+        return self._tables.berths.get((medium, name), -1) >= 0
 
     def berths(self, name: bytes) -> Sequence[str]:
-        return sorted(medium for medium, lying in self._tables.berths if lying == name)
+        return sorted(medium for medium, lying in self._tables.berths if lying == name and self.lies(name, medium))
 
     def to_put(self, medium: str, size_max: int, copies_max: int, limit: int) -> Sequence[Parcel]:
         fitting = (each for each in self.parcels() if each.size <= size_max and not self.lies(each.name, medium))
@@ -75,11 +87,11 @@ class BurdenView:
 
     def put_on(self, medium: str) -> int:
         berths = self._tables.berths
-        return sum(each.size for each in self._kept() if berths.get((medium, each.name)))
+        return sum(each.size for each in self._kept() if berths.get((medium, each.name)) == 1)
 
     def shown_for(self, medium: str, limit: int) -> Sequence[bytes]:
         parcels = sorted(self._tables.parcels.values(), key=lambda each: (-each.since, each.name))
-        found = (a.token for p in parcels if self.lies(p.name, medium) for a in p.addressees if a.token)
+        found = (a.token for p in parcels if (medium, p.name) in self._tables.berths for a in p.addressees if a.token)
         return list(found)[:limit]
 
 
@@ -88,13 +100,22 @@ def apply(t: Tables, blobs: MemoryBlobs, effect: Carrying) -> list[bytes]:
     match effect:
         case TakeAlong(parcel, data):
             t.add(t.parcels, parcel.name, parcel)
-            assert blobs.put(data) == parcel.blob
+            assert not parcel.kept or blobs.put(data) == parcel.blob
         case Appraise(name, rank, hops):
             t.put(t.parcels, name, replace(t.parcels[name], rank=rank, hops=hops))
         case NoteToken(name, hash_, token):
             known = t.parcels[name]
             shown = tuple(Addressee(a.tag, a.hash, token if a.hash == hash_ else a.token) for a in known.addressees)
             t.put(t.parcels, name, replace(known, addressees=shown))
+        case TakeAgain(name, data):
+            assert blobs.put(data) == t.parcels[name].blob
+            t.put(t.parcels, name, replace(t.parcels[name], kept=True))
+        case NoteShown(hash_, _, _):
+            if hash_ not in t.shown:
+                t.put(t.shown, hash_, effect)
+        case DropShown(count):
+            for _, hash_ in sorted((each.at, each.hash) for each in t.shown.values())[:count]:
+                t.drop(t.shown, hash_)
         case PutDown(name):
             known = t.parcels[name]
             t.put(t.parcels, name, replace(known, kept=False))
@@ -106,7 +127,9 @@ def apply(t: Tables, blobs: MemoryBlobs, effect: Carrying) -> list[bytes]:
             t.drop(t.parcels, name)
             return [known.blob]
         case Lies(name, medium, put):
-            t.put(t.berths, (medium, name), put or t.berths.get((medium, name), False))
+            t.put(t.berths, (medium, name), max(int(put), t.berths.get((medium, name), -1)))
+        case MayLie(name, medium):
+            t.put(t.berths, (medium, name), t.berths.get((medium, name), -1))
         case LiesNot(name, medium):
             t.drop(t.berths, (medium, name))
         case _:

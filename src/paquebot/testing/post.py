@@ -191,6 +191,7 @@ class PostOffice:
         self._posted: set[bytes] = set()
         """The names of all parcels that ever came, and their token hashes."""
         self._shown: set[bytes] = set()
+        """The hashes of all tokens that were shown."""
         self._shelves: dict[str, _Shelf] = {}
         self._serial = 0
 
@@ -236,11 +237,15 @@ class PostOffice:
 
     def relay(self, token: bytes, by: str) -> None:
         """Bring *token* to all others, once, if it belongs to a parcel that came here, and the office relays."""
-        if self.capability.relays and token_hash(token) in self._posted and token not in self._shown:
+        if self.capability.relays and token_hash(token) in self._posted and token_hash(token) not in self._shown:
             self._bring("", token, by)
 
+    def has_arrived(self, parcel: _Parcel) -> bool:
+        """Return whether all for whom *parcel* is have shown their tokens here."""
+        return self.capability.relays and {each for _, each in parcel.recipients} <= self._shown
+
     def _bring(self, sender: str, token: bytes, by: str) -> None:
-        self._shown.add(token)
+        self._shown.add(token_hash(token))
         due = self._due()
         for name in self._shelves.keys() - {by} if self.capability.relays else (sender,):
             self.shelf(name).tokens.append((due, token))
@@ -334,6 +339,8 @@ class PostBox:
                 continue
             office.check_open()
             recognised = any(self._context.recognise(parcel.salt, tag) for tag, _ in parcel.recipients)
+            if not recognised and office.has_arrived(parcel):
+                continue
             yield Arrival(parcel.parcel, parcel.key, f"post {parcel.key}", recognised, self._onward(parcel))
 
     def _onward(self, parcel: _Parcel) -> Onward | None:

@@ -77,6 +77,17 @@ class RelayPromises(Route):
         assert [news for news in await collect(courier) if isinstance(news, TokenShown)] == [TokenShown(token_of("a"))]
 
     @promise
+    async def test_nobody_is_asked_to_carry_what_has_arrived(self, link: Link) -> None:
+        courier = _courier(link)
+        await send(link.sender, outgoing("a", b"taken"), outgoing("b", b"waiting"))
+        await self.carry(link)
+        taken = [arrival for arrival in await arrivals(link.receiver) if arrival.parcel == b"taken"]
+        await settle(link.receiver, taken, token=token_of("a"))
+        await link.reopen_receiver()
+        await self.carry(link)
+        assert bodies([news for news in await collect(courier) if isinstance(news, Arrival)]) == [b"waiting"]
+
+    @promise
     async def test_tokens_come_back_by_those_who_carry_for_others(self, link: Link) -> None:
         courier = _courier(link)
         await send(link.sender, outgoing("a", b"taken"), outgoing("b", b"waiting"))

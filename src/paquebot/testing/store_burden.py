@@ -9,9 +9,12 @@ from typing import Any
 from paquebot.protocol.burden import (
     Addressee,
     Appraise,
+    DropShown,
     LetGo,
     Lies,
     LiesNot,
+    MayLie,
+    NoteShown,
     NoteToken,
     Parcel,
     PutDown,
@@ -93,6 +96,18 @@ class BurdenPromises:
         store.commit([LiesNot(name, "red")])
         assert store.view.to_put("red", 6, 3, 9) == [effect.parcel]
 
+    def test_what_may_lie_on_a_medium_is_put_there_and_its_token_is_told_there(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        effect = taken(b"sealed")
+        name = effect.parcel.name
+        store.commit([effect, MayLie(name, "blue")])
+        assert (store.view.lies(name, "blue"), store.view.berths(name), store.view.put_on("blue")) == (False, [], 0)
+        assert store.view.to_put("blue", 9, 1, 9) == [effect.parcel]
+        store.commit([Lies(name, "blue", put=True), MayLie(name, "blue")])
+        assert (store.view.lies(name, "blue"), store.view.put_on("blue")) == (True, 6)
+        store.commit([MayLie(name, "red"), NoteToken(name, token_hash(TOKEN), TOKEN), PutDown(name)])
+        assert store.view.shown_for("red", 9) == [TOKEN]
+
     def test_a_token_is_noted_and_told_where_the_parcel_lies(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
         effect = taken(b"sealed", TOKEN, OTHER_TOKEN)
@@ -104,6 +119,22 @@ class BurdenPromises:
         assert store.view.awaiting(shown, 9) == []
         assert [each.token for each in store.view.parcel(name).addressees] == [TOKEN, b""]
         assert (store.view.shown_for("blue", 9), store.view.shown_for("red", 9)) == ([TOKEN], [])
+
+    def test_tokens_are_remembered_before_anything_waits_for_them(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        first, second = token_hash(TOKEN), token_hash(OTHER_TOKEN)
+        store.commit([NoteShown(first, TOKEN, NOW), NoteShown(second, OTHER_TOKEN, Millis(NOW + 1))])
+        store.commit([NoteShown(first, TOKEN, Millis(NOW + 2))])
+        assert (store.view.shown(first), store.view.shown(bytes(16)), store.view.shown_count()) == (TOKEN, b"", 2)
+        store.commit([DropShown(1)])
+        assert (store.view.shown(first), store.view.shown(second)) == (b"", OTHER_TOKEN)
+
+    def test_what_all_have_is_known_without_its_bytes(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        known = parcel(b"sealed", kept=False)
+        store.commit([TakeAlong(known, b"")])
+        assert (store.view.parcel(known.name), store.view.parcels()) == (known, [])
+        assert store.blobs.get(known.blob) is None
 
     def test_what_is_put_down_leaves_its_bytes_and_stays_known_until_it_is_let_go(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

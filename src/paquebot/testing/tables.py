@@ -11,7 +11,7 @@ from paquebot.display import printable
 from paquebot.errors import Unstorable
 from paquebot.protocol import effects as ask
 from paquebot.protocol.account import Account, Asking
-from paquebot.protocol.burden import Carrying, Parcel
+from paquebot.protocol.burden import Carrying, NoteShown, Parcel
 from paquebot.protocol.effects import Effect
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId
 from paquebot.protocol.events import Errand, Event
@@ -95,8 +95,9 @@ class Tables:
         self.met: dict[tuple[str, Fingerprint], Any] = {}
         self.carrier: dict[tuple[str, str], bytes] = {}
         self.parcels: dict[bytes, Parcel] = {}
-        self.berths: dict[tuple[str, bytes], bool] = {}
-        """By medium and parcel: whether we put it there."""
+        self.berths: dict[tuple[str, bytes], int] = {}
+        """By medium and parcel: 0 found there, 1 put there, -1 perhaps put there."""
+        self.shown: dict[bytes, NoteShown] = {}
         self.events: dict[int, Event] = {}
         self.errands: dict[int, Errand] = {}
         self.related: dict[ResourceId, tuple[tuple[str, ResourceId], ...]] = {}

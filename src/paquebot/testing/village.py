@@ -6,7 +6,6 @@ The post, the clocks and the power are fake; stores and seals are, unless everyt
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,7 +15,8 @@ from random import Random
 from typing import Any, cast
 
 from paquebot.context import HouseContext, Tags
-from paquebot.errors import BadSignature, Malformed, NotForUs, Stranger, Transient
+from paquebot.courier import Courier
+from paquebot.errors import Transient
 from paquebot.inbox import Inbox
 from paquebot.outbox import Outbox
 from paquebot.protocol import bundle as bundles
@@ -24,7 +24,7 @@ from paquebot.protocol import publishing, redating
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle
 from paquebot.protocol.effects import AddReply, Effect, Effects, HaveBlob, SetClock
-from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
+from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import EncryptionKey, Pins
@@ -37,18 +37,17 @@ from paquebot.reach import link
 from paquebot.report import Report
 from paquebot.store import Store
 from paquebot.testing.memory import MemoryStore
+from paquebot.testing.plain import PlainSealer
 from paquebot.testing.post import PostBox, PostOffice, PostSettings, Weather
 from paquebot.testing.witness import WideView, Witness
 from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Outgoing, Stage, TokenShown, Verdict
 from paquebot.vault import keystore
 from paquebot.vault.keystore import Secrets
 from paquebot.vault.pgpy_sealer import PgpySealer
-from paquebot.vault.policy import check_time
 from paquebot.vault.sealer import Introduced, Opened, Sealer
 
 START_MS = RELEASED_MS + 12 * HOUR_MS  # a clock that nobody set is half a day behind
 CHUNK_BYTES = 4_096
-POINT_BYTES = 32
 
 
 class Crash(BaseException):
@@ -63,59 +62,6 @@ class OneThread(asyncio.SelectorEventLoop):
         future = self.create_future()
         future.set_result(func(*args))
         return future
-
-
-class PlainSealer:
-    """A `Sealer` that hides nothing, but whose envelopes only those can make who know what honest nodes share."""
-
-    MAGIC = b"plain envelope 1"
-    HEAD = len(MAGIC) + 32
-    CLEAR = struct.Struct(">64sQB")
-    """Who sealed it, when, and to how many keys; their points follow, and then the bundle."""
-
-    def __init__(self, node: Fingerprint, secrets: Secrets, shared: bytes) -> None:
-        self._node = node
-        self._secrets = secrets
-        self._points = {each.key.point: each.key.kind for each in secrets.subkeys}
-        self._shared = shared
-
-    def seal(self, bundle: bytes, keys: Sequence[EncryptionKey], *, at: Millis, **form: Any) -> bytes:
-        """Return *bundle* with who sealed it, for whom, and a proof of it."""
-        points = b"".join(key.point for key in keys)
-        body = self.CLEAR.pack(raw(self._node), at, len(keys)) + points + bundle
-        return self.MAGIC + self._proof(body) + body
-
-    def _proof(self, body: bytes) -> bytes:
-        return blake2b(body, key=self._shared, digest_size=32).digest()
-
-    def open(
-        self,
-        envelope: bytes,
-        pins: Pins,
-        *,
-        now: Millis,
-        doubtful: bool = False,
-        introduced: Introduced | None = None,
-    ) -> Opened:
-        """Return what *envelope* holds; refuse in the same order and with the same errors as the real sealer."""
-        body = envelope[self.HEAD :]
-        if not envelope.startswith(self.MAGIC) or len(body) < self.CLEAR.size:
-            raise Malformed("not an envelope")
-        name, created, count = self.CLEAR.unpack_from(body)
-        end = self.CLEAR.size + POINT_BYTES * count
-        points = [body[at : at + POINT_BYTES] for at in range(self.CLEAR.size, end, POINT_BYTES)]
-        kind = next((self._points[point] for point in points if point in self._points), None)
-        if kind is None:
-            raise NotForUs("none of our keys opens the envelope")
-        node, bundle = b64(name), body[end:]
-        if node not in pins and introduced is not None:
-            pins = introduced(bundle)
-        if node not in pins:
-            raise Stranger("the envelope was sealed by a stranger")
-        if self._proof(body) != envelope[len(self.MAGIC) : self.HEAD]:
-            raise BadSignature("the envelope was damaged on the way, or forged")
-        check_time(pins[node], Millis(created), now, doubtful=doubtful)
-        return Opened(bundle, (node,), Millis(created), kind)
 
 
 @dataclass(slots=True)
@@ -245,6 +191,7 @@ class Office:
     latency_ms: int
     bytes_cheap: bool
     shows_tokens: bool
+    relays: bool = False
 
 
 class VillageOffice(PostOffice):
@@ -259,6 +206,7 @@ class VillageOffice(PostOffice):
             shows_tokens=office.shows_tokens,
             latency_ms=office.latency_ms,
             medium=medium,
+            relays=office.relays,
         )
         self.archive: list[tuple[str, Outgoing, bytes]] = []
         self.lost: dict[str, list[tuple[int, bytes]]] = {}
@@ -305,11 +253,14 @@ class WatchedBox(PostBox):
                 yield Handover(outgoing.id, Stage.FAILED, "post", Transient("the clerk will not have it"))
                 continue
             parcel = await outgoing.body()
-            to = house.witness.letters[outgoing.id].peer
-            self._village.carry(house.name, house.neighbours[to], outgoing, parcel)
+            self._hand_in(outgoing, parcel)
             if house.wiring.fails():
                 raise Crash
             yield Handover(outgoing.id, Stage.ACCEPTED, "post")
+
+    def _hand_in(self, outgoing: Outgoing, parcel: bytes) -> None:
+        to = self._house.witness.letters[outgoing.id].peer
+        self._village.carry(self._house.name, self._house.neighbours[to], outgoing, parcel)
 
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
         """Collect as a post box does."""
@@ -348,6 +299,8 @@ def keys_of(number: int) -> tuple[PrivateKey, PrivateKey, Secrets]:
 
 class House:
     """A user with one node."""
+
+    box_type: type[WatchedBox] = WatchedBox
 
     def __init__(
         self, number: int, seed: int, witness: Witness, clock: Callable[[], int], *, folder: Path | None, crash: float
@@ -429,20 +382,26 @@ class House:
         now, entropy = lambda: self.engine.now(self.wall()), self._entropy
         context = HouseContext(store, "post", Path("unused"), tags, now=now, entropy=entropy)
         watched = lambda: WatchedSealer(self.sealer, self)  # noqa: E731 it may be another one after draining
-        async with WatchedBox(office, self, context) as box:
+        courier = self.courier(store, tags, report)
+        async with self.box_type(office, self, context) as box:
             self.draining = True
             try:
-                await Inbox(store, self.engine, watched, self.wall, report).drain(box, link(box))
+                await Inbox(store, self.engine, watched, self.wall, report, courier=courier).drain(box, link(box))
             finally:
                 self.draining = False
             self.after_draining()
             outbox = Outbox(store, self.engine, watched, tags, self.wall, report, lambda _: None)
             await outbox.flush(box, lambda: link(box))
+            if courier:
+                await courier.hand_on(box)
         return report
 
     def refuses(self, weather: Weather) -> bool:
         """Return whether the post will not have one parcel, where it is closed now and then."""
         return weather.outage > 0 and self._whims.random() < weather.outage
+
+    def courier(self, store: Store, tags: Tags, report: Report) -> Courier | None:
+        """Return what carries for others: nobody does here."""
 
     def after_draining(self) -> None:
         """Do what has to be done between taking in and handing out: nothing here."""

@@ -33,7 +33,7 @@ CREATE TABLE addressee (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX addressee_hash ON addressee (node, hash);
 
--- On which media it was found or put.
+-- On which media it was found (0) or put (1), or perhaps put (-1): the power may have gone before that was known.
 CREATE TABLE berth (
     user INTEGER NOT NULL,
     node INTEGER NOT NULL,
@@ -43,3 +43,14 @@ CREATE TABLE berth (
     PRIMARY KEY (node, medium, parcel)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX berth_parcel ON berth (node, parcel);
+
+-- Tokens that were shown before anything here waited for them.
+CREATE TABLE shown (
+    user INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    token BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (node, hash)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX shown_at ON shown (node, at);
