@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
+from paquebot.ahead import Ahead
 from paquebot.courier import Courier
-from paquebot.errors import Malformed, NotForUs, NotYet, Refused, SetApart, Stranger, Unstorable, Waiting
+from paquebot.errors import Malformed, NotForUs, NotYet, PaquebotError, Refused, SetApart, Stranger, Unstorable, Waiting
+from paquebot.frozen import frozen
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import meeting, quota
 from paquebot.protocol.bundle import Bundle, To
 from paquebot.protocol.effects import Effect, Effects, Seen, Settle
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement, Pins
+from paquebot.protocol.limits import MINUTE_MS
 from paquebot.protocol.meeting import Met
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Link
@@ -33,6 +38,19 @@ from paquebot.transport import (
 from paquebot.vault.sealer import Opened, Sealer
 
 BATCH = 256  # acknowledgements given at once: a stick gets one file for them
+
+
+Item: TypeAlias = "Arrival | TokenShown | Handover | Finding"
+
+
+@frozen
+class _Early:
+    """What came of opening a parcel before its turn, by what was known then."""
+
+    opened: Opened | None
+    now: Millis
+    doubtful: bool
+    pins: Pins
 
 
 class Inbox:
@@ -66,6 +84,7 @@ class Inbox:
         self._news_of_peer = False
         """What was opened last had not come before."""
         self._enough = enough
+        self._ahead = Ahead[_Early]()
         self._pins: dict[str, Announcement] | None = None
         self._met: Met | None = None
         self._crowd = meeting.crowd(store.view, engine.now(clock()))
@@ -87,20 +106,39 @@ class Inbox:
     async def _drain(self, transport: Transport, link: Link) -> None:
         self._medium = link.medium
         answers: list[Acknowledgement] = []
-        async with closed_after(transport.collect()) as items:
-            async for item in items:
-                answer = await self._item(item, link)
-                answers += [answer] if answer else []
-                if len(answers) >= BATCH:
-                    await transport.acknowledge(answers)
-                    answers = []
-                if self._enough():
-                    self._report.unfinished = True
-                    break
+        with self._ahead:
+            async with closed_after(transport.collect()) as items, closed_after(self._one_late(items)) as late:
+                async for item in late:
+                    answer = await self._item(item, link)
+                    answers += [answer] if answer else []
+                    if len(answers) >= BATCH:
+                        await transport.acknowledge(answers)
+                        answers = []
+                    if self._enough():
+                        self._report.unfinished = True
+                        break
         if answers:
             await transport.acknowledge(answers)
 
-    async def _item(self, item: Arrival | TokenShown | Handover | Finding, link: Link) -> Acknowledgement | None:
+    async def _one_late(self, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+        """Yield *items*, each when the next one is here, which is then opened while the disk is waited for."""
+        before: list[Item] = []
+        try:
+            async for item in items:
+                if isinstance(item, Arrival) and item.recognised:
+                    self._ahead.add(id(item.parcel), partial(self._opening, item.parcel))
+                    self._ahead.hasten()
+                for each in before:
+                    yield each
+                before = [item]
+        except PaquebotError:  # what came before is here all the same
+            for each in before:
+                yield each
+            raise
+        for each in before:
+            yield each
+
+    async def _item(self, item: Item, link: Link) -> Acknowledgement | None:
         """Take one item in; return what to tell the carrier of it, if anything."""
         match item:
             case Arrival():
@@ -192,6 +230,28 @@ class Inbox:
         later = isinstance(refusal, SetApart) or (isinstance(refusal, Stranger) and not arrival.recognised)
         return Acknowledgement(arrival.key, Verdict.NOT_OURS if later else Verdict.REFUSED)
 
+    def _opening(self, parcel: bytes) -> Callable[[], _Early]:
+        """Return what opens *parcel*, by what is known now. Nobody is introduced by it."""
+        wall = self._clock()
+        now, doubtful, pins = self._engine.now(wall), self._engine.doubtful(wall), self._known()
+        opens = partial(self._sealer().open, parcel, pins, now=now, doubtful=doubtful)
+
+        def work() -> _Early:
+            try:
+                return _Early(opens(), now, doubtful, pins)
+            except Refused:  # why, is asked when its turn comes: by then it may be another answer
+                return _Early(None, now, doubtful, pins)
+
+        return work
+
+    async def _opened_early(self, parcel: bytes, now: Millis, *, doubtful: bool) -> Opened | None:
+        """Return what was opened ahead, unless by now the answer could be another one."""
+        if not self._ahead.knows(id(parcel)):
+            return None
+        early = await self._ahead.take(id(parcel), partial(self._opening, parcel))
+        still = early.pins is self._known() and early.doubtful == doubtful and 0 <= now - early.now < MINUTE_MS
+        return early.opened if still else None
+
     async def _open(self, parcel: bytes) -> Opened:
         wall = self._clock()
         now, doubtful = self._engine.now(wall), self._engine.doubtful(wall)
@@ -209,6 +269,9 @@ class Inbox:
                 self._crowd = replace(self._crowd, read=self._crowd.read - 1)
             return {self._met.node: self._met.card.keys}
 
+        early = await self._opened_early(parcel, now, doubtful=doubtful)
+        if early is not None:
+            return early
         try:
             return await asyncio.to_thread(
                 self._sealer().open, parcel, self._known(), now=now, doubtful=doubtful, introduced=introduced

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from paquebot.ahead import Ahead
 from paquebot.context import Tags
 from paquebot.errors import Malformed, Permanent, TransportError
 from paquebot.protocol import bundle as bundles
@@ -73,15 +73,16 @@ class Outbox:
         """Return whether all went."""
         can = transport.capability
         own = can.address if can.mime else ""
-        batch = [outgoing for letter in letters if (outgoing := self._outgoing(letter, link, own))]
         handovers: list[Handover] = []
         try:
-            async with closed_after(transport.send(batch)) as news:
-                async for handover in news:
-                    handovers.append(handover)
-                    if self._enough() and len(handovers) < len(batch):
-                        self._report.unfinished = True
-                        break
+            with Ahead[bytes]() as ahead:
+                batch = [outgoing for letter in letters if (outgoing := self._outgoing(letter, link, own, ahead))]
+                async with closed_after(transport.send(batch)) as news:
+                    async for handover in news:
+                        handovers.append(handover)
+                        if self._enough() and len(handovers) < len(batch):
+                            self._report.unfinished = True
+                            break
         finally:
             # What was handed over is noted, whatever happened to the rest; what was not is planned anew.
             self._store.commit(self._settled(handovers, link))
@@ -103,7 +104,7 @@ class Outbox:
             reasons[str(error)] = Problem(handover.where, str(error), error.exit_code)
         self._report.problems += reasons.values()
 
-    def _outgoing(self, letter: Letter, link: Link, own: str) -> Outgoing | None:
+    def _outgoing(self, letter: Letter, link: Link, own: str, ahead: Ahead[bytes]) -> Outgoing | None:
         """Return what is to be carried, covered as a mail from *own* address if there is one."""
         peer = self._store.view.peer(letter.peer)
         name = peer.name if peer else "a peer"
@@ -120,10 +121,12 @@ class Outbox:
         if between:
             size = max(size, covered_bytes(min(size, COVERED_BYTES_MAX)) + KIB)
         shared = self._engine.shares_dictionary(letter, link)
+        begin = partial(self._begun, letter, key, between, dictionary=shared)
+        ahead.add(letter.id, begin)
         return Outgoing(
             id=letter.id,
             size_max=size,
-            body=partial(self._seal, letter, key, name, between, dictionary=shared),
+            body=partial(self._sealed, name, partial(ahead.take, letter.id, begin)),
             recipients=(Recipient(tag, token_hash(letter.token), address),),
             expires_ms=letter.expires,
             priority=2 if letter.plan.chunks else 1,
@@ -143,14 +146,16 @@ class Outbox:
         bodies = letter.plan.bodies or letter.plan.chunks or letter.plan.replies
         return None if found and found.kind is KeyClass.RECOVERY and bodies else found
 
-    async def _seal(
-        self, letter: Letter, key: EncryptionKey, name: str, between: Cover | None, *, dictionary: bool
-    ) -> bytes:
+    def _begun(
+        self, letter: Letter, key: EncryptionKey, between: Cover | None, *, dictionary: bool
+    ) -> Callable[[], bytes]:
+        """Compose *letter*'s envelope; return what seals it."""
         data, seal = bundles.encode(self._engine.compose(letter)), self._sealer().seal
+        return partial(seal, data, [key], at=letter.created, between=between, dictionary=dictionary)
+
+    async def _sealed(self, name: str, take: Callable[[], Awaitable[bytes]]) -> bytes:
         try:
-            sealed = await asyncio.to_thread(
-                seal, data, [key], at=letter.created, between=between, dictionary=dictionary
-            )
+            sealed = await take()
         except Malformed:
             raise Unsealable(_unusable(name)) from None
         self._report.sent_bytes += len(sealed)

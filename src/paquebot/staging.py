@@ -60,17 +60,18 @@ def stage(
 def _store(store: Store, chunks: Iterable[bytes]) -> tuple[FileManifest, list[tuple[bytes, int]]]:
     names: list[tuple[bytes, int]] = []
     size = 0
-    for chunk in chunks:
-        names.append((store.blobs.put(chunk), len(chunk)))
-        size += len(chunk)
-        if size > FILE_BYTES_MAX:
-            raise Misused("the file is larger than 64 TiB")
-    hashes, depth = [name for name, _ in names], 1
-    if len(hashes) > CHUNKS_PER_MANIFEST_MAX:
-        per_block, depth = CHUNK_BYTES // 32, 2
-        blocks = [b"".join(hashes[i : i + per_block]) for i in range(0, len(hashes), per_block)]
-        hashes = [store.blobs.put(block) for block in blocks]
-        names += ((name, len(block)) for name, block in zip(hashes, blocks, strict=True))
+    with store.blobs.together() as put:
+        for chunk in chunks:
+            names.append((put(chunk), len(chunk)))
+            size += len(chunk)
+            if size > FILE_BYTES_MAX:
+                raise Misused("the file is larger than 64 TiB")
+        hashes, depth = [name for name, _ in names], 1
+        if len(hashes) > CHUNKS_PER_MANIFEST_MAX:
+            per_block, depth = CHUNK_BYTES // 32, 2
+            blocks = [b"".join(hashes[i : i + per_block]) for i in range(0, len(hashes), per_block)]
+            hashes = [put(block) for block in blocks]
+            names += ((name, len(block)) for name, block in zip(hashes, blocks, strict=True))
     return FileManifest(size, None, CHUNK_BYTES, depth, tuple(hashes)), names
 
 

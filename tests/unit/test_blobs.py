@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from paquebot.errors import DiskFull
-from paquebot.store.blobs import Blobs
+from paquebot.store.blobs import TOGETHER_MAX, Blobs
 
 
 def test_what_is_put_can_be_got(tmp_path):
@@ -55,3 +55,45 @@ def test_dropping_twice_is_once(tmp_path):
     blobs.drop(name)
 
     assert blobs.get(name) is None
+
+
+def test_many_are_there_when_they_were_put_together(tmp_path):
+    blobs, cargo = Blobs(tmp_path), [bytes([number]) * 10 for number in range(TOGETHER_MAX + 3)]
+    with blobs.together() as put:
+        names = [put(each) for each in (*cargo, *cargo)]
+
+    assert [blobs.get(name) for name in names] == cargo * 2
+    assert list(blobs.drafts()) == []
+
+
+def test_what_is_given_up_midway_leaves_nothing_half_written(tmp_path):
+    blobs = Blobs(tmp_path)
+
+    def give_up():
+        with blobs.together() as put:
+            put(b"cargo")
+            raise OSError(5, "the source cannot be read")
+
+    with pytest.raises(OSError, match="the source cannot be read"):
+        give_up()
+
+    assert list(blobs.drafts()) == []
+    assert blobs.get(sha256(b"cargo").digest()) is None
+
+
+def test_the_disk_is_waited_for_once_for_all_folders_and_before_anything_has_its_name(tmp_path, monkeypatch):
+    blobs, did = Blobs(tmp_path), []
+    blobs.put(b"first")
+    real = {name: getattr(os, name) for name in ("fsync", "rename")}
+    monkeypatch.setattr(os, "fsync", lambda handle: (did.append("fsync"), real["fsync"](handle))[1])
+    monkeypatch.setattr(os, "rename", lambda *paths: (did.append("rename"), real["rename"](*paths))[1])
+    cargo = [bytes([number]) for number in range(8)]
+    folders = {sha256(each).hexdigest()[:2] for each in cargo}
+    for folder in folders:
+        blobs._make(tmp_path / folder)
+    did.clear()
+    with blobs.together() as put:
+        for each in cargo:
+            put(each)
+
+    assert did == ["fsync"] * 8 + ["rename"] * 8 + ["fsync"] * len(folders)
