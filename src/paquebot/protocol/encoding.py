@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from binascii import a2b_base64, b2a_base64
+from functools import lru_cache
 from hashlib import sha512
 from typing import NewType
 
@@ -58,6 +59,7 @@ def digest(data: bytes) -> str:
     return b64(sha512(data).digest())
 
 
+@lru_cache(maxsize=4_096)
 def raw(name: str) -> bytes:
     """Return the 64 bytes of a fingerprint, resource id or line id. Raise `Malformed`."""
     data = unb64(name)

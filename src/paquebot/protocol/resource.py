@@ -212,6 +212,9 @@ class FileManifest:
         return found
 
 
+_NAMES = {uri: name for name, uri in URIS.items()}
+
+
 @frozen
 class Resource:
     """A signature object whose payload was read: who published it, for whom, by which authority, and what it is."""
@@ -259,9 +262,8 @@ class Resource:
         for name in PROOFS:
             if self.container.keeps(name):
                 return name
-        names = {uri: name for name, uri in URIS.items()}
         first = next((name for name in self.container.schemas if name not in ("resource", URIS["about"])), "resource")
-        return custom.RECORD if first not in names and first.startswith("sdmp://") else names.get(first, first)
+        return custom.RECORD if first not in _NAMES and first.startswith("sdmp://") else _NAMES.get(first, first)
 
     @property
     def text(self) -> str | None:
