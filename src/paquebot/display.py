@@ -10,6 +10,7 @@ from unicodedata import category
 _SHOWN_MAX = 300
 MARKS_MAX = 4  # on one letter: what languages need, and no tower
 _NOT_PLAIN = re.compile(r"[^\n -~]+")
+_HARMLESS = re.compile("[ -~\xa1-\xac\xae-\u02ff\u2010-\u2027]*")  # all letters and signs, so nothing to look for
 _MARKS = frozenset(("Mn", "Me"))
 # Controls, invisible and bidirectional formatting, halves, private and unknown characters, line ends of Unicode.
 _UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -30,6 +31,8 @@ def printable(text: str, most: int = _SHOWN_MAX) -> str:
     >>> printable("abcdef", 4), printable("abcd", 4), printable("ab\\x00cd", 5)
     ('abc…', 'abcd', 'ab…')
     """
+    if len(text) <= most and _HARMLESS.fullmatch(text):
+        return text
     pieces = list(_pieces(text[: most + 1], _escaped))
     if len(text) <= most and sum(map(len, pieces)) <= most:
         return "".join(pieces)

@@ -35,8 +35,15 @@ def one(view: SqliteView, resource: ResourceId, how: str) -> ResourceId | None:
 
 def attachments(view: SqliteView, resource: ResourceId) -> list[Attachment]:
     """Return the files that *resource* names, in its order."""
-    found = (Attachment(name, view.listing(name)) for how, name in view.related(resource) if how == "after")
-    return [each for each in found if each.listed is None or each.listed.kind == "file"]
+    return above(view, resource)[1]
+
+
+def above(view: SqliteView, resource: ResourceId) -> tuple[ResourceId | None, list[Attachment]]:
+    """Return to what *resource* replies, and the files that it names, in its order."""
+    related = view.related(resource)
+    found = [Attachment(name, view.listing(name)) for how, name in related if how == "after"]
+    files = [each for each in found if each.listed is None or each.listed.kind == "file"]
+    return next((name for how, name in related if how == "parent"), None), files
 
 
 def newer(view: SqliteView, listed: Listed) -> Listed | None:

@@ -69,11 +69,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         excess = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
         widest = widths.index(max(widths))
         widths[widest] = min(widths[widest], max(16, widths[widest] - excess))
-    for row in cells:
-        fitted = (
-            cell if len(cell) <= width else f"{cell[: width - 1]}…" for cell, width in zip(row, widths, strict=True)
-        )
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(fitted, widths, strict=True)).rstrip())
+    lines = (
+        "  ".join(
+            cell.ljust(width) if len(cell) <= width else f"{cell[: width - 1]}…"
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    )
+    click.echo("\n".join(lines))
 
 
 def size(count: int) -> str:

@@ -29,18 +29,20 @@ CLOSED = (privacy.SEALED, privacy.ENCRYPTED)
 @click.command("list")
 @click.option("--new", is_flag=True, help="Only what came from others: messages not shown, files not saved yet.")
 @click.option("--all", "everything", is_flag=True, help="Also identities, trusts, keys, and what was revoked.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the N latest.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool) -> None:
+def list_command(setting: Setting, new: bool, everything: bool, last: int | None, wants_json: bool) -> None:
     """List what was published, by us and by others, in the order of its stamps.
 
     \b
     Examples:
       paquebot list
+      paquebot list --last 20
       paquebot list --new --json
     """
     with setting.look() as node:
-        listed = node.view.listed(None if everything else SHOWN_KINDS, new=new, revoked=everything)
+        listed = node.view.listed(None if everything else SHOWN_KINDS, new=new, revoked=everything, last=last)
         found = [each for each in listed if everything or not each.gone]
         names = names_of(node)
         if wants_json:
@@ -66,10 +68,10 @@ def list_command(setting: Setting, new: bool, everything: bool, wants_json: bool
 
 def _remark(node: Node, listed: Listed) -> str:
     private = (
-        "private, not for us" if listed.kind in CLOSED else "private" if _readers(node, listed) is not None else ""
+        "private, not for us" if listed.kind in CLOSED else "private" if node.view.opened(listed.id) is not None else ""
     )
     chunks = f"{listed.chunk_total - listed.lacking} of {listed.chunk_total} chunks" if listed.lacking else ""
-    parent, attached = threads.one(node.view, listed.id, "parent"), threads.attachments(node.view, listed.id)
+    parent, attached = threads.above(node.view, listed.id)
     reply = f"reply to {_answered(node, parent)}" if parent else ""
     files = output.count(len(attached), "attachment") if attached else ""
     old = "superseded" if threads.newer(node.view, listed) else ""
@@ -87,8 +89,11 @@ def _answered(node: Node, name: ResourceId) -> str:
 
 def _readers(node: Node, listed: Listed) -> list[str] | None:
     """Whom a private thing is for, besides its author, as far as known; None if it is not private, or closed to us."""
-    users, names = node.view.opened(listed.id), names_of(node)
-    return None if users is None else [names.get(user, short(user)) for user in users if user != listed.user]
+    users = node.view.opened(listed.id)
+    if users is None:
+        return None
+    names = names_of(node)
+    return [names.get(user, short(user)) for user in users if user != listed.user]
 
 
 def _for(node: Node, listed: Listed) -> str:
@@ -110,8 +115,7 @@ def _readable(listed: Listed) -> bool:
 def _excerpt(node: Node, listed: Listed) -> str:
     if not _readable(listed) or listed.kind != "message" or node.view.opened(listed.id) is not None:
         return ""
-    text = b"".join(node.content(listed)).decode()
-    first = text.strip().split("\n", 1)[0]
+    first = node.text(listed).strip().split("\n", 1)[0]
     return first if len(first) <= 48 else first[:47] + "…"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from paquebot.errors import StoreCorrupt
@@ -80,6 +80,9 @@ class Quarantined:
     """The resource that it was, if it was one."""
     kept: bool = True
     """The bytes are still here; they may have had to make room for others."""
+
+
+_LATEST = " ORDER BY stamp_at DESC, stamp_count DESC, id DESC LIMIT ?"
 
 
 class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, BurdenView, ChunkView, StrangersView):
@@ -607,21 +610,26 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, BurdenView,
     )
 
     def listed(
-        self, kinds: Sequence[str] | None = None, *, new: bool = False, revoked: bool = False
+        self,
+        kinds: Sequence[str] | None = None,
+        *,
+        new: bool = False,
+        revoked: bool = False,
+        last: int | None = None,
     ) -> Iterator[Listed]:
         """Yield resources in order of stamp and id: all, or those of some *kinds*; with *new*, those never shown.
 
-        With *revoked*, those too that were taken back.
+        With *revoked*, those too that were taken back; with *last*, only so many, the latest.
         """
         chosen = f"kind IN ({', '.join('?' * len(kinds))})" if kinds is not None else "1"
         unseen = "shown = 0" if new else "1"
         counting = "1" if revoked else "cause IS NULL"
-        rows = self._db.execute(
+        rows: Iterable[Any] = self._db.execute(
             f"{self._LISTED} WHERE node = ? AND {chosen} AND {unseen} AND {counting}"
-            " ORDER BY stamp_at, stamp_count, id",
-            (self.node, *(kinds or ())),
+            + (" ORDER BY stamp_at, stamp_count, id" if last is None else _LATEST),
+            (self.node, *(kinds or ()), *(() if last is None else (last,))),
         )
-        for row in rows:
+        for row in rows if last is None else reversed([*rows]):
             yield self._listed(*row)
 
     def listing(self, resource: ResourceId) -> Listed | None:
