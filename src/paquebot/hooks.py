@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -123,6 +122,8 @@ def _record(home: Path, effects: Effects) -> None:
 def _try(home: Path, errand: Errand, read: config.Config) -> str:
     """Do what *errand* asks for; return why that did not succeed."""
     try:
+        import tempfile
+
         with tempfile.TemporaryFile(dir=home) as content:
             with Node(home, looking=True) as node:
                 listed = node.view.listing(errand.event.resource) if errand.event.resource else None

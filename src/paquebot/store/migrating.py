@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from importlib import resources
 from pathlib import Path
 
 from paquebot.errors import StoreTooNew
@@ -13,10 +12,9 @@ from paquebot.store.blobs import sync_folder
 APPLICATION_ID = 0x50415142  # "PAQB"
 
 
-def scripts() -> list[str]:
+def scripts() -> list[Path]:
     """The migrations, oldest first; the version of a store is how many of them it has had."""
-    folder = resources.files("paquebot.store").joinpath("migrations")
-    return [each.read_text() for each in sorted(folder.iterdir(), key=lambda each: each.name) if each.name[0].isdigit()]
+    return sorted(Path(__file__).with_name("migrations").glob("[0-9]*.sql"))
 
 
 def migrate(db: sqlite3.Connection, path: Path | None) -> None:
@@ -30,7 +28,7 @@ def migrate(db: sqlite3.Connection, path: Path | None) -> None:
             _back_up(db, path, version)
         db.execute("PRAGMA journal_mode = WAL")
         stamp = f"PRAGMA user_version = {len(known)}; PRAGMA application_id = {APPLICATION_ID};"
-        db.executescript(f"BEGIN IMMEDIATE; {''.join(known[version:])} {stamp} COMMIT;")
+        db.executescript(f"BEGIN IMMEDIATE; {''.join(each.read_text() for each in known[version:])} {stamp} COMMIT;")
 
 
 def _back_up(db: sqlite3.Connection, path: Path, version: int) -> None:

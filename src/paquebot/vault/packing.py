@@ -8,7 +8,7 @@ Files", 2019): at most 12 %, in a skippable frame of zeros. What unpacking may c
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import zstandard
 
@@ -42,7 +42,7 @@ def padme(length: int) -> int:
 
 @cache
 def _dictionary() -> zstandard.ZstdCompressionDict:
-    return zstandard.ZstdCompressionDict(files("paquebot.vault").joinpath("dictionary-1").read_bytes())
+    return zstandard.ZstdCompressionDict(Path(__file__).with_name("dictionary-1").read_bytes())
 
 
 def pack(bundle: bytes, *, dictionary: bool = False) -> bytes:
