@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.runs import compiled
 from tests.bench.table import Table
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ def main(chosen: Sequence[str]) -> int:
     rows = []
     with tempfile.TemporaryDirectory(prefix="paquebot-bench-") as folder:
         table = Table(Path(folder))
+        compiled(table.folder / "compiled")
         for subject in chosen or SUBJECTS:
             importlib.import_module(f"tests.bench.{subject}").measure(table)
         rows = table.as_json()

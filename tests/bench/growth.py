@@ -11,8 +11,9 @@ from tests.bench.table import Table
 
 SIZES = tuple(int(each) for each in os.environ.get("SIZES", "1000 10000 100000").split())
 NEW = 10
+LINE_MS = 0.02  # of a list that nobody reads to its end
 QUESTIONS = {
-    "list": ("list",),
+    "list --last 100": ("list", "--last", "100"),
     "status": ("status",),
     "publish --to": ("publish", "--to", "bob", "--message", "for you alone"),
 }
@@ -35,6 +36,7 @@ def measure(table: Table) -> None:
         run([sys.executable, "-m", "tests.bench.filling", pair.folder / "alice", str(NEW)])
         afters[count] = pair.sync("alice") + pair.sync("bob")
         table.row(f"sync of {NEW} new in a journal of {count:,}: CPU", afters[count].cpu, "s")
+        table.row(f"list at {count:,}: CPU", pair.run("alice", "list").cpu, "s", target=max(1, count * LINE_MS / 1000))
         for question, arguments in QUESTIONS.items():
             table.row(f"{question} at {count:,}: CPU", pair.run("alice", *arguments).cpu, "s", target=1)
     if len(SIZES) > 1:

@@ -37,6 +37,12 @@ class Used:
         return Used(self.cpu * times, self.wall * times, self.peak, int(self.written * times))
 
 
+def compiled(folder: Path) -> None:
+    """From now on, keep compiled modules in *folder*: whoever installs paquebot has them."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
+
+
 def run(command: Sequence[str | Path], *, within: Path | None = None, loud: bool = False) -> Used:
     """Run *command* to its end, which must be a good one."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from paquebot.protocol import bundle as bundles
+from paquebot.protocol.bundle import CHECK_BYTES, Bundle, Heard, To, Verbatim
 from paquebot.protocol.limits import DAY_MS, HOUR_MS
+from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import choosing
 from paquebot.vault.keystore import create, whole_seconds
@@ -18,6 +21,7 @@ from paquebot.vault.openpgp import export_certificate, export_secret
 from paquebot.vault.packing import pack
 
 BUNDLE = os.urandom(300)
+NODE = os.urandom(16)
 ROUNDS, TIMES = 15, 40
 
 
@@ -41,8 +45,12 @@ def main() -> None:
     sealer, opener = (choosing.sealer(each) for each in (mine, yours))
     pins, keys = {"mine": mine.announcement("mine")}, [yours.subkeys[-1].key]
     envelope = sealer.seal(BUNDLE, keys, at=now)
+    head = To(NODE, 1_000, bytes(16), 990, Heard(Ranges.of((991, 993)), bytes(3 * CHECK_BYTES)))
+    until = Millis(now + 120 * DAY_MS)
+    bundle = Bundle(id=os.urandom(16), sender=NODE, to=(head,), created=now, expires=until, parts=(Verbatim(BUNDLE),))
     found = {
         "library": choosing.name(),
+        "bytes": len(sealer.seal(bundles.encode(bundle), keys, at=now)) - len(BUNDLE),
         "seal": each(lambda: sealer.seal(BUNDLE, keys, at=now)),
         "open": each(lambda: opener.open(envelope, pins, now=now)),
     }
