@@ -15,7 +15,7 @@ __all__ = ["Ahead"]
 Result = TypeVar("Result")
 Begin = Callable[[], Callable[[], Result]]
 """Gets together what a piece of work needs, here and now; returns the work, for another thread."""
-MOST = 2  # results that wait: each may have a megabyte
+MOST = 1  # results that wait: each may have a megabyte, and what it was made of several
 
 
 class Ahead(Generic[Result]):

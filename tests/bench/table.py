@@ -20,6 +20,8 @@ class Row:
     bound: float | None
     met: bool | None
     """Whether the bound holds."""
+    why: str | None = None
+    """Why the target is not reached."""
 
     @property
     def verdict(self) -> str:
@@ -51,8 +53,12 @@ class Table:
         peer: str | None = None,
         peer_value: float | None = None,
         never_worse: bool = False,
+        why: str | None = None,
     ) -> None:
-        """Add a figure. The bound is twice the target unless it is given; with *never_worse*, also the peer's."""
+        """Add a figure. The bound is twice the target unless it is given; with *never_worse*, also the peer's.
+
+        *why* is told if the target is not reached.
+        """
         if bound is None and target is not None:
             bound = 2 * target
         if never_worse and peer_value is not None:
@@ -60,7 +66,8 @@ class Table:
         ratio = ours / peer_value if ours is not None and peer_value else None
         met = None if ours is None or bound is None else ours <= bound
         peer = None if peer_value is None else peer
-        self.rows.append(Row(name, ours, unit, peer, peer_value, ratio, target, bound, met))
+        behind = ours is not None and target is not None and ours > target
+        self.rows.append(Row(name, ours, unit, peer, peer_value, ratio, target, bound, met, why if behind else None))
         self._say(self.rows[-1])
 
     def not_reached(self, name: str, unit: str, target: float | None = None) -> None:
@@ -82,6 +89,8 @@ class Table:
             f"{row.row:<66} {_number(row.ours):>11} {row.unit:<6} {promise:>12}  {beside:<36} {row.verdict}".rstrip(),
             flush=True,
         )
+        if row.why:
+            print(f"    because {row.why}", flush=True)
 
 
 def _number(value: float | None) -> str:
