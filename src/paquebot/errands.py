@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from paquebot.config import TASKS, Config, Output
 from paquebot.protocol.effects import DropErrand, Effects, ForgetEvents, Note, Remember, SaveErrand
@@ -19,6 +20,7 @@ OUTPUT = "output "
 """How a task begins that writes into a folder; its path follows."""
 
 
+PAGE = 1_000  # events read at once
 GONE = "what it is about was forgotten or taken back meanwhile"
 UNKNOWN = "config.toml has no such hook any more; this is not done"
 
@@ -30,13 +32,12 @@ def enlist(view: SqliteView, config: Config, now: Millis) -> Effects:
     If too many wait already, the rest is made later: events are not forgotten before.
     """
     done = int(view.remembered(CURSOR) or b"0")
-    events = view.events(done)
     waiting = [each for each in view.errands() if each.task.startswith(OUTPUT) or each.task in config.hooks.commands]
     for errand in view.errands():
         if errand not in waiting:
             yield from _given_up(errand, UNKNOWN, now)
     room, cursor = ERRANDS_MAX - len(waiting), done
-    for event in events:
+    for event in _events(view, done):
         tasks = list(dict.fromkeys(_tasks(view, config, event)))
         if len(tasks) > room:
             break
@@ -46,6 +47,13 @@ def enlist(view: SqliteView, config: Config, now: Millis) -> Effects:
     if cursor > done:
         yield Remember(CURSOR, b"%d" % cursor)
         yield from _forget(view, cursor, now)
+
+
+def _events(view: SqliteView, after: int) -> Iterator[Event]:
+    """Yield what happened after *after*, read a page at a time: after a first sync it may be as long as the journal."""
+    while page := view.events(after, PAGE):
+        yield from page
+        after = page[-1].number
 
 
 def _tasks(view: SqliteView, config: Config, event: Event) -> Iterator[str]:
@@ -65,7 +73,7 @@ def _matches(view: SqliteView, output: Output, event: Event) -> bool:
 def _forget(view: SqliteView, cursor: int, now: Millis) -> Effects:
     """Let go of the oldest events, but of none that still has to make errands."""
     through = cursor - EVENTS_MAX
-    for event in view.events(max(through, 0), EVENTS_MAX):
+    for event in islice(_events(view, max(through, 0)), EVENTS_MAX):
         if event.at >= now - EVENTS_AGE_MS:
             break
         through = event.number
