@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
 from hashlib import sha256
 from pathlib import Path
@@ -62,8 +62,9 @@ class Blobs:
                 self._settle(drafts)
         finally:
             for path, handle in drafts.items():
-                os.close(handle)
-                _draft_of(path).unlink(missing_ok=True)
+                with suppress(OSError):  # what is wrong is said already; `repair` takes away what stays
+                    os.close(handle)
+                    _draft_of(path).unlink(missing_ok=True)
 
     def _draft(self, path: Path, data: bytes, drafts: dict[Path, int]) -> None:
         """Write what will be called *path*, and have it among *drafts*."""
@@ -87,9 +88,8 @@ class Blobs:
             _draft_of(path).rename(path)
         for folder in dict.fromkeys(path.parent for path in drafts):
             sync_folder(folder)
-        for handle in drafts.values():
-            os.close(handle)
-        drafts.clear()
+        while drafts:
+            os.close(drafts.popitem()[1])
 
     def _make(self, folder: Path) -> None:
         """Make *folder* durably, once in each run: one that is there may be of a run that was cut off before it was."""
