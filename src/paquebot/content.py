@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from paquebot.display import printable
 from paquebot.errors import ClosedToUs, Malformed, NotFound, StoreError
 from paquebot.private import Privacy
-from paquebot.protocol import privacy
+from paquebot.protocol import container, privacy
 from paquebot.protocol.encoding import short
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, Resource
@@ -32,6 +32,12 @@ def read(view: SqliteView, lock: Privacy, listed: Listed, resource: Resource) ->
         yield manifest.data
     else:
         yield from _chunks(view, listed, manifest)
+
+
+def text(view: SqliteView, listed: Listed) -> str:
+    """Return the text of a message that is not private, as it was found good when it came; empty if it is gone."""
+    signed = view.resource(listed.id)
+    return str(container.load(signed.payload).get("message", "")) if signed else ""
 
 
 def _private(view: SqliteView, lock: Privacy, listed: Listed, resource: Resource) -> Iterator[bytes]:

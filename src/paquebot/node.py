@@ -36,7 +36,7 @@ from paquebot.meetings import Meetings
 from paquebot.outbox import Outbox
 from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
-from paquebot.protocol import container, noting, privacy, publishing, routes
+from paquebot.protocol import noting, privacy, publishing, routes
 from paquebot.protocol.effects import Effect, Effects, Keep
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.engine import Engine
@@ -322,11 +322,6 @@ class Node:
             remedy = "" if listed.gone == "forgotten" or listed.revoked_by else "; it is asked of peers again"
             raise NotFound(f"{printable(listed.filename or listed.title or listed.id[:12])} was {listed.gone}{remedy}")
         yield from content.read(self.view, self._private, listed, self.resource(listed.id))
-
-    def text(self, listed: Listed) -> str:
-        """Return the text of a message that is not private, as it was found good when it came; empty if it is gone."""
-        signed = self.view.resource(listed.id)
-        return str(container.load(signed.payload).get("message", "")) if signed else ""
 
     def shown(self, listed: Listed) -> None:
         """Note that a person has seen *listed*; if we only look, then if that can be done just now."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from paquebot import threads
+from paquebot import content, threads
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
@@ -115,7 +115,7 @@ def _readable(listed: Listed) -> bool:
 def _excerpt(node: Node, listed: Listed) -> str:
     if not _readable(listed) or listed.kind != "message" or node.view.opened(listed.id) is not None:
         return ""
-    first = node.text(listed).strip().split("\n", 1)[0]
+    first = content.text(node.view, listed).strip().split("\n", 1)[0]
     return first if len(first) <= 48 else first[:47] + "…"
 
 
