@@ -36,6 +36,8 @@ class Ahead(Generic[Result]):
     def __exit__(self, *_: object) -> None:
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
+        self._waiting.clear()  # the next use may give the same names to other things
+        self._begun.clear()
 
     def add(self, name: Hashable, begin: Begin[Result]) -> None:
         """Announce a piece of work, so that it can be begun in time."""

@@ -70,3 +70,18 @@ def test_what_nobody_wants_is_passed_over_and_what_is_wanted_again_is_done_again
 @pytest.mark.parametrize("taken", [[], [1]])
 def test_what_is_never_taken_keeps_nobody(taken: list[int]):
     assert run(Bench(), [1, 2, 3], taken)[0::2] == taken
+
+
+def test_what_was_left_is_forgotten_with_the_end():
+    bench = Bench()
+
+    async def work() -> int:
+        ahead = Ahead[int]()
+        with ahead:
+            ahead.add("name", partial(bench.begin, 2))
+            ahead.hasten()
+        with ahead:
+            assert not ahead.knows("name")
+            return await ahead.take("name", partial(bench.begin, 3))
+
+    assert asyncio.run(work()) == 9
