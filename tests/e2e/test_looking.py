@@ -135,3 +135,14 @@ def test_damage_that_is_met_on_the_way_is_named(pair):
 
     for command in (["status"], ["outbox"], ["peer", "remove", "Bob"]):
         assert "store" in alice.err(*command, code=15)
+
+
+def test_the_latest_things_are_listed_in_their_order(make):
+    alice = make("Alice")
+    for text in ("first", "second", "third"):
+        alice.say(text)
+    assert [line.split()[5] for line in alice.out("list", "--last", "2").splitlines()[1:]] == ["second", "third"]
+    whole = alice.json("list")
+    assert alice.json("list", "--last", "2") == whole[1:]
+    assert alice.json("list", "--last", "9") == whole
+    assert "--last" in alice.err("list", "--last", "0", code=2)
