@@ -96,7 +96,14 @@ SYNC = [(Store, "commit", number, after) for number in (1, 2, 3, 5) for after in
     (HouseContext, "put", 1, False),
     (HouseContext, "put", 2, True),
 ]
-PUBLISH = [(Store, "commit", 1, False), (Store, "commit", 1, True), (Blobs, "put", 1, True), (Blobs, "put", 2, False)]
+PUBLISH = [
+    (Store, "commit", 1, False),
+    (Store, "commit", 1, True),
+    (Blobs, "_draft", 1, True),
+    (Blobs, "_draft", 2, False),
+    (Blobs, "_settle", 1, False),
+    (Blobs, "_settle", 1, True),
+]
 
 
 def name(point):
