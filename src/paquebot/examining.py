@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from paquebot import config, registry
+from paquebot import config, reach, registry
 from paquebot import home as homes
 from paquebot.context import HouseContext
 from paquebot.errors import ConfigError, PaquebotError
@@ -64,14 +64,12 @@ def _home(node: Node, carriers: Sequence[config.Carrier]) -> list[Check]:
         return [*found, Check("config.toml", BROKEN, str(error))]
     if routes.untold(view, read.routes) is not None:
         found.append(Check("address", WARNING, "peers do not know it yet: the next sync publishes it"))
-    kinds = {each.uses for each in carriers if "address" in each.table}
+    for name, kind in reach.lacking(view, carriers):
+        remedy = f"no address is known; once one is: paquebot peer route NAME {kind} ADDRESS"
+        found.append(Check(f"peer {name}", WARNING, f"by {kind}: {remedy}"))
     for peer in view.peers():
         if peer.suspect or peer.revoked or peer.ended:
             continue
-        for kind in sorted(kinds):
-            if not routes.address(view, peer.node, kind):
-                remedy = f"no address is known; once one is: paquebot peer route NAME {kind} ADDRESS"
-                found.append(Check(f"peer {peer.name}", WARNING, f"by {kind}: {remedy}"))
         silent = (now - (sign_of_life(view, peer) or peer.added)) // DAY_MS
         if silent >= SILENT_DAYS:
             found.append(Check(f"peer {peer.name}", WARNING, f"nothing was heard for {silent} days"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from paquebot import config
@@ -79,6 +79,13 @@ def bulk_elsewhere(view: SqliteView, carrier: str, now: Millis) -> str:
     seen = {key: int(value) * DAY_MS for key, value in view.carrier("", "bulk/") if key != own}
     found = max(seen, key=lambda key: (seen[key], key), default="")
     return found[len("bulk/") :] if found and seen[found] > now - SEEN_MS else ""
+
+
+def lacking(view: View, carriers: Iterable[config.Carrier]) -> list[tuple[str, str]]:
+    """Return the peers that *carriers* cannot write to because nobody has said where they are: (name, kind)."""
+    kinds = sorted({each.uses for each in carriers if "address" in each.table})
+    peers = [peer for peer in view.peers() if not (peer.suspect or peer.revoked or peer.ended)]
+    return [(peer.name, kind) for peer in peers for kind in kinds if not routes.address(view, peer.node, kind)]
 
 
 def untold(view: View, read: config.Config) -> list[Draft]:

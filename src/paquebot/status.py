@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from paquebot import copies, envelope_keys, waiting
-from paquebot.protocol import admission, asking, mailing, redating
+from paquebot.protocol import admission, asking, mailing, noting, redating
 from paquebot.protocol.burden import Rank
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
@@ -52,6 +52,16 @@ class GivenUp:
     medium: str
     at: Millis
     tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A carrier that did not work the last time."""
+
+    carrier: str
+    since: Millis
+    """0 if that is not known."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +139,16 @@ class Status:
     """What there is to say of a restored or copied home."""
     keys_overdue: Millis
     """When an envelope key should have been destroyed that is still here because no other clock said so; 0 if none."""
+    failing: tuple[Failing, ...]
+    """The carriers that did not work the last time."""
     peers: tuple[PeerStatus, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return the status for machines; moments in SDMP's form, null for never."""
         value = asdict(self)
         value["now"] = format_time(self.now)
+        for each in value["failing"]:
+            each["since"] = format_time(each["since"]) if each["since"] else None
         value["dated_until"] = format_time(self.dated_until) if self.dated_until else None
         value["keys_overdue"] = format_time(self.keys_overdue) if self.keys_overdue else None
         for peer in value["peers"]:
@@ -182,8 +196,17 @@ def of_node(view: SqliteView, now: Millis, *, clock_doubtful: bool) -> Status:
         hooks_failed=sum(each.tries > 0 for each in view.errands()),
         restored=tuple(copies.of_us(view)),
         keys_overdue=envelope_keys.overdue(view, now) or Millis(0),
+        failing=_failing(view),
         peers=tuple(_of_peer(view, peer, ours, now) for peer in view.peers()),
     )
+
+
+def _failing(view: SqliteView) -> tuple[Failing, ...]:
+    found = []
+    for key, value in view.carrier("", noting.FAILING):
+        since, _, why = value.decode("utf-8", "replace").partition(" ")
+        found.append(Failing(key[len(noting.FAILING) :], Millis(int(since)) if since.isdigit() else Millis(0), why))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def test_what_is_neither_says_what_there_is(nobody, words):
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_topics_name_only_commands_and_options_that_exist(topic):
-    named = re.findall(r"paquebot ((?:--home [A-Z/a-z]+ )?)([a-z]+)((?: [a-z]+\b)?)([^\n`)]*)", topic_text(topic))
+    named = re.findall(r"paquebot ((?:--home [A-Z/a-z]+ )?)([a-z-]+)((?: [a-z]+\b)?)([^\n`)]*)", topic_text(topic))
     assert named or topic == "plugin"
     for _, name, second, rest in named:
         assert name in COMMANDS, name

@@ -285,7 +285,8 @@ def test_the_doctor_names_a_wrong_password_a_wrong_certificate_and_a_server_that
     assert "broken   home: receiving: " in said
     assert "broken   home: sending: " in said
     assert "wrong" not in said
-    assert alice.run("sync", "home", code=14)
+    alice.run("sync", "home", code=14)
+    assert "home does not work since" in alice.out("status")
     secret.unlink()
     assert states(alice.json("doctor", "home", code=16))["secret"] == "broken"
     correspondents.configure(alice, box, imap=1)
@@ -304,6 +305,8 @@ def test_the_doctor_names_peers_without_an_address(correspondents, tmp_path):
     assert "paquebot peer route NAME mail" in alice.out("doctor", "home", "--no-mail", code=3)
     alice.say("for whom?")
     assert alice.json("sync", "home")["sent"] == 0
+    assert alice.json("status")["without_address"] == [{"peer": "Bob", "kind": "mail"}]
+    assert "Bob has told no address for mail" in alice.out("status")
 
 
 # -- what other programs hand in ------------------------------------------------------------------

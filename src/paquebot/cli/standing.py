@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from paquebot import monitoring, status, waiting
+from paquebot import config, monitoring, reach, status, waiting
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.cli.resources import names_of
@@ -60,15 +60,19 @@ def status_command(
             return 0
         found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
         aside, held, peers = node.view.quarantined(), waiting.here(node.view), _chosen(node, found, names)
+        lacking = reach.lacking(node.view, config.read(setting.home / config.FILE_NAME).carriers)
     if wants_json:
         value = found.as_json()
         chosen = {peer.node for peer in peers}
         value["peers"] = [each for each in value["peers"] if each["node"] in chosen]
         value["quarantine"] = [_aside_json(each) for each in aside]
         value["waiting"] = [each.as_json() for each in held]
+        value["without_address"] = [{"peer": name, "kind": kind} for name, kind in lacking]
         output.as_json(value)
     else:
         _say(setting, found, peers, aside, held)
+        for name, kind in lacking:
+            click.echo(f"{printable(name)} has told no address for {kind}: paquebot peer route NAME {kind} ADDRESS")
         if not found.peers:
             click.echo("There is no peer yet: `paquebot invite --for NAME`, or `paquebot join INVITE`")
     return 0
@@ -290,6 +294,9 @@ def _say(
         click.echo("  If this machine's clock is right: paquebot key destroy")
     for peer in peers:
         _say_peer(peer, found.now, setting)
+    for failing in found.failing:
+        since = f" since {output.moment(failing.since)}" if failing.since else ""
+        click.echo(f"{printable(failing.carrier)} does not work{since}: {printable(failing.why)}")
     if found.carrying:
         what = f"{output.count(found.carrying, 'parcel')} for others ({output.size(found.carrying_bytes)})"
         click.echo(f"carrying {what}: see `paquebot carried`")

@@ -26,7 +26,7 @@ from paquebot.protocol.effects import (
 )
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
 from paquebot.protocol.events import SHOWN_KINDS, Kind
-from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.limits import DAY_MS, EVENT_DETAIL_MAX
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis
@@ -151,12 +151,22 @@ def _shown(view: View, lines: Ranges) -> Iterable[ResourceId]:
                 yield line.entry.resource
 
 
+FAILING = "failing/"
+"""Under this and its name it is remembered since when, in ms, and why a carrier does not work."""
+
+
 def worked(view: View, carrier: str, trouble: str, now: Millis) -> Effects:
-    """Note that *carrier* failed for the reason *trouble*, or works again if that is empty; each is said once."""
-    key = f"failing/{printable(carrier)}"
-    failing = view.remembered(key) is not None
+    """Note that *carrier* failed for the reason *trouble*, or works again if that is empty; each is said once.
+
+    The reason and since when it fails are remembered for as long as it does.
+    """
+    key = f"{FAILING}{printable(carrier)}"
+    before = view.remembered(key)
+    failing = before is not None
+    since = (before or b"").partition(b" ")[0] or b"%d" % now
+    if trouble and before != (why := since + b" " + trouble[:EVENT_DETAIL_MAX].encode()):
+        yield Remember(key, why)
     if trouble and not failing:
-        yield Remember(key, b"")
         yield Note(Kind.FAILURE, now, detail=f"{carrier}: {trouble}")
     elif failing and not trouble:
         yield Remember(key, None)
