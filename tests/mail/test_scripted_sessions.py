@@ -481,6 +481,17 @@ def test_who_waits_is_left_alone_and_others_are_not(context: MemoryContext):
     ]  # fmt: skip
 
 
+def test_who_was_said_not_to_exist_and_writes_is_written_to_again(context: MemoryContext):
+    async def story(_: Mta, by: Sender) -> None:
+        assert (await passed(by, THREE)).went == 1
+        by.pace.heard(CAROL)
+        assert (await passed(by, THREE)).went == 1
+        by.pace.heard(BOB)
+        assert (await passed(by, THREE)).went == 3
+
+    told(story, context, script=at("RCPT", "550 5.1.1 no such user", 0))
+
+
 def test_a_server_that_is_gone_is_asked_less_and_less(context: MemoryContext):
     waits: list[int] = []
 

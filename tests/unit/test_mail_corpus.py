@@ -173,3 +173,19 @@ def test_a_report_on_what_never_went_is_nothing(tmp_path: Path):
     assert report is not None
     assert list(settle(report, pace)) == []
     assert pace.waiting("bob@b.example") is None
+
+
+def test_what_went_is_remembered_as_long_as_reports_may_come_and_no_longer(tmp_path: Path):
+    context, day = MemoryContext(tmp_path, now=NOW), 24 * 3_600_000
+    for each in range(40):
+        pace = Pace(context, "alice@a.example", Limits(), lambda _low, _high: 1.0)
+        for number in range(3):
+            pace.accepted(f"{each} {number}", Accepted("ab" * 16, "bob@b.example", context.now, 1_000))
+        remembered = [past for past in range(each + 1) if pace.find(f"{past} 1")]
+        assert remembered == list(range(max(0, each - 10), each + 1))
+        context.now += day
+    assert len([key for key in context.state if "/sent/" in key]) <= 33
+    context.now -= 400 * day
+    pace = Pace(context, "alice@a.example", Limits(), lambda _low, _high: 1.0)
+    assert not [key for key in context.state if "/sent/" in key], "dated by a clock that was far ahead"
+    assert pace.room_ms(100) == 0

@@ -188,6 +188,8 @@ class MailTransport:
                     self._context.update(self._ours)
                     self._ours = {}
                 recognised = self._context.get(self._mark(part)) is not None
+                if recognised:
+                    self._sender().pace.heard(sender)
                 return [Arrival(parcel, part, f"{folder}, from {sender}", recognised)]
             case Reported(data):
                 report = read_report(data)

@@ -17,7 +17,7 @@ from paquebot_mail.answers import Kind, wait_ms
 __all__ = ["Accepted", "Limits", "Pace", "Wait"]
 
 _MINUTE, _DAY = 60_000, 86_400_000
-_KEPT_MS = 10 * _DAY  # reports of what went come within five
+_KEPT_DAYS = 10  # reports of what went come within five
 _LEARNT_MS = 30 * _DAY  # then a larger mail is tried again
 _FLOOR_BYTES = 16 << 10  # a mail that holds any envelope at all
 _REPORTED_FLOOR_BYTES = 512 << 10  # reports can be forged: they make mails small, not tiny
@@ -68,6 +68,9 @@ class Pace:
         self._root = f"smtp/{account}/"
         self._limits = limits
         self._jitter = jitter
+        self._days: list[int] = self._get("days") or []
+        """On which days, counted from 1970, something went of which a report may come."""
+        self._forget()
         self._recent = self._load()
 
     # -- waits ------------------------------------------------------------------------------
@@ -97,6 +100,12 @@ class Pace:
     def well(self, address: str = _ACCOUNT) -> None:
         """Note that nothing is wrong with *address*, or the account: something went, or came from there."""
         self._context.put(self._root + self._wait_key(address), None)
+
+    def heard(self, address: str) -> None:
+        """Note that something came from *address*: there is somebody, whatever was said."""
+        wait = self._wait(address)
+        if wait is not None and wait.kind == Kind.NOBODY.value:
+            self.well(address)
 
     def _wait(self, address: str) -> Wait | None:
         found = self._get(self._wait_key(address))
@@ -161,7 +170,7 @@ class Pace:
     @property
     def sent_lately(self) -> bool:
         """Whether a report may come of something that went."""
-        return any(True for _ in self._context.items(f"{self._root}sent/"))
+        return bool(self._days)
 
     def _free_in(self, most: int | None, window: int, now: int, share: float) -> int:
         if most is None:
@@ -211,8 +220,12 @@ class Pace:
 
     def accepted(self, part: str, mail: Accepted) -> None:
         """Note that the provider took *mail*, and that the account and the recipient are well."""
-        self._recent.append((mail.at, mail.bytes))
-        changes: dict[str, bytes | None] = {self._root + f"sent/{part}": _encode(asdict(mail))}
+        self._recent = [each for each in self._recent if mail.at - each[0] < _DAY] + [(mail.at, mail.bytes)]
+        day = mail.at // _DAY
+        changes: dict[str, bytes | None] = {self._key(day, part): _encode(asdict(mail))}
+        if day not in self._days:
+            self._days.append(day)
+            changes[f"{self._root}days"] = _encode(self._days)
         for address in (_ACCOUNT, mail.to):
             if self._wait(address):
                 changes[self._root + self._wait_key(address)] = None
@@ -227,24 +240,31 @@ class Pace:
 
     def lost(self, part: str) -> None:
         """Forget that *part* went: it is known to be lost."""
-        self._context.put(f"{self._root}sent/{part}", None)
+        self._context.update(dict.fromkeys(self._key(day, part) for day in self._days))
 
     def find(self, part: str) -> Accepted | None:
         """Return what went under the name *part* in the last days."""
-        found = self._get(f"sent/{part}")
-        return Accepted(**found) if found else None
+        found = (self._context.get(self._key(day, part)) for day in self._days)
+        return next((Accepted(**json.loads(each)) for each in found if each is not None), None)
+
+    def _key(self, day: int, part: str) -> str:
+        return f"{self._root}sent/{day}/{part}"
+
+    def _forget(self) -> None:
+        """Forget what went on days that are too long ago for reports, or of a clock that was far ahead."""
+        today = self._context.now_ms() // _DAY
+        old = [day for day in self._days if not -1 <= today - day <= _KEPT_DAYS]
+        if old:
+            gone = (key for day in old for key, _ in self._context.items(self._key(day, "")))
+            self._days = [day for day in self._days if day not in old]
+            self._context.update({**dict.fromkeys(gone), f"{self._root}days": _encode(self._days)})
 
     def _load(self) -> list[tuple[int, int]]:
-        """Return when how many bytes went in the last day; forget what is older than reports, or of a mad clock."""
-        now, recent, old = self._context.now_ms(), [(at, size) for at, size in self._get("spent") or []], list[str]()
-        for key, value in self._context.items(f"{self._root}sent/"):
-            mail = Accepted(**json.loads(value))
-            if not -_DAY <= now - mail.at < _KEPT_MS:
-                old.append(key)
-            elif now - mail.at < _DAY:
-                recent.append((mail.at, mail.bytes))
-        if old:
-            self._context.update(dict.fromkeys(old))
+        """Return when how many bytes went in the last day; however much went before need not be read."""
+        now, recent = self._context.now_ms(), [(at, size) for at, size in self._get("spent") or []]
+        for day in (day for day in self._days if now // _DAY - day <= 1):
+            mails = (Accepted(**json.loads(value)) for _, value in self._context.items(self._key(day, "")))
+            recent += ((mail.at, mail.bytes) for mail in mails)
         return recent
 
     # -- rows -------------------------------------------------------------------------------
