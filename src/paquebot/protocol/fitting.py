@@ -6,6 +6,7 @@ What does not fit on one link waits for another, and takes nobody's place meanwh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from paquebot.protocol import introducing, recovery
 from paquebot.protocol.encoding import Fingerprint
@@ -17,6 +18,7 @@ from paquebot.protocol.state import RECALLED, Letter, Link, Peer, Plan, Reply, V
 LINE_BYTES = 80  # what a line without its body costs
 HEADER_BYTES = 1_024  # what an envelope costs besides
 SPARE_BYTES = 8 * KIB  # for all that is said and not reckoned: acknowledgements, outcomes, keys
+CHUNKS_TOGETHER = 4  # an envelope of 4 MiB, of which some copies are made
 PADDED = 1.15  # nothing is compressed, everything is padded
 ANSWER_LINES = 64  # a response carries these at once; what lies beyond is broadcast anyway
 ANSWER_BYTES = 640  # of one line in the answer to a request for a journal
@@ -100,6 +102,20 @@ class Ration:
             if min(self._parcels or 0, self._bytes or 0) < 0:
                 return
             yield plan
+
+
+def together(chunks: Ranges, link: Link) -> Iterator[Ranges]:
+    """Cut *chunks* to envelopes: where bytes are cheap, several go in one, which costs the store of each side less.
+
+    >>> [each.flat() for each in together(Ranges.of((1, 9)), Link("stick", latency_ms=0, bytes_cheap=True))]
+    [[1, 4], [5, 8], [9, 9]]
+    >>> [each.flat() for each in together(Ranges.of((1, 2)), Link("mail", latency_ms=0))]
+    [[1, 1], [2, 2]]
+    """
+    most = min(CHUNKS_TOGETHER, int(link.bytes_max / PADDED) // CHUNK_BYTES) if link.bytes_cheap else 1
+    numbers = iter(chunks)
+    while some := Ranges.numbers(islice(numbers, max(most, 1))):
+        yield some
 
 
 def reply_cost(view: View, reply: Reply) -> int:

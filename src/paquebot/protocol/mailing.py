@@ -158,8 +158,8 @@ def _plans(
             yield first
         yield from lines
     yield from _reply_plans(view, [each for each in owed if each not in short], room)
-    for number in fitting.chunks(peer, link) - told.chunks:
-        yield Plan(chunks=Ranges.of((number, number)))
+    for some in fitting.together(fitting.chunks(peer, link) - told.chunks, link):
+        yield Plan(chunks=some)
 
 
 def _reply_plans(view: View, replies: Sequence[Reply], room: int) -> Iterator[Plan]:

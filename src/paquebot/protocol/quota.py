@@ -221,8 +221,7 @@ def _cut(plan: Plan, items: int | None) -> Plan | None:
     replies, left = plan.replies[:left], max(left - len(plan.replies), 0)
     lines, bodies = _first_lines(plan, left)
     left -= len(bodies)
-    chunks = plan.chunks if len(plan.chunks) <= left else Ranges()
-    cut = replace(plan, replies=replies, lines=lines, bodies=bodies, chunks=chunks)
+    cut = replace(plan, replies=replies, lines=lines, bodies=bodies, chunks=first(plan.chunks, max(left, 0)))
     return cut if cut.eliciting else None
 
 
