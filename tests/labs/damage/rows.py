@@ -212,9 +212,12 @@ def acknowledged(stage: Stage) -> tuple[Run, Expected]:
 UNSIGNED = """
 import sys
 from paquebot.cli import main
-from paquebot.vault import packets
+from paquebot.vault import choosing, packets
 from paquebot.vault.pgpy_sealer import PgpySealer
-PgpySealer._signed = lambda self, data, at: packets.literal_head(len(data)) + data
+from paquebot.vault.sealing import Sealing
+choosing.sealer = lambda secrets, **_: PgpySealer(secrets)
+assert Sealing.signed
+Sealing.signed = lambda self, data, at: (packets.literal_head(len(data)), data)
 main(sys.argv[1:])
 """
 
