@@ -54,11 +54,12 @@ def list_command(setting: Setting, new: bool, everything: bool, last: int | None
                 output.moment(each.stamp.at)[:16],
                 names.get(each.user, short(each.user)),
                 each.kind,
-                each.title or each.filename or _excerpt(node, each),
+                each.title or each.filename or _excerpt(node, each, private=private),
                 output.size(each.size),
-                _remark(node, each),
+                _remark(node, each, private=private),
             )
             for each in found
+            for private in [node.view.opened(each.id) is not None]
         ]
     if rows:
         output.table(("ID", "STAMP (UTC)", "AUTHOR", "SCHEMA", "TITLE", "SIZE", ""), rows)
@@ -66,17 +67,15 @@ def list_command(setting: Setting, new: bool, everything: bool, last: int | None
         click.echo("Nothing new." if new else "Nothing here yet.", err=True)
 
 
-def _remark(node: Node, listed: Listed) -> str:
-    private = (
-        "private, not for us" if listed.kind in CLOSED else "private" if node.view.opened(listed.id) is not None else ""
-    )
+def _remark(node: Node, listed: Listed, *, private: bool) -> str:
+    closed = "private, not for us" if listed.kind in CLOSED else "private" if private else ""
     chunks = f"{listed.chunk_total - listed.lacking} of {listed.chunk_total} chunks" if listed.lacking else ""
     parent, attached = threads.above(node.view, listed.id)
     reply = f"reply to {_answered(node, parent)}" if parent else ""
     files = output.count(len(attached), "attachment") if attached else ""
     old = "superseded" if threads.newer(node.view, listed) else ""
     gone = "revoked" if listed.revoked_by else "expired" if node.expired(listed) else ""
-    return ", ".join(filter(None, (gone, private, chunks, reply, files, old)))
+    return ", ".join(filter(None, (gone, closed, chunks, reply, files, old)))
 
 
 def _answered(node: Node, name: ResourceId) -> str:
@@ -112,8 +111,8 @@ def _readable(listed: Listed) -> bool:
     return listed.kind not in ("file", *CLOSED) and not listed.gone and not listed.revoked_by
 
 
-def _excerpt(node: Node, listed: Listed) -> str:
-    if not _readable(listed) or listed.kind != "message" or node.view.opened(listed.id) is not None:
+def _excerpt(node: Node, listed: Listed, *, private: bool) -> str:
+    if not _readable(listed) or listed.kind != "message" or private:
         return ""
     first = content.text(node.view, listed).strip().split("\n", 1)[0]
     return first if len(first) <= 48 else first[:47] + "…"
