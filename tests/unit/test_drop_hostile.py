@@ -17,6 +17,7 @@ from paquebot.testing import MemoryContext
 from paquebot.testing.contract import FAR_KEY, NOW_MS, outgoing
 from paquebot.transport import Acknowledgement, Arrival, Finding, Stage, Transient, TransportError, Verdict
 from paquebot_drop import DropSettings, DropTransport, crate, survey
+from paquebot_drop.folder import Folder
 
 NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -238,10 +239,31 @@ def test_thousands_of_files_do_not_hide_the_crates(stick, reader):
 
 
 def test_too_many_records_are_read_in_part_and_nothing_is_declared_lost(stick, reader, monkeypatch):
-    monkeypatch.setattr(survey, "ENTRIES_MAX", 0)
+    monkeypatch.setattr(survey, "RECIPIENTS_MAX", 0)
     (finding,) = collect(stick, reader)
     assert "more here" in finding.reason
     assert collect(stick, reader) == []
+
+
+def test_records_for_crowds_fill_no_more_memory_than_records_for_one(stick):
+    """Many recipients cost more than many records: they are what is counted."""
+    crowd = tuple((bytes([n]) * 8, bytes(16)) for n in range(64))
+    entries, data = [], b""
+    for _ in range(crate.TOKENS_MAX // 64 + 1):
+        entries.append(crate.Entry(crate.digest(b""), 1, 1, crowd, len(data), 0))
+        data += crate.pack_header(entries[-1])
+    whole = data + crate.pack_trailer(entries)
+    read = lambda at, count: whole[at : at + count]  # noqa: E731
+    assert crate.read_index(read, len(whole)) is None
+    assert len(crate.salvage(read, len(whole)).entries) * 64 == crate.TOKENS_MAX
+    fits = data[: entries[-1].offset] + crate.pack_trailer(entries[:-1])
+    (stick / "PAQUEBOT/C/A").mkdir(exist_ok=True)
+    for letter in "ABCDE":
+        (stick / f"PAQUEBOT/C/A/{letter * 26}.PQB").write_bytes(fits)
+    found = asyncio.run(survey.look(Folder(str(stick)), {}))
+    named_there = sum(len(entry.recipients) for each in found.crates for entry in each.entries)
+    assert survey.RECIPIENTS_MAX <= named_there < survey.RECIPIENTS_MAX + crate.TOKENS_MAX
+    assert not found.complete
 
 
 def test_strangers_letters_are_limited_per_pass(tmp_path, reader, monkeypatch):

@@ -576,8 +576,8 @@ def test_small_crates_where_they_are_asked_for(people):
 
 
 def test_a_crate_holds_no_more_records_than_a_slip_can_speak_of(people, monkeypatch):
-    monkeypatch.setattr(loading.crate, "RECORDS_MAX", 2)
-    people.visit(people.anna, *(letter(f"{n}") for n in range(5)))
+    monkeypatch.setattr(loading.crate, "TOKENS_MAX", 3)
+    people.visit(people.anna, *(letter(f"{n}", BORIS, CLARA) for n in range(2)), *(letter(f"{n}") for n in "abc"))
     assert len(people.crates()) == 3
     assert len(texts(people.visit(people.boris)[1])) == 5
 

@@ -18,7 +18,7 @@ MAGIC = b"PQR1"
 END = b"PQX1"
 BODY_MAX = 16 << 20
 CRATE_MAX = 64 << 20  # a size that every file system and syncer takes, and that a torn one may cost
-RECORDS_MAX = 1 << 16  # so that a slip that speaks of all of them stays small
+TOKENS_MAX = 1 << 16  # recipients of all its records, so that a slip that speaks of all of them stays small
 RECIPIENTS_MAX = 64
 OVERHEAD_MAX = 4096  # more than the header and the index line of the longest record
 
@@ -134,7 +134,7 @@ def read_index(read: Read, size: int) -> tuple[Entry, ...] | None:
         return None
     index_hash, length, count, end = _TAIL.unpack(tail)
     begin = size - _TAIL.size - length
-    if end != END or begin < 0 or not 0 < count <= min(RECORDS_MAX, length // line_size(1)):
+    if end != END or begin < 0 or not 0 < count <= length // line_size(1) <= TOKENS_MAX:
         return None
     index = read(begin, length)
     if len(index) != length or digest(index) != index_hash:
@@ -144,13 +144,14 @@ def read_index(read: Read, size: int) -> tuple[Entry, ...] | None:
 
 def _parse_index(index: bytes, count: int, limit: int) -> tuple[Entry, ...] | None:
     """Return exactly *count* entries that lie one after the other below *limit*, or None."""
-    entries, at, free = [], 0, 0
+    entries, at, free, left = [], 0, 0, TOKENS_MAX
     for _ in range(count):
         if at + _LINE.size > len(index):
             return None
         name, urgency, expires, many, offset, length = _LINE.unpack_from(index, at)
         at += _LINE.size
-        if not 1 <= many <= RECIPIENTS_MAX or length > BODY_MAX or at + 24 * many > len(index):
+        left -= many
+        if left < 0 or not 1 <= many <= RECIPIENTS_MAX or length > BODY_MAX or at + 24 * many > len(index):
             return None
         entry = Entry(name, urgency & 15, expires, _pairs(index, at, many), offset, length, urgency >> 4)
         at += 24 * many
@@ -165,12 +166,13 @@ def _parse_index(index: bytes, count: int, limit: int) -> tuple[Entry, ...] | No
 def salvage(read: Read, size: int) -> Contents:
     """Return every whole record of a torn or damaged crate, looking for the next one behind each damage."""
     entries: list[Entry] = []
-    at, straight = 0, True
+    at, straight, left = 0, True, TOKENS_MAX
     effort = 4 * size + (32 << 20)  # a hostile file may nest headers; give up instead of reading for ever
-    while effort > 0 and len(entries) < RECORDS_MAX:
+    while effort > 0 and left > 0:
         entry = _entry_at(read, at, size)
         if entry is not None:
             effort -= entry.length
+            left -= len(entry.recipients)
             if read_body(read, entry) is not None:
                 entries.append(entry)
                 at = entry.end

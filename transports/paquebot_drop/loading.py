@@ -30,6 +30,7 @@ class Crate:
         self.parts = crate_parts(name)
         self.entries: list[Entry] = []
         self.size = 0
+        self.recipients = 0
         self.index_size = 0
         self.pending = 0
         self._buffer: list[bytes] = []
@@ -42,6 +43,7 @@ class Crate:
         self.entries.append(entry)
         self._append(crate.pack_header(entry))
         self._append(body)
+        self.recipients += len(entry.recipients)
         self.index_size += line_size(len(entry.recipients))
 
     def _append(self, data: bytes) -> None:
@@ -116,7 +118,9 @@ class Loader:
         if outgoing.hops and self._lies(entry.id):
             yield Handover(outgoing.id, Stage.ON_MEDIUM, self._where)
             return
-        if self._crate and (self._grown(entry) > self._crate_max or len(self._aboard) >= crate.RECORDS_MAX):
+        if self._crate and (
+            self._grown(entry) > self._crate_max or self._crate.recipients + len(entry.recipients) > crate.TOKENS_MAX
+        ):
             yield from self.finish()
         if self._folder.free - self._grown(entry, pending=True) < RESERVE:
             yield self._failed(outgoing.id, Transient(f"{self._where} is full"))

@@ -13,7 +13,7 @@ from paquebot_drop.crate import CRATE_MAX, END, MAGIC, Contents, Entry, Read, ba
 from paquebot_drop.folder import ROOT, Folder, Found
 from paquebot_drop.ledger import Wrote
 
-ENTRIES_MAX = 200_000  # per look, so that a crowded stick does not fill our memory
+RECIPIENTS_MAX = 200_000  # of all records, per look, so that a crowded stick does not fill our memory
 UNKNOWN_MAX = 20_000  # tokens of records that are not here: somebody else may have carried those
 _NAME = re.compile(r"([A-Z2-7]{26})\.PQB", re.ASCII)
 _OURS = re.compile(r"(README|FORMAT)\b.*\.TXT", re.ASCII | re.IGNORECASE)
@@ -91,7 +91,7 @@ async def look(folder: Folder, own: Mapping[str, Wrote]) -> Survey:
 async def _sort(folder: Folder, files: list[Found], survey: Survey) -> list[Found]:
     """Tell crates, slips and strays apart by their magic bytes, never by their names alone."""
     slips = []
-    left = ENTRIES_MAX
+    left = RECIPIENTS_MAX
     for found in files:
         await asyncio.sleep(0)
         named = _NAME.fullmatch(found.parts[-1].upper()) if found.parts[0] == ROOT else None
@@ -107,7 +107,7 @@ async def _sort(folder: Folder, files: list[Found], survey: Survey) -> list[Foun
                 crate = _crate(found, named, read)
                 if not crate.intact and _DRAFT.fullmatch(name):
                     continue
-                left -= len(crate.entries)
+                left -= sum(len(entry.recipients) for entry in crate.entries)
                 survey.crates.append(crate)
             elif begin == tokens.MAGIC and found.size <= tokens.SLIP_MAX:
                 slips.append(found)
