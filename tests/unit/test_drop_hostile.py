@@ -14,9 +14,9 @@ from contextlib import suppress
 import pytest
 
 from paquebot.testing import MemoryContext
-from paquebot.testing.contract import FAR_KEY, NOW_MS, outgoing
+from paquebot.testing.contract import FAR_KEY, NOW_MS, outgoing, token_of
 from paquebot.transport import Acknowledgement, Arrival, Finding, Stage, Transient, TransportError, Verdict
-from paquebot_drop import DropSettings, DropTransport, crate, survey
+from paquebot_drop import DropSettings, DropTransport, crate, survey, tokens
 from paquebot_drop.folder import Folder
 
 NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -263,6 +263,25 @@ def test_records_for_crowds_fill_no_more_memory_than_records_for_one(stick):
     found = asyncio.run(survey.look(Folder(str(stick)), {}))
     named_there = sum(len(entry.recipients) for each in found.crates for entry in each.entries)
     assert survey.RECIPIENTS_MAX <= named_there < survey.RECIPIENTS_MAX + crate.TOKENS_MAX
+    assert not found.complete
+
+
+def test_giant_slips_hide_no_small_ones_and_are_not_all_read(stick, reader, monkeypatch):
+    async def take():
+        async with DropTransport(DropSettings(str(stick)), reader) as drop:
+            mine = [each async for each in drop.collect()]
+            await drop.acknowledge([Acknowledgement(each.key, Verdict.TAKEN, token_of("0")) for each in mine[:1]])
+
+    asyncio.run(take())
+    (small,) = (stick / "PAQUEBOT/A").iterdir()
+    monkeypatch.setattr(survey, "SLIPS_MAX", small.stat().st_size + 2_000)
+    junk = tuple((bytes([n]) * 16, bytes(16)) for n in range(50))
+    for letter in "2AZ":
+        giant = tokens.pack_slip(tokens.Slip(letter * 26, 2**32 - 1, junk))
+        (stick / f"PAQUEBOT/A/{letter * 26}.ACK").write_bytes(giant)
+    found = asyncio.run(survey.look(Folder(str(stick)), {}))
+    assert len(found.papers) == 2
+    assert small.name in {paper.found.parts[-1] for paper in found.papers}
     assert not found.complete
 
 

@@ -282,6 +282,16 @@ def test_a_torn_copy_goes_when_it_has_stayed_so_for_a_week(people):
     assert people.crates() == [named]
 
 
+def test_what_a_person_keeps_beside_our_folder_is_not_tidied_for_being_torn(people):
+    """It may be what a recovery program made of a crate of ours and of something else."""
+    people.visit(people.anna, letter("one"), letter("two"))
+    (named,) = people.crates()
+    saved = people.stick / "FILE0001.CHK"
+    saved.write_bytes(named.read_bytes()[:80] + b"holiday pictures")
+    people.grow_old(people.clara, weeks=10)
+    assert saved.exists()
+
+
 def test_a_torn_crate_of_which_anything_is_here_only_stays(people):
     people.visit(people.anna, letter("one"), letter("two"))
     (named,) = people.crates()
@@ -347,6 +357,24 @@ def test_many_slips_for_one_crate_become_one(people, monkeypatch):
     assert len(people.slips()) <= 3
     shown = {each.token for each in people.visit(people.anna)[1]}
     assert shown == {token_of(f"{n}") for n in range(6)}
+
+
+def test_slips_that_say_more_than_any_crate_holds_are_not_merged(people, monkeypatch):
+    """Else a few giants of a stranger would fill our memory."""
+    monkeypatch.setattr("paquebot_drop.sweeping.SLIPS_MAX", 2)
+    monkeypatch.setattr("paquebot_drop.sweeping.TOKENS_MAX", 3)
+    people.visit(people.anna, letter("one", CLARA))
+    (named,) = people.crates()
+    (people.stick / "PAQUEBOT/A").mkdir()
+    read, parse = [], sweeping.parse_slip
+    monkeypatch.setattr(sweeping, "parse_slip", lambda data: read.append(data) or parse(data))
+    for n in range(5):
+        told = tuple((bytes([n, each]) * 8, bytes(16)) for each in range(2))
+        slip = tokens.Slip(named.stem, 2**32 - 1, told)
+        (people.stick / f"PAQUEBOT/A/{'ABCDE'[n] * 26}.ACK").write_bytes(tokens.pack_slip(slip))
+    people.visit(people.boris)
+    assert len(people.slips()) == 5
+    assert len(read) == 2
 
 
 def test_slips_are_merged_only_if_all_could_be_read_again(people, monkeypatch):

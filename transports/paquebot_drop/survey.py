@@ -14,6 +14,7 @@ from paquebot_drop.folder import ROOT, Folder, Found
 from paquebot_drop.ledger import Wrote
 
 RECIPIENTS_MAX = 200_000  # of all records, per look, so that a crowded stick does not fill our memory
+SLIPS_MAX = 64 << 20  # bytes of slips, per look: seconds of a small machine's time
 UNKNOWN_MAX = 20_000  # tokens of records that are not here: somebody else may have carried those
 _NAME = re.compile(r"([A-Z2-7]{26})\.PQB", re.ASCII)
 _OURS = re.compile(r"(README|FORMAT)\b.*\.TXT", re.ASCII | re.IGNORECASE)
@@ -139,9 +140,13 @@ async def _read_slips(folder: Folder, slips: list[Found], own: Mapping[str, Wrot
     """Read every slip. Only true tokens of records that are here or ours count as shown; others are news, perhaps."""
     ours = {r.id + each for wrote in own.values() for r in wrote.records for each in r.hashes}
     known = ours | {e.id + each for crate in survey.crates for e in crate.entries for _, each in e.recipients}
-    unknown = UNKNOWN_MAX
-    for found in slips:
+    unknown, left = UNKNOWN_MAX, SLIPS_MAX
+    for found in sorted(slips, key=lambda found: (found.size, found.parts)):  # so that giants hide no others
         await asyncio.sleep(0)
+        left -= found.size
+        if left < 0:
+            survey.complete = False
+            break
         with folder.reading(found.parts) as read:
             data = read(0, found.size)
         slip = tokens.parse_slip(data)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from unicodedata import normalize
 
-from paquebot_drop.crate import Entry, base32, digest, header_size, line_size, read_body
+from paquebot_drop.crate import TOKENS_MAX, Entry, base32, digest, header_size, line_size, read_body
 from paquebot_drop.folder import ROOT, Folder, Found
 from paquebot_drop.ledger import Ledger, Record, Wrote
 from paquebot_drop.loading import NOTHING, RESERVE, begin
@@ -144,8 +144,8 @@ class Sweep:
     def _doubles(self) -> Iterator[Crate]:
         """Yield each crate of which everything that is needed lies, whole, in crates of lower rank.
 
-        A torn one, of which nobody can know what else it held, goes when it has stayed so: it is the draft of one
-        that was written anew, or a copy that was never finished.
+        A torn one, of which nobody can know what else it held, goes when it has stayed so among ours: it is the draft
+        of one that was written anew, or a copy that was never finished.
         """
         twice = self._twice()
         if not twice:
@@ -163,7 +163,8 @@ class Sweep:
                 continue
             if crate.intact and any(_rank(other) > _rank(crate) for other in below):
                 continue
-            if not crate.intact and not self._patience.is_over(crate.mark, STEP_HOURS):
+            torn_long = crate.found.parts[0] == ROOT and self._patience.is_over(crate.mark, STEP_HOURS)
+            if not (crate.intact or torn_long):
                 continue
             budget -= sum(entry.length for entry in needed)
             if budget < 0:
@@ -308,6 +309,8 @@ class Sweep:
             if slip is None or slip.crate != name:
                 return
             tokens.update(dict.fromkeys(slip.tokens))
+            if len(tokens) > TOKENS_MAX:  # no crate has so many: somebody means no good
+                return
         merged = Slip(name, max(paper.expires for paper in papers), tuple(tokens), any(p.damaged for p in papers))
         data = pack_slip(merged)
         parts = slip_parts(self._dice(16))
