@@ -87,6 +87,7 @@ class Sweep:
         self.forgotten: set[str] = set()
         """Crates of ours of which nothing need be remembered any more."""
         self.swept = Swept()
+        self._papers = {paper.found.parts: paper for paper in survey.papers}
         self._known: dict[tuple[str, ...], list[Entry]] = {}
 
     def run(self) -> Swept:
@@ -122,12 +123,9 @@ class Sweep:
 
     def _drop(self, crates: Iterable[Crate], freed: Gone) -> None:
         """Delete *crates*, and see to it that they stay away: who meets one again reads it all once more."""
-        folders = set()
-        for crate in crates:
-            if self._delete(crate.found, freed):
-                self.left.remove(crate)
-                folders.add(crate.found.parts[:-1])
-        self._sync(folders)
+        gone = {crate.found.parts for crate in crates if self._delete(crate.found, freed)}
+        self.left = [crate for crate in self.left if crate.found.parts not in gone]
+        self._sync({parts[:-1] for parts in gone})
 
     def _delete(self, found: Found, freed: Gone) -> bool:
         if not (self._rehearsed or self._folder.delete(found.parts, found.size)):
@@ -200,7 +198,7 @@ class Sweep:
                 if any(crate in self.left for crate in there):
                     continue
                 ours = {record.id for record in wrote.records}
-                for paper in list(self._survey.papers):
+                for paper in list(self._papers.values()):
                     if paper.crate == name or (paper.first is not None and paper.first in ours):
                         self._delete_slip(paper)
             self.forgotten.add(name)
@@ -282,7 +280,7 @@ class Sweep:
         """Delete slips that all have had time to see, and doubles; merge those of crates that have many."""
         crates: dict[str, list[Paper]] = {}
         said: set[bytes] = set()
-        for paper in sorted(self._survey.papers, key=_slip_rank):
+        for paper in sorted(self._papers.values(), key=_slip_rank):
             if paper.content in said:
                 self._delete_slip(paper)
                 continue
@@ -325,8 +323,8 @@ class Sweep:
             self._delete_slip(paper)
 
     def _delete_slip(self, paper: Paper) -> None:
-        if paper in self._survey.papers and self._delete(paper.found, self.swept.slips):
-            self._survey.papers.remove(paper)
+        if paper.found.parts in self._papers and self._delete(paper.found, self.swept.slips):
+            del self._papers[paper.found.parts]
 
 
 def slip_parts(dice: bytes) -> tuple[str, ...]:
