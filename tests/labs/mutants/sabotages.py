@@ -119,8 +119,8 @@ SABOTAGES = (
     _of(
         MAILING,
         "chunks that are owed are not sent",
-        "    for number in fitting.chunks(peer, link) - told.chunks:\n",
-        "    for number in Ranges():\n",
+        "    for some in fitting.together(fitting.chunks(peer, link) - told.chunks, link):\n",
+        "    for some in list[Ranges]():\n",
         1,
     ),
     _of(
