@@ -21,7 +21,7 @@ from tests.bench.table import Table
 
 ROOT = Path(__file__).parents[2]
 BUDGET_MINUTES = 15
-SUBJECTS = ("notes", "large", "envelopes", "idle", "growth", "stick", "mail_sending", "later")
+SUBJECTS = ("notes", "large", "envelopes", "idle", "growth", "stick", "mail_sending", "mail_fetching", "later")
 """Modules beside this one; each has a ``measure(table)`` that works below ``table.folder``."""
 
 

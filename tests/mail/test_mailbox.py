@@ -15,6 +15,7 @@ from paquebot.transport import Acknowledgement, Verdict
 from paquebot_mail.imap import Lost
 from paquebot_mail.ledger import IN_STATE_MAX
 from paquebot_mail.mailbox import JUNK_EVERY_MS
+from paquebot_mail.reading import heading, may_concern
 from paquebot_mail.settings import Retire
 
 DAY_MS = 24 * 3_600_000
@@ -383,3 +384,20 @@ def test_memory_stays_small_for_large_mails(mailbox, reader):
         assert tracemalloc.get_traced_memory()[1] < 48 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        mail_of(b"x").partition(b"\r\n\r\n")[0],
+        b"from: Mailer-Daemon@a.test\r\n",
+        b"From: Mail Delivery System <MAILER-DAEMON@a.test>\r\n",
+        b"Content-Type: Multipart/Report;\r\n report-type=Delivery-Status; boundary=b\r\n",
+        b"x-paquebot-PART: 1 " + b"a" * 40 + b"\r\nFrom: a@b\r\n",
+    ],
+)
+def test_the_quick_look_overlooks_nothing(head):
+    said = heading(head + b"\r\n\r\n")
+    assert said is not None
+    assert said.part or said.report
+    assert may_concern(head)

@@ -16,6 +16,7 @@ __all__ = ["BEGIN", "END", "Damaged", "armour", "armoured_bytes", "crc24", "piec
 BEGIN, END = b"-----BEGIN PGP MESSAGE-----", b"-----END PGP MESSAGE-----"
 _LINE = 64
 _PIECE_BYTES = 48 << 10  # of 1024 lines
+_WHITE = b" \t\r\n\v\f"
 _CRC_START, _CRC_POLY = 0xB704CE, 0x1864CFB
 _HEADERS_MAX = 16
 _HEADER = re.compile(rb"[^\S\n]*(?:[A-Za-z][A-Za-z0-9-]{0,30}:[^\n]*)?\n")
@@ -79,7 +80,11 @@ def unarmour(block: bytes) -> bytes:
         if (header := _HEADER.match(text, at)) is None:
             break
         at = header.end()
-    body = memoryview(text[at : -len(END)].translate(None, b" \t\r\n\v\f"))
+    if at == len(BEGIN):  # the common case, with a copy less of what may be large
+        body = memoryview(text.translate(None, _WHITE))[len(BEGIN.translate(None, _WHITE)) :]
+        body = body[: -len(END.translate(None, _WHITE))]
+    else:
+        body = memoryview(text[at : -len(END)].translate(None, _WHITE))
     check = _CHECK.fullmatch(body, len(body) - 5) if len(body) % 4 == 1 else None
     try:
         data = binascii.a2b_base64(body[:-5] if check else body, strict_mode=True)

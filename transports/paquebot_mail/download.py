@@ -83,6 +83,7 @@ class Download:
         self._large = deque(row for row in fresh if self._is_large(row))
         self._whole: deque[Row] = deque()
         self._running: deque[_Batch] = deque()
+        self._piece = PIECE_FIRST  # what the line was last found good for
 
     def take(self) -> list[Outcome]:
         """Return what has become of mails since this was last asked, also after a step that failed."""
@@ -171,7 +172,9 @@ class Download:
     async def _piecewise(self, row: Row) -> None:
         path = self._coming[row.uid]
         try:
-            outcome = await _Pieces(self._imap, row, path).run()
+            pieces = _Pieces(self._imap, row, path, self._piece)
+            outcome = await pieces.run()
+            self._piece = pieces.piece
         except BaseException as error:
             self._outcomes.append(Refused(row, str(error)))
             raise
@@ -264,8 +267,10 @@ class _Batch:
 class _Pieces:
     """One large mail, whose pieces are appended to a file: some in flight, and in order."""
 
-    def __init__(self, imap: Imap, row: Row, path: Path) -> None:
+    def __init__(self, imap: Imap, row: Row, path: Path, piece: int) -> None:
         self._imap, self._row, self._path = imap, row, path
+        self.piece = piece
+        """How many bytes are asked for at a time: more and more, while they come quickly."""
         self._came: dict[int, bytes] = {}
         self._asked: set[int] = set()
         self._running: deque[tuple[int, int, Running]] = deque()
@@ -275,15 +280,15 @@ class _Pieces:
         loop = asyncio.get_running_loop()
         self._imap.heard = self._heard
         length = self._path.stat().st_size if self._path.exists() else 0
-        ask, piece = length, PIECE_FIRST
+        ask = length
         with self._path.open("ab") as file:
             while length <= MAIL_BYTES_MAX:
                 # Ahead only of what the server says that there is; behind that one by one, until one comes short.
                 while not self._running or (ask < self._row.size and len(self._running) < IN_FLIGHT):
-                    command = fetch(self._imap, str(self._row.uid), f"UID BODY.PEEK[]<{ask}.{piece}>")
-                    self._running.append((ask, piece, command))
+                    command = fetch(self._imap, str(self._row.uid), f"UID BODY.PEEK[]<{ask}.{self.piece}>")
+                    self._running.append((ask, self.piece, command))
                     self._asked.add(ask)
-                    ask += piece
+                    ask += self.piece
                 begun = loop.time()
                 start, size, command = self._running.popleft()
                 answer = await self._imap.end(command, expected=size * (1 + len(self._running)))
@@ -298,8 +303,8 @@ class _Pieces:
                 if len(body) < size:
                     await self._drain()
                     return length
-                if loop.time() - begun < _QUICK_S:
-                    piece = min(piece * 2, PIECE_MAX)
+                quick = loop.time() - begun < _QUICK_S
+                self.piece = min(self.piece * 2, PIECE_MAX) if quick else max(self.piece // 2, PIECE_FIRST)
         await self._drain()
         return length
 

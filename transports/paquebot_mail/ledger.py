@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -19,7 +20,7 @@ from pathlib import Path
 from paquebot.transport import Context
 from paquebot_mail.form import part_id
 
-__all__ = ["Changes", "Held", "Known", "Ledger", "Record", "Row", "State"]
+__all__ = ["Changes", "Held", "Known", "Ledger", "Record", "Row", "Rows", "State"]
 
 IN_STATE_MAX = 64 << 10
 """Smaller parcels lie in the state: a hundred of them are one write to the disk, and not a hundred."""
@@ -124,6 +125,50 @@ class Known:
     """How long ago that was noted."""
 
 
+class Rows:
+    """The mails of one folder that something is to be done with. What is written here is true at once, and durable."""
+
+    def __init__(self, ledger: Ledger, folder: str, rows: Iterable[Row]) -> None:
+        self._ledger, self._folder = ledger, folder
+        self._rows: dict[int, Row] = {}
+        self._parts: dict[str, set[int]] = {}
+        for row in rows:
+            self._set(row)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(list(self._rows.values()))
+
+    def get(self, uid: int) -> Row | None:
+        """Return what is to be done with a mail; None if nothing."""
+        return self._rows.get(uid)
+
+    def of(self, part: str) -> list[Row]:
+        """Return the mails that claim to bring the parcel called *part*."""
+        return [self._rows[uid] for uid in sorted(self._parts.get(part, ()))]
+
+    def write(self, after: Mapping[int, Row | None], changes: Changes | None = None) -> None:
+        """Let these be true, None for mails with which nothing is to be done, and *changes* with them, all at once."""
+        changes = {} if changes is None else changes
+        for uid, row in after.items():
+            self._ledger.set_row(self._folder, uid, row, changes)
+        self._ledger.commit(changes)
+        for uid, row in after.items():
+            self._drop(uid)
+            if row is not None:
+                self._set(row)
+
+    def _set(self, row: Row) -> None:
+        self._rows[row.uid] = row
+        self._parts.setdefault(row.part, set()).add(row.uid)
+
+    def _drop(self, uid: int) -> None:
+        row = self._rows.pop(uid, None)
+        if row is not None:
+            self._parts[row.part].discard(uid)
+            if not self._parts[row.part]:
+                del self._parts[row.part]
+
+
 class Ledger:
     """All of that for one account. What is changed is gathered in `Changes`, and becomes true by `commit`."""
 
@@ -139,27 +184,20 @@ class Ledger:
         kept = self._context.get(self._folder_key(folder))
         return Record.decode(kept) if kept else None
 
-    def rows(self, folder: str) -> dict[int, Row]:
-        """Return all mails in *folder* that something is to be done with, by UID."""
+    def rows(self, folder: str) -> Rows:
+        """Return all mails in *folder* that something is to be done with."""
         prefix = self._row_key(folder, None)
-        return {(uid := int(key[len(prefix) :])): Row.decode(uid, kept) for key, kept in self._context.items(prefix)}
-
-    def reset(self, folder: str, record: Record, changes: Changes) -> None:
-        """Forget the rows of *folder*: its numbers mean something else now."""
-        changes.update(dict.fromkeys((key for key, _ in self._context.items(self._row_key(folder, None))), None))
-        self.set_record(folder, record, changes)
+        return Rows(
+            self, folder, (Row.decode(int(key[len(prefix) :]), kept) for key, kept in self._context.items(prefix))
+        )
 
     def set_record(self, folder: str, record: Record, changes: Changes) -> None:
         """Note how far *folder* was looked through."""
         changes[self._folder_key(folder)] = record.encode()
 
-    def set_row(self, folder: str, row: Row, changes: Changes) -> None:
-        """Note what is to be done with a mail."""
-        changes[self._row_key(folder, row.uid)] = row.encode()
-
-    def drop_row(self, folder: str, uid: int, changes: Changes) -> None:
-        """Forget a mail with which nothing is to be done any longer."""
-        changes[self._row_key(folder, uid)] = None
+    def set_row(self, folder: str, uid: int, row: Row | None, changes: Changes) -> None:
+        """Note what is to be done with a mail; None if nothing any longer."""
+        changes[self._row_key(folder, uid)] = row.encode() if row else None
 
     @property
     def junk(self) -> str:

@@ -8,14 +8,14 @@ reading, folders are open to be read only. No other mail is ever flagged, moved,
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
 from paquebot.transport import Acknowledgement, Context, Finding, Transient, Verdict
 from paquebot_mail.download import Came, Download, Gone, Outcome, Refused, Spoiled
 from paquebot_mail.imap import Imap, Said, connect
-from paquebot_mail.ledger import Changes, Held, Known, Ledger, Record, Row, State
+from paquebot_mail.ledger import Changes, Held, Known, Ledger, Record, Row, Rows, State
 from paquebot_mail.reading import Parcel
 from paquebot_mail.scan import AUDIT_MS, REPORT, Scan, Wants, read_heads
 from paquebot_mail.server import Login, Server
@@ -92,7 +92,7 @@ class Mailbox:
         self._ledger = Ledger(context, address)
         self._line: Imap | None = None
         self._junk = self._ledger.junk
-        self._rows: dict[str, dict[int, Row]] = {}
+        self._rows: dict[str, Rows] = {}
         self._there: dict[str, str] = {}
         """What folders of ours are called on the server, where that is different."""
 
@@ -139,6 +139,7 @@ class Mailbox:
                 yield brought
         async for news in self._visit(self._folder, download=True):
             yield news
+            del news
         spam = await self._spam()
         if not spam:
             return
@@ -179,30 +180,31 @@ class Mailbox:
             tried = {row.uid for row in wanted}
             async for news in self._bring(folder, rows, wanted):
                 yield news
+                del news
             if not {row.uid for row in self._wanted(rows)} - tried:
                 return
 
-    def _known(self, name: str) -> dict[int, Row]:
+    def _known(self, name: str) -> Rows:
         if name not in self._rows:
             self._rows[name] = self._ledger.rows(name)
         return self._rows[name]
 
-    def _wanted(self, rows: dict[int, Row]) -> list[Row]:
+    def _wanted(self, rows: Rows) -> list[Row]:
         """Return the mails to be downloaded now, one for each parcel; note what need not be."""
         epoch = self._context.epoch
         wanted: dict[str, Row] = {}
-        for row in sorted(rows.values(), key=lambda row: (row.tries, row.uid)):
+        for row in sorted(rows, key=lambda row: (row.tries, row.uid)):
             if row.state is State.WANTED or (row.state is State.LEFT and row.epoch != epoch):
                 wanted.setdefault(row.part, row)
         return list(wanted.values())
 
-    async def _read_again(self, folder: Folder, rows: dict[int, Row], read: set[int]) -> None:
+    async def _read_again(self, folder: Folder, rows: Rows, read: set[int]) -> None:
         """Read the headers of wanted mails that were seen in an earlier visit: numbers may mean other mails now."""
         old = [row for row in self._wanted(rows) if row.uid not in read]
         there = await self._still_there(folder.name, rows, old)
-        self._write(folder.name, {row.uid: None for row in old if row.uid not in there})
+        rows.write({row.uid: None for row in old if row.uid not in there})
 
-    async def _still_there(self, name: str, rows: dict[int, Row], some: Sequence[Row]) -> set[int]:
+    async def _still_there(self, name: str, rows: Rows, some: Sequence[Row]) -> set[int]:
         """Return the UIDs of *some* whose headers, read now, say what they said when they were noted.
 
         If one is another mail now, the server gives its numbers anew without saying so: look through everything soon.
@@ -225,7 +227,7 @@ class Mailbox:
             self._ledger.commit(changes)
         return there
 
-    async def _bring(self, folder: Folder, rows: dict[int, Row], wanted: list[Row]) -> AsyncIterator[News]:
+    async def _bring(self, folder: Folder, rows: Rows, wanted: list[Row]) -> AsyncIterator[News]:
         coming = {row.uid: self._ledger.coming(folder.name, folder.uidvalidity, row.uid) for row in wanted}
         download = Download(self._imap, wanted, coming)
         more, error = True, None
@@ -238,17 +240,18 @@ class Mailbox:
                 finally:  # also when this is cancelled: what is whole is not to come again
                     outcomes = download.take()
                     self._keep(folder, rows, outcomes)
-                for outcome in outcomes:
-                    for news in self._told(folder, outcome):
+                while outcomes:  # nothing large is kept while the next is fetched
+                    for news in self._told(folder, outcomes[0]):
                         yield news
-                    self._write(folder.name, self._after_telling(outcome))
+                        del news
+                    rows.write(self._after_telling(outcomes.pop(0)))
         finally:
             if download.under_way:
                 self._imap.fail("not all that was asked for was waited for")
         if error:
             raise error
 
-    def _keep(self, folder: Folder, rows: dict[int, Row], outcomes: list[Outcome]) -> None:
+    def _keep(self, folder: Folder, rows: Rows, outcomes: list[Outcome]) -> None:
         """Let it be true, at once, that parcels are here, and what need not be told."""
         changes: Changes = {}
         after: dict[int, Row | None] = {}
@@ -257,14 +260,14 @@ class Mailbox:
             match outcome:
                 case Came(brought=Parcel() as parcel):
                     after[row.uid] = self._hold(folder, row, parcel, changes)
-                    for other in rows.values():
-                        if other.part == parcel.part and other.state is State.WANTED and other.uid != row.uid:
+                    for other in rows.of(parcel.part):
+                        if other.state is State.WANTED and other.uid != row.uid:
                             after[other.uid] = replace(other, state=State.HERE)
                 case Gone():
                     after[row.uid] = None
                 case Refused():
                     after[row.uid] = replace(row, tries=row.tries + 1)
-        self._write(folder.name, after, changes)
+        rows.write(after, changes)
 
     def _told(self, folder: Folder, outcome: Outcome) -> Iterator[News]:
         where = f"{folder.name}, mail {outcome.row.uid}, from {outcome.row.sender}"
@@ -291,22 +294,6 @@ class Mailbox:
                 return {row.uid: replace(row, state=State.BAD)}
         return {}
 
-    def _write(self, name: str, after: Mapping[int, Row | None], changes: Changes | None = None) -> None:
-        """Let these rows of a folder be true, together with *changes*."""
-        changes = {} if changes is None else changes
-        for uid, row in after.items():
-            if row is None:
-                self._ledger.drop_row(name, uid, changes)
-            else:
-                self._ledger.set_row(name, row, changes)
-        self._ledger.commit(changes)
-        rows = self._known(name)
-        for uid, row in after.items():
-            if row is None:
-                rows.pop(uid, None)
-            else:
-                rows[uid] = row
-
     def _hold(self, folder: Folder, row: Row, parcel: Parcel, changes: Changes) -> Row:
         self._ledger.hold(Held(parcel.part, row.sender, folder.name), parcel.data, changes)
         if parcel.part == row.part:
@@ -321,9 +308,8 @@ class Mailbox:
             return Brought(body, held.part, held.sender, held.folder)
         changes: Changes = {}
         self._ledger.let_go(held.part, changes)
-        rows = self._known(held.folder).values()
-        again = {row.uid: replace(row, state=State.WANTED) for row in rows if row.part == held.part}
-        self._write(held.folder, again, changes)
+        rows = self._known(held.folder)
+        rows.write({row.uid: replace(row, state=State.WANTED) for row in rows.of(held.part)}, changes)
         return None
 
     def _tidy(self) -> None:
@@ -331,7 +317,7 @@ class Mailbox:
         for name in (self._folder, *([self._junk] if self._junk else [])):
             record = self._ledger.record(name)
             if record is not None:
-                coming |= {self._ledger.coming(name, record.uidvalidity, uid).name for uid in self._known(name)}
+                coming |= {self._ledger.coming(name, record.uidvalidity, row.uid).name for row in self._known(name)}
         self._ledger.tidy(coming)
 
     # -- what becomes of it -------------------------------------------------------------------
@@ -348,10 +334,9 @@ class Mailbox:
         if verdict is not Verdict.NOT_OURS:
             self._ledger.know(part, Known(applied=verdict is Verdict.TAKEN), changes)
         for name in (self._folder, *([self._junk] if self._junk else [])):
-            rows = [row for row in self._known(name).values() if row.part == part]
-            settled = (State.HERE, State.WANTED, State.LEFT)
-            after = {row.uid: self._settled(name, row, verdict) for row in rows if row.state in settled}
-            self._write(name, after, changes)
+            rows, open_ = self._known(name), (State.HERE, State.WANTED, State.LEFT)
+            some = [row for row in rows.of(part) if row.state in open_]
+            rows.write({row.uid: self._settled(name, row, verdict) for row in some}, changes)
             changes = {}
         self._ledger.delete(part)
 
@@ -375,7 +360,7 @@ class Mailbox:
 
     async def _put_away(self, name: str, retire: Retire) -> list[Finding]:
         imap, now, rows = self._imap, self._context.now_ms(), self._known(name)
-        done = [row for row in rows.values() if row.state is State.DONE]
+        done = [row for row in rows if row.state is State.DONE]
         due = [row for row in done if abs(now - row.since) >= retire.after_ms]
         record = self._ledger.record(name)
         if not due or retire.how == "keep" or record is None:
@@ -395,7 +380,7 @@ class Mailbox:
                     await expunge(imap, uids)
         except Said as refusal:
             return [Finding(name, f"mails that are done with stay there: {refusal}", damage=False)]
-        self._write(name, {row.uid: None for row in due})
+        rows.write({row.uid: None for row in due})
         return []
 
     # -- besides ------------------------------------------------------------------------------

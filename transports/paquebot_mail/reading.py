@@ -18,13 +18,14 @@ from paquebot_mail.armour import BEGIN, END, Damaged, unarmour
 from paquebot_mail.form import PART_HEADER, PART_VERSION, part_id
 from paquebot_mail.mime import HEADER_BYTES_MAX, TooMany, content, end_of_head, walk
 
-__all__ = ["HEADER_BYTES_MAX", "MAIL_BYTES_MAX", "Damaged", "Heading", "Parcel", "heading", "parcel"]
+__all__ = ["HEADER_BYTES_MAX", "MAIL_BYTES_MAX", "Damaged", "Heading", "Parcel", "heading", "may_concern", "parcel"]
 
 MAIL_BYTES_MAX = 16 << 20  # a full envelope of 8 MiB in armour, which somebody encoded once more
 _ARMOURS_MAX = 8  # blocks tried in one mail
 _VALUE_MAX = 1_000
 _PART = re.compile(rf"{PART_VERSION} ([a-z2-7]{{40}})(?: ([0-9a-f]{{16}}))?", re.ASCII)
 _QUOTED = re.compile(rb"=(?:3[Dd]|\r?\n)")
+_CONCERNS = re.compile(rb"(?i)%s|delivery-status|mailer-daemon" % PART_HEADER.encode())
 _ANGLE = re.compile(r"<([^<>\s]{3,254})>\s*\Z", re.ASCII)
 _BARE = re.compile(r"[^<>\s,;:\"]{3,254}", re.ASCII)
 
@@ -51,6 +52,11 @@ class Parcel:
     data: bytes
     part: str
     """Its own name, whatever the header said."""
+
+
+def may_concern(head: bytes) -> bool:
+    """Return whether `heading` could find a part or a report in *head*: a look that costs little."""
+    return _CONCERNS.search(head) is not None
 
 
 def heading(head: bytes) -> Heading | None:

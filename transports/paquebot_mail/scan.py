@@ -12,8 +12,8 @@ from hashlib import sha256
 
 from paquebot.transport import Finding
 from paquebot_mail.imap import Imap, Said
-from paquebot_mail.ledger import DAY_MS, Changes, Ledger, Record, Row, State
-from paquebot_mail.reading import Heading, heading
+from paquebot_mail.ledger import DAY_MS, Changes, Ledger, Record, Row, Rows, State
+from paquebot_mail.reading import Heading, heading, may_concern
 from paquebot_mail.settings import Retire
 from paquebot_mail.talk import Folder, fetch
 from paquebot_mail.wire import Items
@@ -45,7 +45,7 @@ class Head:
     uid: int
     size: int
     heading: Heading | None
-    """None for a header that no honest program writes."""
+    """None for a header that does not concern us, or that no honest program writes."""
     digest: str
 
 
@@ -57,7 +57,9 @@ async def read_heads(imap: Imap, uids: str, count: int) -> list[Head]:
         uid, size = number(items.get("UID")), number(items.get("RFC822.SIZE"))
         said = next((value for name, value in items.items() if name.startswith("BODY[HEADER.FIELDS")), None)
         if uid and isinstance(said, bytes):
-            found[uid] = Head(uid, size, heading(said), sha256(said).hexdigest()[:32])
+            # A person's mails are many: what says nothing that concerns us need not be taken apart.
+            read = heading(said) if may_concern(said) else None
+            found[uid] = Head(uid, size, read, sha256(said).hexdigest()[:32] if read else "")
 
     imap.heard = heard
     answer = await imap.end(
@@ -83,7 +85,7 @@ class Scan:
         imap: Imap,
         ledger: Ledger,
         folder: Folder,
-        rows: dict[int, Row],
+        rows: Rows,
         wants: Wants,
         retire: Retire,
         *,
@@ -137,9 +139,8 @@ class Scan:
         if record is None or fresh or (folder.uidnext and folder.uidnext <= record.cursor):
             record = Record(folder.uidvalidity, audited=now, epoch=self._epoch)
             changes: Changes = {}
-            self._ledger.reset(folder.name, record, changes)
-            self._ledger.commit(changes)
-            self._rows.clear()
+            self._ledger.set_record(folder.name, record, changes)
+            self._rows.write({row.uid: None for row in self._rows}, changes)
         every = max(audit_ms, audit_ms * folder.exists // MAILS_A_DAY)
         met = record.strangers and record.epoch != self._epoch  # whom we know now
         if not record.audit and (met or abs(now - record.audited) >= every):
@@ -178,20 +179,11 @@ class Scan:
             before = self._rows.get(head.uid)
             row, strange = self._judge(head, changes)
             strangers += strange
-            if row is None and before is not None:
-                rows[head.uid] = None
-                self._ledger.drop_row(self._folder.name, head.uid, changes)
-            elif row is not None and row is not before:
+            if row is not before:
                 rows[head.uid] = row
-                self._ledger.set_row(self._folder.name, row, changes)
         record = replace(record, strangers=strangers)
         self._ledger.set_record(self._folder.name, record, changes)
-        self._ledger.commit(changes)
-        for uid, row in rows.items():
-            if row is None:
-                del self._rows[uid]
-            else:
-                self._rows[uid] = row
+        self._rows.write(rows, changes)
         return record
 
     def _judge(self, head: Head, changes: Changes) -> tuple[Row | None, bool]:
@@ -222,10 +214,5 @@ class Scan:
     def _drop_gone(self, first: int, last: int, heads: list[Head]) -> None:
         """Forget the rows of mails that are there no longer."""
         there = {head.uid for head in heads}
-        gone = [uid for uid in self._rows if first <= uid <= last and uid not in there]
-        changes: Changes = {}
-        for uid in gone:
-            self._ledger.drop_row(self._folder.name, uid, changes)
-        self._ledger.commit(changes)
-        for uid in gone:
-            del self._rows[uid]
+        gone = [row.uid for row in self._rows if first <= row.uid <= last and row.uid not in there]
+        self._rows.write(dict.fromkeys(gone))
