@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from paquebot.protocol import publishing
+from paquebot.protocol.burden import Lies
 from paquebot.store import Store
+from paquebot.testing.examples import NOW, founding
 from paquebot.testing.memory import MemoryStore
 from paquebot.testing.pasts import PastContract
 from paquebot.testing.private_stores import PrivatePromises
-from paquebot.testing.store_burden import BurdenPromises
+from paquebot.testing.store_burden import BurdenPromises, taken
 
 
 class Sqlite(PastContract, PrivatePromises, BurdenPromises):
@@ -54,3 +57,17 @@ class TestMemoryStore(PastContract, PrivatePromises, BurdenPromises):
 def test_nothing_of_a_store_is_left_open(tmp_path):
     with closing(Store(tmp_path)):
         pass
+
+
+def test_what_is_to_be_put_on_a_medium_is_found_without_looking_at_every_other(tmp_path):
+    """A plan of the database's own choice took a minute where this takes a hundredth of a second."""
+    store, new = Store(None), founding()
+    store.found(new.local, lambda: publishing.take_root(store.view, new, NOW))
+    made = [taken(b"%d" % n) for n in range(1_000)]
+    store.commit(made)
+    store.commit(Lies(each.parcel.name, f"medium {m}") for each in made for m in range(10))
+    steps = []
+    store._db.set_progress_handler(lambda: steps.append(1), 1_000)
+    assert len(store.view.to_put("another", 9, 64, 256)) == 256
+    assert len(steps) < 1_000
+    store.close()

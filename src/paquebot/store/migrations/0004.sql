@@ -42,7 +42,7 @@ CREATE TABLE berth (
     put INTEGER NOT NULL,
     PRIMARY KEY (node, medium, parcel)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX berth_parcel ON berth (node, parcel);
+CREATE INDEX berth_parcel ON berth (node, parcel, put);
 
 -- Tokens that were shown before anything here waited for them.
 CREATE TABLE shown (
