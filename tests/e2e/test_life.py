@@ -101,9 +101,9 @@ def ordinary_days(world):
     assert sorted(office.texts()) == ["all beds taken", SECRET, "tide tables", "we sail on Monday"]
     assert not holds(ship, SECRET)
     assert not holds(clinic, "tide tables")
-    # The ship carries it, and says so. What became of it at the office nobody has told the clinic: nothing is claimed.
+    # The ship carries it, and says so. It carries sealed what the two write to each other, too: the office has said.
     (said,) = clinic.json("status", private)
-    assert {each["peer"]: each["reach"] for each in said["peers"]} == {"Ship": "carried", "Office": "handed"}
+    assert {each["peer"]: each["reach"] for each in said["peers"]} == {"Ship": "carried", "Office": "applied"}
 
 
 def a_backup_comes_back(world, tmp_path):
@@ -180,7 +180,8 @@ def test_a_month_at_sea(world, tmp_path):
         peers = home.json("status")["peers"]
         states = {each["name"]: each["state"] for each in peers if each["state"] not in ("ended", "revoked")}
         beyond = {"Office": "Clinic", "Clinic": "Office"}.get(home.name)
-        assert states.pop(beyond, "unknown") in ("unknown", "withheld"), "they never touched one stick"
+        # They never touched one stick: the ship carries, sealed, what they write to each other, and what they answer.
+        assert states.pop(beyond, "in sync") in ("in sync", "behind", "withheld")
         # An answer that was put on the other stick too, which its recipient never touches, is still on its way.
         assert set(states.values()) <= {"in sync", "behind"}
         assert [each["lacking_lines"] for each in peers if each["name"] in states] == [0] * len(states)
