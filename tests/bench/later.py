@@ -10,4 +10,3 @@ def measure(table: Table) -> None:
     table.not_reached("difference of 100 in 1,000,000: bytes", "bytes", 1_800)
     table.not_reached("no-change exchange at 1,000,000 items: CPU", "ms", 1)
     table.not_reached("20 KiB over a lossy radio channel, share of its capacity", "share")
-    table.not_reached("mail, 1,000 envelopes of 4 KiB through real servers", "s")
