@@ -25,6 +25,7 @@ from paquebot.store import Store
 from paquebot.transport import (
     Arrival,
     Handover,
+    Onward,
     Outgoing,
     Recipient,
     Relay,
@@ -103,11 +104,11 @@ class Courier:
         """Take *arrival* along, which no key of ours opens, unless it is our own or not worth its space."""
         if arrival.onward is None or self._full:
             return
-        onward, name = arrival.onward, parcel_name(arrival.parcel)
-        if any(self.tags.made(name, tag) for tag, _ in onward.recipients):
+        onward, salt = arrival.onward, parcel_name(arrival.parcel)
+        if any(self.tags.made(salt, tag) for tag, _ in onward.recipients):
             return
         found = Found(
-            name=name,
+            name=_name(salt, onward),
             blob=sha256(arrival.parcel).digest(),
             data=arrival.parcel,
             medium=medium,
@@ -177,7 +178,7 @@ class Courier:
             self._report.handed_on += len(done)
             self._report.read_back |= any(each.stage is Stage.ON_MEDIUM for each in handovers)
         damaged, self._damaged = self._damaged, []
-        self._commit(PutDown(name) for name in damaged)  # it is taken along again where it is met
+        self._commit(carrying.spoilt(self._store.view, damaged))
         if len(done) + len(damaged) < len(parcels):
             where = next((each.where for each in handovers if each.stage is Stage.FAILED), "")
             self._report.notes.append(f"{where}: not all that is carried for others could be put there")
@@ -227,6 +228,11 @@ class Courier:
         self._report.taken_along += count["taken along"]
         self._report.freed += count["arrived"]
         self._report.let_go += count["let go"]
+
+
+def _name(salt: bytes, onward: Onward) -> bytes:
+    """Nothing binds a parcel to those for whom it says to be: with others on its outside, it is another one."""
+    return blake2b(salt + b"".join(tag + hash_ for tag, hash_ in sorted(onward.recipients)), digest_size=16).digest()
 
 
 def _lot(medium: str, lot: str) -> bytes:

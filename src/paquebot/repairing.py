@@ -13,7 +13,7 @@ from pathlib import Path
 from paquebot import home as homes
 from paquebot.errors import WrongKey
 from paquebot.keychain import LOCK, NAMES, NODE_KEY, USER_KEY, Keychain
-from paquebot.protocol.burden import PutDown
+from paquebot.protocol import carrying
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.forgetting import FRAME
 from paquebot.protocol.state import Local
@@ -98,7 +98,7 @@ def mend(home: Path, store: Store, engine: Engine, findings: Sequence[Finding]) 
     chunks = [each.blob for each in chosen if each.fault is Fault.CHUNK]
     store.commit(engine.lose(resources, chunks))
     gone = {each.blob for each in chosen if each.fault is Fault.CARRIED}
-    store.commit(PutDown(each.name) for each in store.view.parcels() if each.blob in gone)
+    store.commit(carrying.spoilt(store.view, [each.name for each in store.view.parcels() if each.blob in gone]))
     if Fault.LISTING in faults:
         store.relist([each.resource for each in chosen if each.fault is Fault.LISTING and each.resource])
     if Fault.COUNT in faults:

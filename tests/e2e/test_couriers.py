@@ -8,6 +8,7 @@ import os
 import random
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 
 import pytest
 from tests.e2e.conftest import crates
@@ -16,9 +17,9 @@ from paquebot.node import Node
 from paquebot.protocol.limits import DAY_MS
 from paquebot.testing import MemoryContext
 from paquebot.testing.contract import outgoing
-from paquebot.transport import Recipient, TokenShown, token_hash
+from paquebot.transport import Recipient, TokenShown, parcel_name, token_hash
 from paquebot_drop import DropSettings, DropTransport
-from paquebot_drop.crate import digest
+from paquebot_drop.tokens import Slip, pack_slip
 
 FLOOD = 100_000 if os.environ.get("SOAK") else 1_200
 NOTE = "Water is needed at the bridge"
@@ -231,6 +232,39 @@ def test_a_forged_token_and_a_torn_crate_do_no_harm(pair, courier, sticks, tmp_p
     assert alice.sync(blue)["acknowledged"] >= 1
 
 
+@pytest.mark.parametrize("forged", ["a false token", "carried too far", "soon over", "for nobody"])
+def test_a_false_outside_before_the_true_one_keeps_no_letter_from_its_way(pair, courier, sticks, tmp_path, forged):
+    """Nothing binds the outside to what is sealed: anybody can write the same bytes under a header of their own."""
+    alice, bob = pair
+    blue, red = sticks
+    alice.say(NOTE)
+    alice.sync(blue)
+    (true,), (parcel,) = crates(blue), bodies(blue)
+    now, mine = _now(courier), b"Mallory's token."
+    recipient = (Recipient(lambda _: bytes(8), token_hash(mine)),)
+    days, hops = 1 if forged == "soon over" else 30, 15 if forged == "carried too far" else 0
+    made = outgoing("forged", parcel)
+    letter = type(made)(made.id, len(parcel), made.body, recipient, now + days * DAY_MS, 1, hops)
+    junk(blue, tmp_path, letter)
+    (false,) = [each for each in crates(blue) if each != true]
+    os.utime(false, (0, 0))
+    courier.sync(blue)
+    if forged == "a false token":
+        slip = pack_slip(Slip(false.stem, 2**32 - 1, ((parcel_name(parcel), mine),)))
+        (blue / "PAQUEBOT/A").mkdir(exist_ok=True)
+        (blue / "PAQUEBOT/A/MALLORY.ACK").write_bytes(slip)
+    courier.clock = now + 2 * DAY_MS
+    courier.sync(blue)
+    courier.sync(red)
+    bob.sync(red)
+    assert bob.texts() == [NOTE]
+    for crate in crates(red):  # the token alone tells it
+        crate.unlink()
+    courier.sync(red)
+    courier.sync(blue)
+    assert alice.sync(blue)["acknowledged"] == 1
+
+
 def test_a_full_stick_takes_what_it_can_and_the_run_goes_on(pair, courier, sticks, small_disk):
     alice, bob = pair
     blue = sticks[0]
@@ -253,13 +287,19 @@ def test_a_parcel_whose_bytes_are_damaged_stops_no_other_and_is_taken_along_agai
         alice.say(text)
         alice.sync(sticks[0])
     courier.sync(sticks[0])
-    first = courier.json("carried")["parcels"][0]["parcel"]
-    (rotten,) = [each for each in blobs(courier) if digest(each.read_bytes()).hex() == first]
+    first = bytes.fromhex(carried(courier)[0]["parcel"])
+    with closing(sqlite3.connect(courier.path / "store.db")) as db:
+        ((blob,),) = db.execute("SELECT blob FROM parcel WHERE name = ?", (first,)).fetchall()
+    (rotten,) = [each for each in blobs(courier) if sha256(each.read_bytes()).digest() == blob]
     rotten.write_bytes(b"rotten")
     report = courier.sync(sticks[1])
     assert (report["carried"]["handed_on"], report["carried"]["let_go"]) == (2, 1)
     bob.sync(sticks[1])
     assert len(bob.texts()) == 2
+    courier.sync(sticks[0])
+    courier.sync(sticks[1])
+    bob.sync(sticks[1])
+    assert len(bob.texts()) == 3
 
 
 def test_nothing_is_carried_if_the_home_says_so(pair, courier, sticks):

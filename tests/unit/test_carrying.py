@@ -263,6 +263,19 @@ def test_a_known_parcel_may_turn_out_to_be_a_contacts_or_to_have_come_a_shorter_
     assert (parcel.rank, parcel.hops) == (CONTACTS, 1)
 
 
+def test_the_best_outside_under_which_a_parcel_was_met_counts(home):
+    """Anybody may write it anew as if nobody wanted it: that shortens its way by nothing."""
+    home.take("letter", days=1, priority=2)
+    home.take("letter", days=20, priority=1)
+    home.take("letter", days=2, priority=9)
+    (parcel,) = home.view.parcels()
+    assert (parcel.priority, parcel.ends, carrying.shown_expiry(parcel)) == (1, *[NOW + 20 * DAY_MS] * 2)
+    home.now = Millis(NOW + DAY_MS)
+    home.take("letter", days=365 * 50)
+    (parcel,) = home.view.parcels()
+    assert parcel.ends == NOW + 30 * DAY_MS
+
+
 def test_only_so_much_is_put_on_a_medium_that_a_share_of_it_stays_free(home):
     for n in range(5):
         home.take(f"{n}", days=20 - n)

@@ -341,7 +341,8 @@ class DropTransport:
         """Remember what became of arrivals. Tokens are shown when the visit ends."""
         crates: dict[str, dict[bytes, Settled]] = {}
         for each in acknowledgements:
-            crate, record = _parse_key(each.key)
+            crate, body, outside = _parse_key(each.key)
+            record = outside if each.verdict is Verdict.NOT_OURS else body
             settled = self._settle(each)
             before = self._settled.get(record)
             if before == settled or (before and before.verdict is Verdict.TAKEN):
@@ -403,6 +404,6 @@ def _crate_max(asked: int | None, *, synced: bool) -> int:
     return min(max(asked or (_CRATE_SYNCED if synced else CRATE_MAX), _CRATE_LEAST), CRATE_MAX)
 
 
-def _parse_key(key: str) -> tuple[str, bytes]:
-    crate, _, record = key.partition("/")
-    return crate, bytes.fromhex(record)
+def _parse_key(key: str) -> tuple[str, bytes, bytes]:
+    crate, body, outside = key.split("/")
+    return crate, bytes.fromhex(body), bytes.fromhex(outside)

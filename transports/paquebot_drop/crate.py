@@ -50,6 +50,11 @@ class Entry:
     """How many nodes have carried it on."""
 
     @property
+    def outside(self) -> bytes:
+        """16 bytes made of the whole header: anybody can write the same body under another one."""
+        return digest(pack_header(self))
+
+    @property
     def start(self) -> int:
         """Where the body begins."""
         return self.offset + header_size(len(self.recipients))

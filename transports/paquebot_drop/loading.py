@@ -91,7 +91,7 @@ class Loader:
     """Fills crates with a batch and says what became of it.
 
     *ledger* is asked for before anything is written, so that the medium has its name by then. *lies* says whether a
-    record lies there already, whole; what is carried on for others is not written twice.
+    record lies there already, whole and for the same recipients; what is carried on for others is not written twice.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Loader:
         crate_max: int,
         where: str,
         dice: Callable[[int], bytes],
-        lies: Callable[[bytes], bool],
+        lies: Callable[[Entry], bool],
     ) -> None:
         self._folder, self._ledger, self._crate_max, self._where = folder, ledger, crate_max, where
         self._lies = lies
@@ -115,7 +115,7 @@ class Loader:
     def take(self, outgoing: Outgoing, body: bytes) -> Iterator[Handover]:
         """Put *body* into a crate; yield news of it or of those before it."""
         entry = _entry(outgoing, body)
-        if outgoing.hops and self._lies(entry.id):
+        if outgoing.hops and self._lies(entry):
             yield Handover(outgoing.id, Stage.ON_MEDIUM, self._where)
             return
         if self._crate and (

@@ -56,9 +56,10 @@ class Visit:
         self._given = given  # tokens by their hashes, which came by other ways
         self._label = label
         self._synced, self._writable = synced, writable
+        self._epoch = epoch_mark(context.epoch)
         self.hour = context.now_ms() // HOUR_MS
         self._patience = Patience(ledger.noticed(), self.hour)
-        self._places: dict[bytes, tuple[Crate, Entry]] | None = None
+        self._places: dict[object, tuple[Crate, Entry]] | None = None
         self._lots: dict[tuple[str, ...], str] = {}
         self._told: set[bytes] = set()
         self._rotten: dict[str, list[tuple[Crate, int, Entry]]] = {}
@@ -72,14 +73,14 @@ class Visit:
             if settled is None or settled.verdict is not Verdict.TAKEN or settled.detail != token:
                 yield TokenShown(token)
 
-    def lies(self, record: bytes) -> bool:
-        """Return whether a record of that name lies here, and reads back well."""
+    def lies(self, record: Entry) -> bool:
+        """Return whether *record* lies here for the same recipients, and reads back well."""
         if self._places is None:
             crates = self.survey.crates
-            self._places = {entry.id: (crate, entry) for crate in crates for entry in crate.entries}
-        if record not in self._places:
+            self._places = {_key(entry): (crate, entry) for crate in crates for entry in crate.entries}
+        if _key(record) not in self._places:
             return False
-        crate, entry = self._places[record]
+        crate, entry = self._places[_key(record)]
         with self._folder.reading(crate.found.parts) as read:
             return read_body(read, entry) is not None
 
@@ -163,16 +164,17 @@ class Visit:
             for _, crate_number, number in places:
                 crate = self.survey.crates[crate_number]
                 entry = crate.entries[number]
-                # Settled while we were looking, or seen in a copy of the crate.
-                if entry.id in given or self._is_settled(entry):
+                # Settled while we were looking, or seen in a copy of the crate; who carries it on sees each outside.
+                name = entry.id if recognised else entry.outside
+                if name in given or self._is_settled(entry):
                     continue
                 with self._folder.reading(crate.found.parts) as read:
                     body = read_body(read, entry)
                 if body is None:
                     self._rotten.setdefault(crate.name, []).append((crate, number, entry))
                     continue
-                given.add(entry.id)
-                key = f"{crate.name}/{entry.id.hex()}"
+                given.add(name)
+                key = f"{crate.name}/{entry.id.hex()}/{entry.outside.hex()}"
                 onward = Onward(entry.recipients, entry.expires * HOUR_MS, entry.priority, entry.hops, self._lot(crate))
                 yield Arrival(body, key, f"{crate.found.where} record {number + 1}", recognised, onward)
 
@@ -244,10 +246,11 @@ class Visit:
         return record.expires <= self.hour or self.survey.is_shown(record.id, record.hashes)
 
     def _is_settled(self, entry: Entry) -> bool:
-        settled = self._settled.get(entry.id)
-        if settled is None:
+        """Return whether it is known what to do with *entry*: with its body, or with its body under that header."""
+        if not self._settled:
             return False
-        return settled.verdict is not Verdict.NOT_OURS or settled.detail == epoch_mark(self._context.epoch)
+        found = [settled for name in (entry.id, entry.outside) if (settled := self._settled.get(name))]
+        return any(each.verdict is not Verdict.NOT_OURS or each.detail == self._epoch for each in found)
 
     def _is_for_us(self, entry: Entry) -> bool:
         return any(self._context.recognise(entry.id, tag) for tag, _ in entry.recipients)
@@ -270,7 +273,8 @@ class Visit:
             return
         kept: dict[str, dict[bytes, Settled]] = {}
         for crate in sweep.left:
-            mine = {e.id: self._settled[e.id] for e in crate.entries if e.id in self._settled}
+            names = [name for entry in crate.entries for name in (entry.id, entry.outside)] if self._settled else []
+            mine = {name: self._settled[name] for name in names if name in self._settled}
             kept.setdefault(crate.name, {}).update(mine)
         self._ledger.tidy(kept)
 

@@ -39,7 +39,7 @@ class Parcel:
     """One parcel of others."""
 
     name: bytes
-    """16 bytes, made of all its bytes, by which every carrier knows it."""
+    """16 bytes, made of all its bytes and of those for whom it is."""
     blob: bytes
     """The SHA-256 of its bytes."""
     size: int
@@ -85,11 +85,9 @@ class TakeAlong(Carrying):
 
 @frozen
 class Appraise(Carrying):
-    """A known parcel turns out to be a contact's, or to have come by a shorter way."""
+    """A known parcel turns out to be worth more: its rank, priority, hops and dates are now as in *parcel*."""
 
-    name: bytes
-    rank: Rank
-    hops: int
+    parcel: Parcel
 
 
 @frozen

@@ -32,7 +32,7 @@ from paquebot.protocol.burden import (
     TakeAgain,
     TakeAlong,
 )
-from paquebot.protocol.effects import Effects, Remember
+from paquebot.protocol.effects import Effect, Effects, Remember
 from paquebot.protocol.limits import (
     AHEAD_MAX_MS,
     CARRIED_KNOWN_MAX,
@@ -137,17 +137,32 @@ def take(view: View, found: Found, terms: Terms, now: Millis, spare: int | None,
 
 
 def _met_again(view: View, known: Parcel, found: Found, terms: Terms, spare: int | None) -> Effects:
-    """A parcel that waits may turn out to be worth more; and if it had to make room, there may be room by now."""
-    rank, hops = min(found.rank, known.rank), min(found.hops, known.hops)
-    if (rank, hops) != (known.rank, known.hops):
-        yield Appraise(known.name, rank, hops)
+    """A parcel that waits may turn out to be worth more; and if it had to make room, there may be room by now.
+
+    Anybody can write it under a worse outside than its sender did, so the best that was met counts.
+    """
+    better = _better(known, found, terms)
+    if better != known:
+        yield Appraise(better)
     if not known.kept:
-        gone = room_for(view, replace(known, rank=rank, hops=hops), terms, spare)
+        gone = room_for(view, better, terms, spare)
         if gone is None:
-            yield from _turned_away(view, {rank})
+            yield from _turned_away(view, {better.rank})
         else:
             yield from _displace(view, gone)
             yield TakeAgain(known.name, found.data)
+
+
+def _better(known: Parcel, found: Found, terms: Terms) -> Parcel:
+    ends = _ends(found.expires, known.since, terms)
+    return replace(
+        known,
+        rank=min(found.rank, known.rank),
+        priority=min(found.priority, known.priority),
+        hops=min(found.hops, known.hops),
+        expires=found.expires if ends > known.ends else known.expires,
+        ends=max(ends, known.ends),
+    )
 
 
 def _no_room(view: View, parcel: Parcel, terms: Terms) -> Effects:
@@ -178,7 +193,19 @@ def _room_again(view: View, terms: Terms, spare: int | None) -> Effects:
     if still != away:
         yield Remember(TURNED_AWAY, still or None)
     if still != away or before not in (None, terms.encode()):
-        yield Remember(EPOCH, (int.from_bytes(view.remembered(EPOCH) or b"") + 1).to_bytes(8))
+        yield _anew(view)
+
+
+def spoilt(view: View, parcels: Sequence[bytes]) -> Effects:
+    """The bytes of *parcels* are damaged: they are taken along again where they are met."""
+    for name in parcels:
+        yield PutDown(name)
+    if parcels:
+        yield _anew(view)
+
+
+def _anew(view: View) -> Effect:
+    return Remember(EPOCH, (int.from_bytes(view.remembered(EPOCH) or b"") + 1).to_bytes(8))
 
 
 def _crowded(view: View, rank: Rank, terms: Terms, spare: int | None) -> bool:
@@ -190,7 +217,6 @@ def _crowded(view: View, rank: Rank, terms: Terms, spare: int | None) -> bool:
 def _parcel(view: View, found: Found, terms: Terms, now: Millis) -> Parcel:
     """Return what is to be known of *found*. If all have it already, that is to be told here, and no more."""
     addressees = tuple(replace(each, token=view.shown(each.hash)) for each in found.addressees)
-    last = Millis(now + terms.days * DAY_MS)
     return Parcel(
         name=found.name,
         blob=found.blob,
@@ -200,10 +226,15 @@ def _parcel(view: View, found: Found, terms: Terms, now: Millis) -> Parcel:
         hops=found.hops,
         expires=found.expires,
         since=now,
-        ends=min(found.expires, last) if believable(found.expires, now) else last,
+        ends=_ends(found.expires, now, terms),
         addressees=addressees,
         kept=not all(each.token for each in addressees),
     )
+
+
+def _ends(expires: Millis, since: Millis, terms: Terms) -> Millis:
+    last = Millis(since + terms.days * DAY_MS)
+    return min(expires, last) if believable(expires, since) else last
 
 
 def _acceptable(parcel: Parcel, terms: Terms, now: Millis, *, doubtful: bool) -> bool:

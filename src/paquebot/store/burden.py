@@ -35,8 +35,11 @@ def apply(db: sqlite3.Connection, blobs: BlobSink, view: Owner, effect: Carrying
         case TakeAlong(parcel, data):
             _take(db, owner, parcel)
             assert not parcel.kept or blobs.put(data) == parcel.blob
-        case Appraise(name, rank, hops):
-            db.execute("UPDATE parcel SET rank = ?, hops = ? WHERE node = ? AND name = ?", (rank, hops, node, name))
+        case Appraise(p):
+            sql = (
+                "UPDATE parcel SET rank = ?, priority = ?, hops = ?, expires = ?, ends = ? WHERE node = ? AND name = ?"
+            )
+            db.execute(sql, (p.rank, p.priority, p.hops, p.expires, p.ends, node, p.name))
         case NoteToken(name, hash_, token):
             sql = "UPDATE addressee SET token = ? WHERE node = ? AND parcel = ? AND hash = ?"
             db.execute(sql, (token, node, name, hash_))

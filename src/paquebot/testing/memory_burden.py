@@ -101,8 +101,9 @@ def apply(t: Tables, blobs: MemoryBlobs, effect: Carrying) -> list[bytes]:
         case TakeAlong(parcel, data):
             t.add(t.parcels, parcel.name, parcel)
             assert not parcel.kept or blobs.put(data) == parcel.blob
-        case Appraise(name, rank, hops):
-            t.put(t.parcels, name, replace(t.parcels[name], rank=rank, hops=hops))
+        case Appraise(parcel):
+            known = t.parcels[parcel.name]
+            t.put(t.parcels, parcel.name, replace(parcel, addressees=known.addressees, kept=known.kept))
         case NoteToken(name, hash_, token):
             known = t.parcels[name]
             shown = tuple(Addressee(a.tag, a.hash, token if a.hash == hash_ else a.token) for a in known.addressees)

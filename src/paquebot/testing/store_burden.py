@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,8 @@ class BurdenPromises:
     def test_a_parcel_turns_out_to_be_a_contacts(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
         effect = taken(b"sealed", hops=4)
-        store.commit([effect, Appraise(effect.parcel.name, Rank.CONTACTS, 2)])
-        found = store.view.parcel(effect.parcel.name)
-        assert (found.rank, found.hops) == (Rank.CONTACTS, 2)
+        worth = replace(
+            effect.parcel, rank=Rank.CONTACTS, priority=0, hops=2, expires=Millis(NOW + 2), ends=Millis(NOW + 1)
+        )
+        store.commit([effect, Appraise(worth)])
+        assert store.view.parcel(effect.parcel.name) == worth
