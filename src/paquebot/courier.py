@@ -100,13 +100,18 @@ class Courier:
             self._store.commit(carrying.vouch(self._lots, name))
             self._lots = carrying.lots(self._store.view.remembered(carrying.LOTS))
 
-    def take(self, arrival: Arrival, medium: str) -> None:
-        """Take *arrival* along, which no key of ours opens, unless it is our own or not worth its space."""
-        if arrival.onward is None or self._full:
-            return
+    def take(self, arrival: Arrival, medium: str) -> bool:
+        """Take *arrival* along, which no key of ours opens, unless it is our own or not worth its space.
+
+        Return False if the disk is full: then it should come again.
+        """
+        if arrival.onward is None:
+            return True
+        if self._full:
+            return False
         onward, salt = arrival.onward, parcel_name(arrival.parcel)
         if any(self.tags.made(salt, tag) for tag, _ in onward.recipients):
-            return
+            return True
         found = Found(
             name=_name(salt, onward),
             blob=sha256(arrival.parcel).digest(),
@@ -125,6 +130,7 @@ class Courier:
         except DiskFull as error:  # our own letters go on coming
             self._full = True
             self._report.notes.append(f"nothing more is taken along for others: {error}")
+        return not self._full
 
     def token(self, token: bytes) -> None:
         """Somebody has shown *token*: perhaps something that we carry has arrived."""

@@ -219,9 +219,9 @@ class Inbox:
                 return Acknowledgement(arrival.key, Verdict.REFUSED)
         foreign = not arrival.recognised and not isinstance(refusal, Stranger)
         if foreign:
-            if self._courier and self._closed:
-                self._courier.take(arrival, self._medium)
             self._report.not_ours += 1
+            if self._courier and self._closed and not self._courier.take(arrival, self._medium):
+                return None
             return Acknowledgement(arrival.key, Verdict.NOT_OURS)
         self._report.refused += 1
         self._report.note(

@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
 
 import pytest
-from tests.e2e.conftest import crates
+from tests.e2e.conftest import crates, remount
 
 from paquebot.node import Node
 from paquebot.protocol.limits import DAY_MS
@@ -279,6 +280,20 @@ def test_a_full_stick_takes_what_it_can_and_the_run_goes_on(pair, courier, stick
     assert report["problems"] == []
     bob.sync(tight)
     assert courier.sync(tight)["carried"]["handed_on"] > 0
+
+
+def test_what_a_full_disk_could_not_take_along_is_taken_once_it_can(pair, courier, sticks, small_disk):
+    alice, _ = pair
+    alice.run("publish", _file(alice.path.parent / "large.bin", 600_000, 1))
+    alice.sync(sticks[0])
+    disk = small_disk("quota", "64k")
+    shutil.rmtree(courier.path / "blobs", ignore_errors=True)
+    (courier.path / "blobs").symlink_to(disk)
+    report = courier.sync(sticks[0])
+    assert any("nothing more is taken along" in each for each in report["notes"])
+    before = len(carried(courier))
+    remount(disk, "size=8m")
+    assert courier.sync(sticks[0])["carried"]["now"] > before
 
 
 def test_a_parcel_whose_bytes_are_damaged_stops_no_other_and_is_taken_along_again(pair, courier, sticks):
