@@ -50,7 +50,7 @@ soak: $(READY)   ## long searches: make soak SEEDS=2000
 	$(BIN)/python -m paquebot.testing.restored --seeds $(or $(SEEDS),2000)
 	$(BIN)/python -m paquebot.testing.couriers --seeds $(or $(SEEDS),2000)
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_EACH),60)
-	SOAK=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/properties/test_journal_attacks.py tests/unit/test_key_rotation.py tests/e2e/test_couriers.py tests/labs tests/mail/test_sending_faults.py tests/mail/test_imap_sessions.py tests/mail/test_imap_lines.py
+	SOAK=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/properties/test_journal_attacks.py tests/unit/test_key_rotation.py tests/e2e/test_couriers.py tests/labs tests/mail/test_sending_faults.py tests/mail/test_imap_sessions.py tests/mail/test_imap_lines.py tests/e2e/test_mail.py
 
 clean:           ## remove what was built
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -26,7 +26,7 @@ SLICE_S = 10.0
 """How long a pass over a network keeps others out of the home; then it goes on."""
 GAP_S = 0.3
 """How long they may come in between."""
-QUIET_S, QUIET_MAX_S = 3.0, 20.0
+QUIET_S, QUIET_MAX_S = 2.0, 20.0
 """Local news are sent when no more came for so long, or have been coming for so long."""
 LOOK_S = 1.0
 TROUBLE_S = 30.0

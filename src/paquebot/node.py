@@ -406,10 +406,7 @@ class Node:
         *,
         seconds: float | None = None,
     ) -> Report:
-        """Take in and hand out over *carriers*, one after another; trouble with one does not stop the others.
-
-        One that goes by addresses, thus over a network, begins nothing more after so many *seconds*.
-        """
+        """Take in and hand out over *carriers*, on networks for so many *seconds*; trouble with one stops no other."""
         self.keys.unlock()  # before anything is begun
         if self.view.peers():
             self.envelope_keys.secrets()
@@ -478,22 +475,23 @@ class Node:
         inbox = Inbox(
             self._store, self._engine, sealer, self.clock, report, welcome=welcome, courier=courier, enough=enough
         )
-        await inbox.drain(transport, reach.link(transport))
+        with now.held_back(transport):
+            await inbox.drain(transport, reach.link(transport))
+        tags = courier.tags
         if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
             self.go_on()
-            courier.tags.renew()
+            tags.renew()
             report.notes.append(copies.went_on(self.view))
         if self.view.peers():
             self.envelope_keys.turn(self._engine, reach.link(transport), self.clock())
         self.tend_private(report)
         self.tell_routes()
         if transport.capability.writable:
-            found = routes.addresses(self.view, carrier.uses) if transport.capability.address else {}
-            elsewhere = reach.bulk_elsewhere(self.view, carrier.name, self.now())
-            tags, progress = courier.tags, now.progress
-            outbox = Outbox(self._store, self._engine, sealer, tags, self.clock, report, progress, found, enough)
-            await outbox.flush(transport, lambda: reach.link(transport, found, elsewhere=elsewhere))
+            found, way = reach.ways(self.view, carrier, transport, self.now())
+            outbox = Outbox(self._store, self._engine, sealer, tags, self.clock, report, now.progress, found, enough)
+            await outbox.flush(transport, way)
         await courier.hand_on(transport)
+        now.end()
 
 
 def _late(also: Callable[[], Iterable[Effect]]) -> Effects:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from paquebot import config
@@ -17,7 +18,7 @@ from paquebot.protocol.state import Link, View
 from paquebot.report import Report
 from paquebot.store import Store
 from paquebot.store.view import SqliteView
-from paquebot.transport import Capability, Transport
+from paquebot.transport import Capability, Transient, Transport
 
 
 def link(transport: Transport, addresses: Mapping[Fingerprint, str] | None = None, *, elsewhere: str = "") -> Link:
@@ -47,6 +48,23 @@ class Pass:
     seconds: float | None
     """For each carrier over a network; None for as long as it takes."""
     report: Report = field(default_factory=Report)
+    _trouble: Transient | None = None
+
+    @contextmanager
+    def held_back(self, transport: Transport) -> Iterator[None]:
+        """Keep trouble in taking in until `end`: over a network what is to be sent may go by another server."""
+        self._trouble = None
+        try:
+            yield
+        except Transient as error:
+            if not transport.capability.address:
+                raise
+            self._trouble = error
+
+    def end(self) -> None:
+        """Raise what was held back."""
+        if self._trouble is not None:
+            raise self._trouble
 
     def enough(self, transport: Transport) -> Callable[[], bool]:
         """Return what says that *transport* has had its time from now on; a stick is never left half done."""
@@ -54,6 +72,15 @@ class Pass:
             return lambda: False
         over = time.monotonic() + self.seconds
         return lambda: time.monotonic() > over
+
+
+def ways(
+    view: SqliteView, carrier: config.Carrier, transport: Transport, now: Millis
+) -> tuple[Mapping[Fingerprint, str], Callable[[], Link]]:
+    """Return the addresses that *transport* reaches, and what gives its link as it is at any moment."""
+    found = routes.addresses(view, carrier.uses) if transport.capability.address else {}
+    elsewhere = bulk_elsewhere(view, carrier.name, now)
+    return found, lambda: link(transport, found, elsewhere=elsewhere)
 
 
 SEEN_MS = 100 * DAY_MS  # a carrier that was not there for longer is not waited for with what is large

@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -254,6 +256,41 @@ def test_a_stranger_waits_gets_no_answer_and_is_then_accepted_by_mail(correspond
     assert alice.json("sync", "home")["sent"] == 0
     alice.run("peer", "accept", "1", "Bob")
     correspondents.until(lambda: alice.texts() == ["you do not know me yet"] and settled(bob, alice), "they talk")
+
+
+def test_what_is_to_be_sent_goes_though_the_mailbox_cannot_be_read(correspondents):
+    alice, bob = introduced(correspondents)
+    correspondents.configure(alice, correspondents.boxes[0], imap=1)
+    alice.say("outward")
+    done = alice.json("sync", "home", code=13)
+    assert (done["sent"], len(done["problems"])) == (1, 1)
+    correspondents.wait_for(1, 3)
+    bob.run("sync", "home")
+    assert bob.texts() == ["outward"]
+
+
+def test_who_stays_awake_hears_of_mail_at_once(correspondents, tmp_path):
+    alice, bob = introduced(correspondents)
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "paquebot", "--home", str(bob.path), "run", "-v"]
+        awake = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 60
+        while b"found" not in log.read_bytes():  # the first pass is done
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        alice.say("are you there?")
+        alice.run("sync", "home")
+        while not bob.json("list"):
+            assert time.monotonic() < deadline, log.read_text()  # long before its next visit
+            time.sleep(0.1)
+        awake.send_signal(signal.SIGTERM)
+        assert awake.wait(30) == 0
+    finally:
+        awake.kill()
+        awake.wait()
+    assert bob.texts() == ["are you there?"]
 
 
 # -- what is wrong ------------------------------------------------------------------------------
