@@ -105,14 +105,16 @@ class Ration:
 
 
 def together(chunks: Ranges, link: Link) -> Iterator[Ranges]:
-    """Cut *chunks* to envelopes: where bytes are cheap, several go in one, which costs the store of each side less.
+    """Cut *chunks* to envelopes: on a stick several go in one, which costs the store of each side less.
 
     >>> [each.flat() for each in together(Ranges.of((1, 9)), Link("stick", latency_ms=0, bytes_cheap=True))]
     [[1, 4], [5, 8], [9, 9]]
     >>> [each.flat() for each in together(Ranges.of((1, 2)), Link("mail", latency_ms=0))]
     [[1, 1], [2, 2]]
     """
-    most = min(CHUNKS_TOGETHER, int(link.bytes_max / PADDED) // CHUNK_BYTES) if link.bytes_cheap else 1
+    # Over a network a parcel is cut off more often than on a stick, and is held whole by both sides.
+    several = link.bytes_cheap and link.reachable is None
+    most = min(CHUNKS_TOGETHER, int(link.bytes_max / PADDED) // CHUNK_BYTES) if several else 1
     numbers = iter(chunks)
     while some := Ranges.numbers(islice(numbers, max(most, 1))):
         yield some
