@@ -32,6 +32,8 @@ LOOK_S = 1.0
 TROUBLE_S = 30.0
 """After trouble a carrier is visited again; after more of it, ever later."""
 BUSY_S = 0.2
+RATION_S = 60.0
+"""Some carriers take so many parcels a minute."""
 
 
 class Awake:
@@ -126,6 +128,7 @@ class Awake:
             self._troubles[each.name] = self._troubles.get(each.name, 0) + 1 if trouble else 0
             later = TROUBLE_S * 2 ** min(max(self._troubles[each.name] - 1, 0), 10)
             wait = min(later, self._every_s) if trouble else self._every_s
+            wait = min(wait, RATION_S) if report.rationed else wait
             self._next[each.name] = time.monotonic() + wait
 
     # -- noticing ---------------------------------------------------------------------------

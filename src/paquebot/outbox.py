@@ -67,6 +67,7 @@ class Outbox:
             self._report.note(effects)
             letters = [effect.letter for effect in effects if isinstance(effect, Post)]
             if not letters or not await self._send(transport, link(), letters):
+                self._report.rationed |= link().parcels_left == 0 and self._report.sent > 0
                 return
 
     async def _send(self, transport: Transport, link: Link, letters: list[Letter]) -> bool:

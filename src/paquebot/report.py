@@ -45,6 +45,8 @@ class Report:
     """What was written was read back from its medium."""
     unfinished: bool = False
     """A pass ended because its time was over: there is more to do, and the next one does it."""
+    rationed: bool = False
+    """What may be sent now is used up, in part by this pass: there may be more to send soon."""
     forgotten: int = 0
     """Things whose bytes were deleted because ``[keep]`` says so."""
     taken_along: int = 0
