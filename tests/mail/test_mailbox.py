@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import tracemalloc
+from contextlib import aclosing
 
 import pytest
 from tests.labs.mail.proxy import Plan, Proxy
@@ -256,7 +257,7 @@ def test_spam_is_looked_into_from_time_to_time_and_told_of(mailbox, reader):
         person.uid("move", "1:2", "Spam")
 
     assert reader.run() == 0
-    assert [finding.reason for finding in reader.findings] == ["1 mails of our peers lie among what is taken for spam"]
+    assert [finding.reason for finding in reader.findings] == ["mails of peers that are taken for spam: 1"]
     reader.options["rescue_junk"] = True
     assert reader.run() == 0  # not again so soon
 
@@ -346,6 +347,22 @@ def test_waiting_ends_when_a_mail_comes_and_not_when_one_came_before(mailbox, re
 
     asyncio.run(work())
     assert reader.applied == PARCELS[:2]
+
+
+def test_whoever_does_not_take_all_gets_the_rest_another_time(mailbox, reader):
+    parcels = [random.Random(number).randbytes(20_000) for number in range(400)]
+    mailbox.receive(*map(mail_of, parcels))
+
+    async def impatient():
+        async with reader.mailbox() as box, aclosing(box.look()) as found:
+            async for news in found:
+                reader.applied.append(news.parcel)
+                box.settle([Acknowledgement(news.part, Verdict.TAKEN)])
+                break
+
+    asyncio.run(impatient())
+    reader.run()
+    assert sorted(reader.applied) == sorted(parcels)
 
 
 def test_two_nodes_may_read_one_mailbox(mailbox, reader, tmp_path):

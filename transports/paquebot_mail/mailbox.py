@@ -8,7 +8,8 @@ reading, folders are open to be read only. No other mail is ever flagged, moved,
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
@@ -128,7 +129,7 @@ class Mailbox:
 
     # -- what came ----------------------------------------------------------------------------
 
-    async def look(self) -> AsyncIterator[News]:
+    async def look(self) -> AsyncGenerator[News, None]:
         """Yield what was held already, then what is new, then stop.
 
         Raise `Lost` when the line breaks, after all was yielded that was whole by then.
@@ -137,22 +138,24 @@ class Mailbox:
         for held in self._ledger.held():
             if (brought := self._brought(held)) is not None:
                 yield brought
-        async for news in self._visit(self._folder, download=True):
-            yield news
-            del news
+        async with aclosing(self._visit(self._folder, download=True)) as found:
+            async for news in found:
+                yield news
+                del news
         spam = await self._spam()
         if not spam:
             return
         try:
-            async for news in self._visit(spam, download=self._rescue_junk):
-                yield news
+            async with aclosing(self._visit(spam, download=self._rescue_junk)) as found:
+                async for news in found:
+                    yield news
         except Said:  # it cannot be opened: nobody depends on that
             changes: Changes = {}
             record = self._ledger.record(spam) or Record(0)
             self._ledger.set_record(spam, replace(record, looked=self._context.now_ms()), changes)
             self._ledger.commit(changes)
 
-    async def _visit(self, name: str, *, download: bool) -> AsyncIterator[News]:
+    async def _visit(self, name: str, *, download: bool) -> AsyncGenerator[News, None]:
         imap = self._imap
         folder = await self._opened(name)
         rows = self._known(name)
@@ -173,14 +176,15 @@ class Mailbox:
             yield finding
         if not download:
             if scan.ours:
-                yield Finding(name, f"{scan.ours} mails of our peers lie among what is taken for spam", damage=False)
+                yield Finding(name, f"mails of peers that are taken for spam: {scan.ours}", damage=False)
             return
         await self._read_again(folder, rows, scan.read)
         while wanted := self._wanted(rows):
             tried = {row.uid for row in wanted}
-            async for news in self._bring(folder, rows, wanted):
-                yield news
-                del news
+            async with aclosing(self._bring(folder, rows, wanted)) as found:
+                async for news in found:
+                    yield news
+                    del news
             if not {row.uid for row in self._wanted(rows)} - tried:
                 return
 
@@ -190,7 +194,7 @@ class Mailbox:
         return self._rows[name]
 
     def _wanted(self, rows: Rows) -> list[Row]:
-        """Return the mails to be downloaded now, one for each parcel; note what need not be."""
+        """Return the mails to be downloaded now, one for each parcel."""
         epoch = self._context.epoch
         wanted: dict[str, Row] = {}
         for row in sorted(rows, key=lambda row: (row.tries, row.uid)):
@@ -227,7 +231,7 @@ class Mailbox:
             self._ledger.commit(changes)
         return there
 
-    async def _bring(self, folder: Folder, rows: Rows, wanted: list[Row]) -> AsyncIterator[News]:
+    async def _bring(self, folder: Folder, rows: Rows, wanted: list[Row]) -> AsyncGenerator[News, None]:
         coming = {row.uid: self._ledger.coming(folder.name, folder.uidvalidity, row.uid) for row in wanted}
         download = Download(self._imap, wanted, coming)
         more, error = True, None
