@@ -36,8 +36,8 @@ def _changed(view: View, peer: Peer, *, gains: bool) -> Effects:
         # It may know lines whose resources it was refused: it is told them again, with all that belongs to them.
         held = peer.applied | peer.known
         for medium in view.media(peer.node):
-            told = view.told(peer.node, medium)
-            yield SaveTold(replace(told, lines=told.lines & held))
+            told, (_, chunks) = view.told(peer.node, medium), mailing.under_way(view, peer.node, medium)
+            yield SaveTold(replace(told, lines=told.lines & held, chunks=told.chunks & chunks))
         owed = view.own_chunks() - mailing.chunks_at(view, peer.applied)
         yield SavePeer(replace(peer, acked=peer.acked & held, owed_chunks=owed))
     else:
