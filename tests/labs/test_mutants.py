@@ -15,6 +15,18 @@ def test_a_sabotage_has_its_place(sabotage):
     assert diff
 
 
+@pytest.mark.parametrize("sabotage", [each for each in SABOTAGES if not each.slow], ids=lambda each: each.name)
+def test_a_mutant_is_caught_by_the_seed_that_is_known_to(sabotage):
+    """The others take minutes: `make mutants`. That the unchanged code passes these seeds, tests/simulation shows."""
+    mutant = judged(sabotage, [sabotage.seed])
+
+    assert mutant.seed == sabotage.seed, mutant.why
+
+
+def test_there_are_enough_of_them():
+    assert len(SABOTAGES) >= 20
+
+
 def test_a_mutant_that_is_unchanged_fails_the_run(tmp_path):
     mutant = judged(
         Sabotage("nothing is changed", SABOTAGES[0].file, SABOTAGES[0].before, SABOTAGES[0].before), seeds=[0]

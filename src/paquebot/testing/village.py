@@ -253,6 +253,7 @@ class WatchedBox(PostBox):
                 yield Handover(outgoing.id, Stage.FAILED, "post", Transient("the clerk will not have it"))
                 continue
             parcel = await outgoing.body()
+            house.witness.carried.add(outgoing.id)
             self._hand_in(outgoing, parcel)
             if house.wiring.fails():
                 raise Crash

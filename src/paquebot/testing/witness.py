@@ -15,7 +15,7 @@ from typing import Protocol
 from paquebot.errors import Refused
 from paquebot.protocol import journal, mailing
 from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
-from paquebot.protocol.effects import AddLines, DropReply, Effect, Hide, Keep, Post, Release, Seen, Settle, Tell
+from paquebot.protocol.effects import AddLines, DropReply, Effect, Handed, Hide, Keep, Post, Release, Seen, Settle, Tell
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import IN_FLIGHT_MAX
@@ -65,6 +65,8 @@ class Witness:
         """Of all honest users and nodes."""
         self.letters: dict[bytes, Letter] = {}
         """Everything ever planned, by bundle id."""
+        self.carried: set[bytes] = set()
+        """Letters that a carrier took."""
         self.lost: set[bytes] = set()
         """Letters that a carrier said to be lost."""
         self.senders: dict[bytes, Fingerprint] = {}
@@ -129,6 +131,8 @@ class Witness:
                     assert self.views[who].has(kept.signed.id), "a resource was kept and is not there"
                 case Post(letter):
                     self._posted(who, letter)
+                case Handed(name):
+                    assert name in self.carried, "an envelope counts as handed over that no carrier took"
                 case Settle(name) if incoming:
                     self._check_settled(self.letters[name])
                 case DropReply(number):
