@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.labs.mutants.__main__ import judged, report, sabotaged
+from tests.labs.mutants.__main__ import judged, report, sabotaged, seeds_for
 from tests.labs.mutants.sabotages import SABOTAGES, Sabotage
 
 
@@ -16,11 +16,11 @@ def test_a_sabotage_has_its_place(sabotage):
 
 
 @pytest.mark.parametrize("sabotage", [each for each in SABOTAGES if not each.slow], ids=lambda each: each.name)
-def test_a_mutant_is_caught_by_the_seed_that_is_known_to(sabotage):
+def test_a_mutant_is_caught_by_the_seed_that_is_known_to_or_one_of_a_few(sabotage):
     """The others take minutes: `make mutants`. That the unchanged code passes these seeds, tests/simulation shows."""
-    mutant = judged(sabotage, [sabotage.seed])
+    mutant = judged(sabotage, seeds_for(sabotage)[:12])
 
-    assert mutant.seed == sabotage.seed, mutant.why
+    assert mutant.seed is not None, mutant.why
 
 
 def test_there_are_enough_of_them():

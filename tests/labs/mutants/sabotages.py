@@ -227,7 +227,7 @@ SABOTAGES = (
         "what was dated ahead is not said anew",
         "    names = ahead(view, now)\n",
         "    names: list[ResourceId] = []\n",
-        69,
+        26,
     ),
     _of(
         MAILING,
