@@ -37,6 +37,7 @@ def link(transport: Transport, addresses: Mapping[Fingerprint, str] | None = Non
         bulk=can.bytes_cheap or not elsewhere,
         parcels_left=can.parcels_left,
         bytes_left=can.bytes_left,
+        room=can.room,
     )
 
 

@@ -83,7 +83,7 @@ def test_a_second_init_changes_nothing(make):
         ("[transport.x]\nuses = 'dorp'\npath = '/x'\n", "did you mean 'drop'"),
         ("[transport.x]\nuses = 'drop'\npaht = '/x'\n", "did you mean 'path'"),
         ("[transport.x]\nuses = 'drop'\npath = 7\n", "is not a text"),
-        ("[transport.x]\nuses = 'drop'\n", "path is missing"),
+        ("[transport.x]\nuses = 'drop'\n", "say where: path"),
         ("transport = 3\n", "write [transport.NAME]"),
     ],
 )
@@ -432,12 +432,12 @@ def test_a_carrier_that_does_not_load_does_not_stop_the_others(pair, stick):
     alice, bob = pair
     alice.say("hear me")
     (alice.path / "config.toml").write_text(
-        f'[transport.mail]\nuses = "mail"\n[transport.stick]\nuses = "drop"\npath = "{stick}"\n'
+        f'[transport.loft]\nuses = "pigeon"\n[transport.stick]\nuses = "drop"\npath = "{stick}"\n'
     )
 
     said = alice.err("sync", code=PluginError.exit_code)
 
-    assert "mail: no transport is called 'mail'" in said
+    assert "loft: no transport is called 'pigeon'" in said
     bob.sync(stick)
     assert bob.texts() == ["hear me"]
 

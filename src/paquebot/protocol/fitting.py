@@ -10,7 +10,7 @@ from itertools import islice
 
 from paquebot.protocol import introducing, recovery
 from paquebot.protocol.encoding import Fingerprint
-from paquebot.protocol.limits import BUNDLE_BYTES_AIM, CHUNK_BYTES, DAY_MS, KIB
+from paquebot.protocol.limits import BUNDLE_BYTES_AIM, CHUNK_BYTES, DAY_MS, KIB, MIB
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import RECALLED, Letter, Link, Peer, Plan, Reply, View
@@ -19,6 +19,7 @@ LINE_BYTES = 80  # what a line without its body costs
 HEADER_BYTES = 1_024  # what an envelope costs besides
 SPARE_BYTES = 8 * KIB  # for all that is said and not reckoned: acknowledgements, outcomes, keys
 CHUNKS_TOGETHER = 4  # an envelope of 4 MiB, of which some copies are made
+ROOMY_BYTES = 64 * MIB  # a medium with less may have room for one chunk and not for four, for ever
 PADDED = 1.15  # nothing is compressed, everything is padded
 ANSWER_LINES = 64  # a response carries these at once; what lies beyond is broadcast anyway
 ANSWER_BYTES = 640  # of one line in the answer to a request for a journal
@@ -109,11 +110,14 @@ def together(chunks: Ranges, link: Link) -> Iterator[Ranges]:
 
     >>> [each.flat() for each in together(Ranges.of((1, 9)), Link("stick", latency_ms=0, bytes_cheap=True))]
     [[1, 4], [5, 8], [9, 9]]
+    >>> [each.flat() for each in together(Ranges.of((1, 2)), Link("full", latency_ms=0, bytes_cheap=True, room=MIB))]
+    [[1, 1], [2, 2]]
     >>> [each.flat() for each in together(Ranges.of((1, 2)), Link("mail", latency_ms=0))]
     [[1, 1], [2, 2]]
     """
     # Over a network a parcel is cut off more often than on a stick, and is held whole by both sides.
-    several = link.bytes_cheap and link.reachable is None
+    roomy = link.room is None or link.room >= ROOMY_BYTES
+    several = link.bytes_cheap and link.reachable is None and roomy
     most = min(CHUNKS_TOGETHER, int(link.bytes_max / PADDED) // CHUNK_BYTES) if several else 1
     numbers = iter(chunks)
     while some := Ranges.numbers(islice(numbers, max(most, 1))):

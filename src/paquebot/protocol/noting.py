@@ -160,11 +160,11 @@ def worked(view: View, carrier: str, trouble: str, now: Millis) -> Effects:
 
     The reason and since when it fails are remembered for as long as it does.
     """
-    key = f"{FAILING}{printable(carrier)}"
+    key, trouble = f"{FAILING}{printable(carrier)}", printable(trouble, EVENT_DETAIL_MAX)
     before = view.remembered(key)
     failing = before is not None
     since = (before or b"").partition(b" ")[0] or b"%d" % now
-    if trouble and before != (why := since + b" " + trouble[:EVENT_DETAIL_MAX].encode()):
+    if trouble and before != (why := since + b" " + trouble.encode()):
         yield Remember(key, why)
     if trouble and not failing:
         yield Note(Kind.FAILURE, now, detail=f"{carrier}: {trouble}")

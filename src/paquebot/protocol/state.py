@@ -323,6 +323,8 @@ class Link:
     parcels_left: int | None = None
     bytes_left: int | None = None
     """What may still be sent by it now; None for as much as there is."""
+    room: int | None = None
+    """How many bytes are free on the medium; None if nobody can say."""
 
     @property
     def silence_ms(self) -> int:
