@@ -7,8 +7,8 @@ from paquebot.frozen import frozen
 from paquebot.protocol import clear, messages
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.resource import SignedObject
-from paquebot.protocol.state import Link
 from paquebot.store.view import Quarantined
 
 LINK = Link("", latency_ms=DAY_MS)

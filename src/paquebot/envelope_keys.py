@@ -18,9 +18,10 @@ from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement, KeyClass
 from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link, View
+from paquebot.protocol.state import View
 from paquebot.protocol.trust import announcement_fields
 from paquebot.store import Store
 from paquebot.vault import rotation

@@ -19,9 +19,9 @@ from paquebot.protocol.effects import Effect, Effects, Seen, Settle
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import Announcement, Pins
 from paquebot.protocol.limits import MINUTE_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.meeting import Met
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link
 from paquebot.report import Problem, Report
 from paquebot.store import Store
 from paquebot.transport import (

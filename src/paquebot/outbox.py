@@ -14,8 +14,9 @@ from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.keys import EncryptionKey, KeyClass
 from paquebot.protocol.limits import KIB
+from paquebot.protocol.link import Link
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link
+from paquebot.protocol.state import Letter
 from paquebot.report import Problem, Report
 from paquebot.store import Store
 from paquebot.transport import Handover, Outgoing, Recipient, Stage, Transport, closed_after, token_hash

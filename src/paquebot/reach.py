@@ -12,9 +12,10 @@ from paquebot.display import printable
 from paquebot.protocol import routes
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link, View
+from paquebot.protocol.state import View
 from paquebot.report import Report
 from paquebot.store import Store
 from paquebot.store.view import SqliteView

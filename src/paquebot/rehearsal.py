@@ -19,7 +19,8 @@ from paquebot.protocol import fitting, routes
 from paquebot.protocol.effects import Post
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
-from paquebot.protocol.state import Letter, Link
+from paquebot.protocol.link import Link
+from paquebot.protocol.state import Letter
 from paquebot.report import Problem
 from paquebot.store import Store
 from paquebot.vault import keystore

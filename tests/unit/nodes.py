@@ -18,10 +18,11 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import DAY_MS, IDENTITY_LIFE_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import About, SignedObject, compose
 from paquebot.protocol.stamp import Millis, Stamp
-from paquebot.protocol.state import Letter, Link, Peer
+from paquebot.protocol.state import Letter, Peer
 from paquebot.store import Store
 from paquebot.vault import keystore
 

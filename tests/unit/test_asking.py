@@ -15,10 +15,11 @@ from paquebot.protocol.bundle import Bundle, Chunk, Rebuilt, Verbatim, Want
 from paquebot.protocol.encoding import ResourceId, digest
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import ASK_AGAIN_MS, ASK_LAST_MS, DAY_MS, DENIED_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.messages import ResourceRequest, Response, read
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link
+from paquebot.protocol.state import Letter
 from paquebot.protocol.trust import READ
 
 Sent = list[tuple[Letter, Bundle]]

@@ -11,12 +11,12 @@ from paquebot.protocol import messages
 from paquebot.protocol.bundle import Heard
 from paquebot.protocol.encoding import digest
 from paquebot.protocol.limits import BUNDLE_BYTES_MAX, CHUNK_BYTES, DAY_MS, HOUR_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.messages import ResourceRequest
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest, SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link
 
 TOKENS = Link("stick", latency_ms=DAY_MS, bytes_cheap=True, shows_tokens=True)
 

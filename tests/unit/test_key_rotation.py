@@ -22,9 +22,9 @@ from paquebot.protocol import publishing, trusting, witness
 from paquebot.protocol.effects import SavePeer, SetClock
 from paquebot.protocol.keys import EncryptionKey, KeyClass
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, SKEW_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link
 from paquebot.protocol.trust import announcement_fields
 from paquebot.vault.keystore import GRACE_MS, Secrets, encode
 from paquebot.vault.pgpy_sealer import PgpySealer

@@ -21,11 +21,11 @@ from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import DAY_MS, IDENTITY_LIFE_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.messages import Broadcast
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link
 from paquebot.protocol.trust import (
     CREATE_TRUST,
     OWN_NODE,

@@ -10,11 +10,12 @@ from paquebot import monitoring, status
 from paquebot.protocol import trusting
 from paquebot.protocol.effects import HaveBlob, SavePeer
 from paquebot.protocol.limits import CHUNK_BYTES, DAY_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link
+from paquebot.protocol.state import Letter
 from paquebot.status import PeerStatus, Reach
 from paquebot.ticks import ticks as ticks_of
 

@@ -11,10 +11,10 @@ from paquebot.protocol import fitting
 from paquebot.protocol.effects import KeepBlob, Post
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.limits import CHUNK_BYTES, DAY_MS, HOUR_MS, KIB
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link
 
 MAIL_BYTES, DAY_BYTES = 30_000, 200_000
 PARCEL_MAX = (MAIL_BYTES - 4_096) * 48 // 66  # what is left of a mail inside its armour

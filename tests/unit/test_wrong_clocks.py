@@ -11,9 +11,9 @@ from paquebot.errors import Refused
 from paquebot.protocol import admission, redating, trusting
 from paquebot.protocol.effects import SavePeer, SaveTold, SetClock
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, LATEST_MS, RELEASED_MS, SKEW_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Clock, Millis
-from paquebot.protocol.state import Link
 from paquebot.protocol.trust import CREATE_TRUST, READ
 
 TWENTY_20 = Millis(1_577_836_800_000)

@@ -24,11 +24,12 @@ from paquebot.protocol.limits import (
     REPLIES_MAX,
     REQUESTS_MAX,
 )
+from paquebot.protocol.link import Link
 from paquebot.protocol.patience import due
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Resource, SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link, Peer, View
+from paquebot.protocol.state import Letter, Peer, View
 from paquebot.protocol.trust import READ, trust_of
 
 

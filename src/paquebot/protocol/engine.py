@@ -38,12 +38,13 @@ from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.evidence import Occasion
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.limits import SKEW_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.meeting import Met
 from paquebot.protocol.privacy import Seal
 from paquebot.protocol.publishing import Card, Draft
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link, Peer, View
+from paquebot.protocol.state import Letter, Peer, View
 from paquebot.protocol.strangers import Join, Pending
 
 UNASKED = Millis(0)

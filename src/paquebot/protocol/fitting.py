@@ -11,9 +11,10 @@ from itertools import islice
 from paquebot.protocol import introducing, recovery
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.limits import BUNDLE_BYTES_AIM, CHUNK_BYTES, DAY_MS, KIB, MIB
+from paquebot.protocol.link import Link
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import RECALLED, Letter, Link, Peer, Plan, Reply, View
+from paquebot.protocol.state import RECALLED, Letter, Peer, Plan, Reply, View
 
 LINE_BYTES = 80  # what a line without its body costs
 HEADER_BYTES = 1_024  # what an envelope costs besides

@@ -67,11 +67,12 @@ from paquebot.protocol.effects import (
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.limits import REPLIES_MAX, REQUESTS_MAX
+from paquebot.protocol.link import Link
 from paquebot.protocol.messages import Broadcast, JournalRequest, Receipt, ResourceRequest, Response
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Link, Peer, Reply, View
+from paquebot.protocol.state import Peer, Reply, View
 
 REPLACEABLE = (BadSignature.code, clear.CODE)
 """Why bytes may be refused while the resource they claim to be may still come, good, from somebody else."""

@@ -50,12 +50,13 @@ from paquebot.protocol.limits import (
     PARTS_MAX,
     RUNS_MAX,
 )
+from paquebot.protocol.link import Link
 from paquebot.protocol.messages import Broadcast, JournalRequest, ResourceRequest, Response
 from paquebot.protocol.patience import due
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import RECALLED, Letter, Link, OwnLine, Peer, Plan, Reply, Told, View
+from paquebot.protocol.state import RECALLED, Letter, OwnLine, Peer, Plan, Reply, Told, View
 
 Entropy = Callable[[int], bytes]
 

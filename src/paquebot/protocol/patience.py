@@ -21,8 +21,9 @@ from paquebot.protocol.limits import (
     IN_FLIGHT_MAX,
     PROBE_MS,
 )
+from paquebot.protocol.link import Link
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import Letter, Link, Peer, Told, View
+from paquebot.protocol.state import Letter, Peer, Told, View
 
 
 def backoff(failures: int) -> int:

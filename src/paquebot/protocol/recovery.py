@@ -33,12 +33,13 @@ from paquebot.protocol.events import Kind
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.journal import Entry, Line
 from paquebot.protocol.limits import BUNDLE_BYTES_AIM, INLINE_BYTES_MAX, KIB, LINES_MAX
+from paquebot.protocol.link import Link
 from paquebot.protocol.messages import Broadcast, Response
 from paquebot.protocol.past import Fork, Lapse, Proof
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import Millis
-from paquebot.protocol.state import RECALLED, Link, Peer, Plan, Reply, View
+from paquebot.protocol.state import RECALLED, Peer, Plan, Reply, View
 
 LINE_BYTES = 80  # what a line costs in an envelope
 REPLY_BYTES = BUNDLE_BYTES_AIM // 2

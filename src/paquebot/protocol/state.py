@@ -16,7 +16,6 @@ from paquebot.protocol.chunks import ChunkView
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64, raw
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.keys import Announcement
-from paquebot.protocol.limits import DAY_MS, ENVELOPE_BYTES_MAX, SILENCE_FACTOR
 from paquebot.protocol.past import PastView
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.readership import ReadershipView
@@ -304,32 +303,6 @@ class Held:
     until: Millis | None
     """When it is due, if its stamp lies ahead."""
     sender: Fingerprint
-
-
-@frozen
-class Link:
-    """What the engine needs to know of the way by which something goes or came."""
-
-    medium: str
-    latency_ms: int
-    bytes_max: int = ENVELOPE_BYTES_MAX
-    """The largest parcel it takes."""
-    bytes_cheap: bool = False
-    shows_tokens: bool = False
-    reachable: frozenset[Fingerprint] | None = None
-    """Those who can be written to by it; None for whoever comes by."""
-    bulk: bool = True
-    """Chunks of files go by it. Not where bytes are dear and a stick is known to come."""
-    parcels_left: int | None = None
-    bytes_left: int | None = None
-    """What may still be sent by it now; None for as much as there is."""
-    room: int | None = None
-    """How many bytes are free on the medium; None if nobody can say."""
-
-    @property
-    def silence_ms(self) -> int:
-        """How long a peer may say nothing here before that is long enough to ask."""
-        return max(DAY_MS, SILENCE_FACTOR * self.latency_ms)
 
 
 class View(PastView, AuthorityView, BurdenView, ChunkView, ReadershipView, Protocol):

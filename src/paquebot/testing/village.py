@@ -29,10 +29,10 @@ from paquebot.protocol.engine import Engine
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, IDENTITY_LIFE_MS, MIB, RELEASED_MS
+from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.resource import FileManifest
 from paquebot.protocol.stamp import Clock, Millis
-from paquebot.protocol.state import Link
 from paquebot.reach import link
 from paquebot.report import Report
 from paquebot.store import Store
