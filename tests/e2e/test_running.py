@@ -133,6 +133,29 @@ def test_a_line_is_added_to_a_crontab_and_nothing_else_is_changed(timers):
     assert (place / "table").read_text() == "0 4 * * * backup\n"
 
 
+def test_a_crontab_that_cannot_be_read_is_not_replaced(timers):
+    alice, place = timers
+    (place / "table").write_text("0 4 * * * backup\n")
+    tool = place / "bin" / "crontab"
+    tool.write_text(
+        f'#!/bin/sh\ncase "$1" in -l) echo "You are not allowed to use this program now" >&2; exit 1;;'
+        f" -) cat > {place}/table;; esac\n"
+    )
+    assert "not allowed" in alice.err("install-timer", "--cron", "--yes", code=1)
+    assert "not allowed" in alice.err("install-timer", "--cron", "--remove", "--yes", code=1)
+    assert (place / "table").read_text() == "0 4 * * * backup\n"
+
+
+def test_the_other_lines_of_a_crontab_stay_byte_for_byte(timers):
+    alice, place = timers
+    others = b"# caf\xe9 \x0c and \xe2\x80\xa8 signs\n\n0 4 * * * backup \t\n* * * * * the last has no end"
+    (place / "table").write_bytes(others)
+    alice.run("install-timer", "--cron", "--yes")
+    assert (place / "table").read_bytes().startswith(others + b"\n*/10 ")
+    alice.run("install-timer", "--cron", "--remove", "--yes")
+    assert (place / "table").read_bytes() == others + b"\n"
+
+
 def test_nothing_is_written_without_being_asked_for(timers):
     alice, place = timers
     alice.run("install-timer", code=2)

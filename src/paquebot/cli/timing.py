@@ -21,6 +21,7 @@ from paquebot.errors import Misused, PaquebotError
 
 MARK = "# paquebot"
 _MINUTES_MAX = 24 * 60
+_NO_CRONTAB = re.compile(rb"(?i)no (?:\w+ )?crontab|no such file")  # all else may hide one
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +185,39 @@ def _cron(timer: Timer, *, remove: bool, yes: bool, show: bool) -> None:
         click.echo(printable(line, 4_096))
     if show:
         return
-    before = _crontab("-l", allowed=True).splitlines()
-    kept = [each for each in before if not each.endswith(f"{MARK} {timer.name}")]
-    if remove and len(kept) == len(before):
+    if remove and _others(before := _crontab(), timer) == before:
         raise Misused(f"nothing is in your crontab for {timer.home}")
     output.confirm("Take this home's line out of your crontab?" if remove else "Put this into your crontab?", yes=yes)
-    _crontab("-", text="\n".join([*kept, *([] if remove else [line]), ""]))
+    others = _others(_crontab(), timer)  # as it is now: somebody may have thought for long
+    _ask_crontab("-", said=others if remove else others + os.fsencode(line) + b"\n")
 
 
-def _crontab(*words: str, text: str = "", allowed: bool = False) -> str:
+def _others(table: bytes, timer: Timer) -> bytes:
+    """Return all lines of a crontab but *timer*'s, byte for byte; the last one is ended if it was not."""
+    mark = f"{MARK} {timer.name}".encode()
+    kept = b"".join(each for each in table.splitlines(keepends=True) if not each.rstrip(b"\r\n").endswith(mark))
+    return kept if kept.endswith(b"\n") or not kept else kept + b"\n"
+
+
+def _crontab() -> bytes:
+    """Return the person's crontab. Raise `PaquebotError` if it cannot be read: what is written would replace it."""
+    done = _ask_crontab("-l", fails=True)
+    if done.returncode and not _NO_CRONTAB.search(done.stderr):
+        raise _refused(done)
+    return b"" if done.returncode else done.stdout
+
+
+def _ask_crontab(word: str, *, said: bytes = b"", fails: bool = False) -> subprocess.CompletedProcess[bytes]:
+    plain = {**os.environ, "LC_ALL": "C"}  # what it says is read
     try:
-        done = subprocess.run(["crontab", *words], input=text, capture_output=True, text=True, check=False)  # noqa: S603, S607
+        done = subprocess.run(["crontab", word], input=said, capture_output=True, check=False, env=plain)  # noqa: S603, S607
     except OSError:
         raise PaquebotError("there is no crontab here; put the line that --show prints where it belongs") from None
-    if done.returncode and not allowed:
-        raise PaquebotError(f"crontab refused: {printable(done.stderr.strip())}")
-    return "" if done.returncode else done.stdout
+    if done.returncode and not fails:
+        raise _refused(done)
+    return done
+
+
+def _refused(done: subprocess.CompletedProcess[bytes]) -> PaquebotError:
+    why = printable(done.stderr.decode("utf-8", "replace").strip())
+    return PaquebotError(f"crontab refused: {why or f'exit code {done.returncode}'}; nothing was changed")
