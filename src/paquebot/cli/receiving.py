@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -19,6 +20,7 @@ from paquebot.errors import ConfigError, PaquebotError, Permanent
 from paquebot.transport import Takes
 
 TAKEN, DAMAGED, NOT_NOW, NOT_OURS = 0, 65, 75, 77  # as sysexits.h, procmail and Postfix's pipe have them
+_NO_FILE = (errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.ENXIO)  # gone, or a link, a folder, a socket
 MESSAGE_BYTES_MAX = 32 << 20  # the largest mail that anybody's server takes, and some
 
 
@@ -100,7 +102,13 @@ def _from_maildir(home: Path, takers: list[Takes], maildir: Path) -> int:
             present.add(name)
             if name in seen:
                 continue
-            code = _take(takers, _content(path), printable(path.name))
+            try:
+                message = _content(path)
+            except OSError as error:  # it may be readable the next time, and the others are now
+                click.echo(f"{printable(path.name)} cannot be read: {error.strerror}", err=True)
+                worst = max(worst, NOT_NOW)
+                continue
+            code = _take(takers, message, printable(path.name))
             taken += code == TAKEN
             worst = max(worst, code if code == DAMAGED else TAKEN)
             seen.add(name)
@@ -119,10 +127,12 @@ def _messages(maildir: Path) -> Iterator[Path]:
 
 
 def _content(path: Path) -> bytes:
-    """Return a plain file's bytes; nothing of anything else, or of one that went meanwhile."""
+    """Return a plain file's bytes; nothing of anything else, or of one that went meanwhile. Raise `OSError`."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
             return file.read(MESSAGE_BYTES_MAX + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
-    except (FileNotFoundError, OSError):
-        return b""
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return b""
+        raise
