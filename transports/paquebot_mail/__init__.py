@@ -6,6 +6,7 @@ us, keeps it until it was applied, and touches no other mail.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["MailSettings", "MailTransport"]
 
 PARCEL_BYTES_MAX = 8 << 20  # no envelope is larger
-STRANGER_BYTES_MAX = 64 << 10  # of a mail of somebody whom we do not know: an introduction has a third of that
+STRANGER_BYTES_MAX = 64 << 10  # of a mail without a peer's tag: an introduction has a third of that
 STRANGERS_A_VISIT = 64
+REPORTS_A_VISIT = 256  # of 16 kB at most; what one would have said is found out without it, later
 MINUTE_MS = 60_000
 
 
@@ -61,7 +63,8 @@ class MailTransport:
         self._context = context
         self._secrets = Secrets(settings)
         self._handed = HandedIn(context, settings.address)
-        self._strangers = 0
+        self._untagged, self._reports = Counter[bool](), 0
+        """How many mails without a peer's tag were let in at this visit: from addresses of peers, and from others."""
         self._ours: dict[str, bytes | None] = {}
         """What the scan recognised by its tag, to be remembered."""
         self._box: Mailbox | None = None
@@ -205,7 +208,7 @@ class MailTransport:
         if self._box is not None and self._boxed:
             return self._box
         self._box = await self._connected()
-        self._boxed, self._strangers = True, 0
+        self._boxed, self._untagged, self._reports = True, Counter(), 0
         return self._box
 
     async def _connected(self) -> Mailbox:
@@ -237,16 +240,21 @@ class MailTransport:
         )
 
     def _wants(self, head: Heading, size: int) -> bool:
-        """Return whether a mail is worth downloading: one of a peer, a report we may wait for, or an introduction."""
-        if head.report:
-            return self._sender().pace.sent_lately
-        # Others may read this mailbox, too, and somebody may write in a peer's name.
+        """Return whether a mail is worth downloading: one of a peer, a report we may wait for, or an introduction.
+
+        Anybody can write a header, also in a peer's name: only what bears a peer's tag may be large and many.
+        """
+        if head.report and not head.part:
+            self._reports += 1
+            return self._sender().pace.sent_lately and self._reports <= REPORTS_A_VISIT
         if head.tag and self._context.recognise(head.part.encode(), head.tag):
             self._ours[self._mark(head.part)] = b""
-        if self._context.knows(head.sender) or head.sender == self._settings.address.lower():
             return size <= MAIL_BYTES_MAX
-        self._strangers += 1
-        return size <= STRANGER_BYTES_MAX and self._strangers <= STRANGERS_A_VISIT
+        if size > STRANGER_BYTES_MAX:
+            return False
+        known = self._context.knows(head.sender)  # strangers must not crowd out who may have new keys
+        self._untagged[known] += 1
+        return self._untagged[known] <= STRANGERS_A_VISIT
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Settle arrivals; their mails are put away when the visit ends."""
