@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 
 import pytest
 from tests.unit.test_drop_visits import People, letter
 
 from paquebot.testing.contract import outgoing, token_of
-from paquebot.transport import Arrival, Handover, Stage, TokenShown
+from paquebot.transport import Arrival, Finding, Handover, Stage, TokenShown
 from paquebot_drop import DropSettings, DropTransport, visit
 
 SENT = [Handover(outgoing("hello", b"").id, Stage.ON_MEDIUM, "blue stick")]
@@ -100,3 +101,18 @@ def test_a_crowded_crate_hides_no_other(people, monkeypatch):
     found = people.visit(people.clara)[1]
     assert len(found) == 4
     assert b"from afar" in [each.parcel for each in found]
+
+
+def test_damaged_records_hide_no_others_for_ever(people, monkeypatch):
+    monkeypatch.setattr(visit, "STRANGERS_MAX", 3)
+    for n in range(5):
+        people.visit(people.boris, letter(f"junk {n}"))
+    for crate in people.crates():
+        crate.write_bytes(crate.read_bytes().replace(b"junk", b"rot!"))
+        os.utime(crate, (0, 0))
+    people.visit(people.anna, letter("from afar"))
+    found = []
+    for _ in range(3):
+        found += people.visit(people.clara)[1]
+    assert [each.parcel for each in found if isinstance(each, Arrival)][:1] == [b"from afar"]
+    assert len([each for each in found if isinstance(each, Finding)]) == 5

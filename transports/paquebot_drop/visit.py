@@ -142,9 +142,11 @@ class Visit:
         """Yield what is not settled: what is known to be for us by priority, then some of the rest.
 
         Of the rest, crates with something for us go first, and each has its turn: one that is crowded hides no other.
+        What was found damaged before comes last.
         """
         wanted: list[tuple[int, int, int]] = []
-        strangers: list[tuple[bool, int, int, int]] = []
+        strangers: list[tuple[bool, bool, int, int, int]] = []
+        told = self._ledger.told()
         for crate_number, crate in enumerate(self.survey.crates):
             if crate.name in self._own:
                 continue
@@ -157,10 +159,13 @@ class Visit:
                         wanted.append((entry.priority, crate_number, number))
                 elif len(rest) < STRANGERS_MAX and self._may_be_carried(entry):
                     rest.append(number)
-            strangers += [(alien, turn, crate_number, number) for turn, number in enumerate(rest)]
+            for turn, number in enumerate(rest):
+                rotten = {_rot(crate, crate.entries[number])} & told if told else set()
+                self._told |= rotten
+                strangers.append((bool(rotten), alien, turn, crate_number, number))
         strangers = sorted(strangers)[:STRANGERS_MAX]
         given: set[bytes] = set()
-        for recognised, places in ((True, sorted(wanted)), (False, [each[1:] for each in strangers])):
+        for recognised, places in ((True, sorted(wanted)), (False, [each[2:] for each in strangers])):
             for _, crate_number, number in places:
                 crate = self.survey.crates[crate_number]
                 entry = crate.entries[number]
@@ -202,7 +207,7 @@ class Visit:
                 yield self._damaged(crate)
         for places in self._rotten.values():
             for crate, number, entry in places:
-                mark = digest(crate.mark + entry.id)
+                mark = _rot(crate, entry)
                 if self._is_settling(crate):
                     continue
                 self._told.add(mark)
@@ -364,6 +369,10 @@ class Visit:
                 if token is not None and entry.id + shown not in self.survey.shown:
                     due.append((entry.id, token))
         return due
+
+
+def _rot(crate: Crate, entry: Entry) -> bytes:
+    return digest(crate.mark + entry.id)
 
 
 def _key(entry: Entry) -> tuple[bytes, tuple[bytes, ...]]:
