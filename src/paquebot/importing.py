@@ -20,7 +20,7 @@ from paquebot.errors import KeysLocked, Malformed, Misused, WrongKey
 from paquebot.keychain import ENVELOPE_KEYS, NODE_KEY, USER_KEY, Keychain
 from paquebot.passphrase import Passphrases
 from paquebot.private import Privacy
-from paquebot.protocol import admission, merging
+from paquebot.protocol import admission, carrying, merging
 from paquebot.protocol.effects import Effect, Effects, Keep, KeepBlob, Note, SaveInvite, SavePeer, Tell
 from paquebot.protocol.encoding import digest, short
 from paquebot.protocol.engine import Engine
@@ -121,6 +121,7 @@ def _woken(view: SqliteView, then: Millis, now: Millis) -> Effects:
     for invite in view.invites():
         if invite.state(now) == "open":
             yield SaveInvite(replace(invite, revoked=now))
+    yield from carrying.anew(view)  # what was carried for others is in no export
     yield Note(Kind.RESTORED, now, detail=f"this home was brought back from an export of {format_time(then)[:10]}")
 
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import pytest
 from tests.e2e.conftest import crates, remount
+from tests.e2e.test_secrets import fd_of
 
 from paquebot.node import Node
 from paquebot.protocol.limits import DAY_MS
@@ -361,6 +362,19 @@ def test_what_is_carried_is_checked_mended_and_in_no_export(pair, courier, stick
     courier.run("repair", "--yes", code=None)
     courier.run("check", "--read-data")
     assert carried(courier) == []
+
+
+def test_a_home_that_is_brought_back_carries_again_what_it_meets(pair, courier, sticks, tmp_path):
+    alice, _ = pair
+    alice.say(NOTE)
+    alice.sync(sticks[0])
+    courier.sync(sticks[0])
+    words = b"five words that nobody guesses"
+    courier.run("export", tmp_path / "whole.export", "--export-passphrase-fd", fd_of(words))
+    shutil.rmtree(courier.path)
+    courier.run("import", tmp_path / "whole.export", "--export-passphrase-fd", fd_of(words))
+    assert carried(courier) == []
+    assert courier.sync(sticks[0])["carried"]["taken_along"] == 1
 
 
 def _file(path, size, seed):

@@ -32,7 +32,7 @@ from paquebot.protocol.burden import (
     TakeAgain,
     TakeAlong,
 )
-from paquebot.protocol.effects import Effect, Effects, Remember
+from paquebot.protocol.effects import Effects, Remember
 from paquebot.protocol.limits import (
     AHEAD_MAX_MS,
     CARRIED_KNOWN_MAX,
@@ -193,7 +193,7 @@ def _room_again(view: View, terms: Terms, spare: int | None) -> Effects:
     if still != away:
         yield Remember(TURNED_AWAY, still or None)
     if still != away or before not in (None, terms.encode()):
-        yield _anew(view)
+        yield from anew(view)
 
 
 def spoilt(view: View, parcels: Sequence[bytes]) -> Effects:
@@ -201,11 +201,12 @@ def spoilt(view: View, parcels: Sequence[bytes]) -> Effects:
     for name in parcels:
         yield PutDown(name)
     if parcels:
-        yield _anew(view)
+        yield from anew(view)
 
 
-def _anew(view: View) -> Effect:
-    return Remember(EPOCH, (int.from_bytes(view.remembered(EPOCH) or b"") + 1).to_bytes(8))
+def anew(view: View) -> Effects:
+    """See to it that all that was left where it lay is looked at anew."""
+    yield Remember(EPOCH, (int.from_bytes(view.remembered(EPOCH) or b"") + 1).to_bytes(8))
 
 
 def _crowded(view: View, rank: Rank, terms: Terms, spare: int | None) -> bool:
