@@ -511,19 +511,53 @@ def test_a_server_that_is_gone_is_asked_less_and_less(context: MemoryContext):
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
 
-def test_one_refused_secret_is_tried_three_times_and_then_never(context: MemoryContext):
-    passes: list[Pass] = []
+def test_a_refused_secret_is_tried_ever_more_rarely_but_never_given_up(context: MemoryContext):
+    waits: list[int] = []
 
     async def story(found: Mta, _: Sender) -> None:
-        for _ in range(6):
-            passes.append(await passed(sender(found, context, login=password("wrong")), THREE))
-            context.now += 7 * 24 * 3_600_000
-        assert (await passed(sender(found, context, login=password("right")), THREE)).went == 3
+        while True:
+            result = await passed(sender(found, context), THREE)
+            if result.went:
+                return
+            assert isinstance(result.raised, Transient)
+            waits.append((result.raised.retry_after_ms or 0) // 60_000)
+            context.now += (result.raised.retry_after_ms or 0) - 1
+            assert (await passed(sender(found, context), THREE)).went == 0
+            context.now += 1
 
-    found = told(story, context)
-    assert found.times("AUTH") == 4
-    assert all(isinstance(each.raised, Transient) for each in passes)
-    assert "correct it" in str(passes[-1].raised)
+    found = told(story, context, script=at("AUTH", "535 5.7.8 bad credentials", *range(6)))
+    assert waits == [15, 60, 360, 1440, 1440, 1440]
+    assert found.times("AUTH") == 7, "no oftener: that could lock the account"
+
+
+def test_another_wrong_secret_waits_from_the_start(context: MemoryContext):
+    waits: list[int] = []
+
+    async def story(found: Mta, _: Sender) -> None:
+        for secret in ("wrong", "wrong", "wrong", "wrong again"):
+            result = await passed(sender(found, context, login=password(secret)), THREE)
+            assert isinstance(result.raised, Transient)
+            waits.append((result.raised.retry_after_ms or 0) // 60_000)
+            context.now += result.raised.retry_after_ms or 0
+
+    told(story, context)
+    assert waits == [15, 60, 360, 15]
+
+
+def test_a_token_that_is_refused_waits_although_each_is_a_new_one(context: MemoryContext):
+    given: list[str] = []
+
+    async def token() -> str:
+        given.append(f"expired {len(given)}")
+        return given[-1]
+
+    async def story(found: Mta, _: Sender) -> None:
+        for _ in range(5):
+            by = sender(found, context, login=Login("alice", token, token=True))
+            assert isinstance((await passed(by, THREE)).raised, Transient)
+
+    found = told(story, context, extensions=(*without("AUTH"), "AUTH XOAUTH2"))
+    assert found.times("AUTH") == 2
 
 
 def test_a_corrected_secret_need_not_wait(context: MemoryContext):

@@ -151,7 +151,7 @@ def test_waits_grow_and_never_end_in_giving_up():
         assert waits == sorted(waits)
         assert waits[-1] <= 7 * DAY
     assert [wait_ms(Kind.RATE, times) // MINUTE for times in range(1, 8)] == [10, 20, 40, 80, 160, 320, 360]
-    assert [wait_ms(Kind.LOGIN, times) // MINUTE for times in (1, 2, 3, 4)] == [15, 60, 360, 360]
+    assert [wait_ms(Kind.LOGIN, times) // MINUTE for times in (1, 2, 3, 4, 5)] == [15, 60, 360, 1440, 1440]
     assert wait_ms(Kind.POLICY, 1) == DAY
     assert wait_ms(Kind.LATER, 1, 1.2) == 72_000
     assert wait_ms(Kind.TAKEN, 5) == 0

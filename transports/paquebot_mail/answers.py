@@ -64,7 +64,7 @@ ACCOUNT = frozenset((Kind.LINE, Kind.LOGIN, Kind.RATE, Kind.HELD))
 
 _WAITS = {
     Kind.LINE: tuple(min(5 * _SECOND * 2**n, 15 * _MINUTE) for n in range(9)),
-    Kind.LOGIN: (15 * _MINUTE, _HOUR, 6 * _HOUR),
+    Kind.LOGIN: (15 * _MINUTE, _HOUR, 6 * _HOUR, _DAY),
     Kind.RATE: tuple(min(10 * _MINUTE * 2**n, 6 * _HOUR) for n in range(7)),
     Kind.HELD: (_HOUR, 6 * _HOUR, _DAY),
     Kind.LATER: (_MINUTE, *(min(5 * _MINUTE * 2**n, 4 * _HOUR) for n in range(7))),

@@ -21,7 +21,6 @@ _KEPT_DAYS = 10  # reports of what went come within five
 _LEARNT_MS = 30 * _DAY  # then a larger mail is tried again
 _FLOOR_BYTES = 16 << 10  # a mail that holds any envelope at all
 _REPORTED_FLOOR_BYTES = 512 << 10  # reports can be forged: they make mails small, not tiny
-_REFUSALS_MAX = 3  # of one secret; more could lock the account
 _SHARE_MIN = 1 / 64
 _SPENT_MAX = 1_000
 _ACCOUNT = ""
@@ -116,21 +115,20 @@ class Pace:
 
     # -- secrets ----------------------------------------------------------------------------
 
-    def suspended(self, secret: str) -> bool:
-        """Return whether *secret* was refused so often that it is not tried again."""
-        found = self._get("secret")
-        return bool(found and found["mark"] == self._mark(secret) and found["refusals"] >= _REFUSALS_MAX)
-
     def knows(self, secret: str) -> bool:
         """Return whether *secret* is the one that was refused last."""
         found = self._get("secret")
         return bool(found and found["mark"] == self._mark(secret))
 
-    def refused(self, secret: str) -> None:
-        """Note that the server refused *secret*."""
-        found, mark = self._get("secret"), self._mark(secret)
-        refusals = found["refusals"] if found and found["mark"] == mark else 0
-        self._put("secret", {"mark": mark, "refusals": refusals + 1})
+    def refused(self, secret: str, why: str) -> Wait:
+        """Note that the server refused *secret*; return how long it is not tried again, which grows to a day.
+
+        Never for good: a provider that refused everybody for a night would silence a station for ever.
+        """
+        if not self.knows(secret):
+            self.well()
+            self._put("secret", {"mark": self._mark(secret)})
+        return self.trouble(Kind.LOGIN, why)
 
     def welcomed(self) -> None:
         """Note that the server let us in."""

@@ -37,7 +37,6 @@ __all__ = ["Budget", "Sender"]
 _CARRIED_MAX = 20  # some servers get slow or refuse after that many on one connection
 _IDLE_S = 60
 _LOST_MAX = 3  # connections in a row that carried nothing; then the pass is over
-_HOUR = 3_600_000
 
 
 class Budget(Transient):
@@ -188,11 +187,6 @@ class Sender:
                 return session
             await self.close()
         secret = await self._login.secret() if self._login else ""
-        if self._login and self.pace.suspended(_mark(self._login, secret)):
-            raise Transient(
-                f"{self._server.host} has refused this login of {self._account} three times; correct it",
-                retry_after_ms=6 * _HOUR,
-            )
         session, answer = await self._opened(secret)
         if judge(*answer) is Kind.LOGIN and self._login and self._login.token:
             # It may just have expired.
@@ -202,9 +196,9 @@ class Sender:
         kind = judge(*answer)
         if kind is not Kind.TAKEN:
             session.cut()
-            if kind is Kind.LOGIN and self._login:
-                self.pace.refused(_mark(self._login, secret))
             said = f"{self._server.host}: {answer.code} {answer.text}"
+            if kind is Kind.LOGIN and self._login:
+                raise self._stopped(self.pace.refused(_mark(self._login, secret), said))
             raise self._stopped(self.pace.trouble(kind if kind in ACCOUNT else Kind.HELD, said))
         self.pace.welcomed()
         if session.size_max is not None:
@@ -251,7 +245,8 @@ class Sender:
 
 
 def _mark(login: Login, secret: str) -> str:
-    return f"{login.user}\0{secret}"
+    """Return what must change before a refused login is tried before its time. Tokens are new ones each time."""
+    return f"{login.user}\0{'' if login.token else secret}"
 
 
 def _go_on() -> None:
