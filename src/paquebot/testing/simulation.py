@@ -21,7 +21,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
+from paquebot import ahead
 from paquebot.errors import Misused, Transient
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import redating
@@ -39,7 +41,7 @@ from paquebot.protocol.trust import READ
 from paquebot.testing import council
 from paquebot.testing.post import Weather
 from paquebot.testing.profiles import YEAR_MS, Profile, governed
-from paquebot.testing.village import START_MS, Crash, House, OneThread, PlainSealer, VillageOffice, draft
+from paquebot.testing.village import START_MS, Crash, House, OneThread, PlainSealer, SameThread, VillageOffice, draft
 from paquebot.testing.witness import Witness
 from paquebot.transport import Outgoing
 
@@ -405,7 +407,7 @@ class Simulation:
 
     def run(self) -> list[str]:
         """Live through it all; return the trace."""
-        with asyncio.Runner(loop_factory=OneThread) as runner:
+        with patch.object(ahead, "ThreadPoolExecutor", SameThread), asyncio.Runner(loop_factory=OneThread) as runner:
             runner.run(self.live())
         return self.trace
 
