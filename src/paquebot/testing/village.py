@@ -367,7 +367,7 @@ class House:
     def _open(self) -> MemoryStore | Store:
         if self._folder is None:
             return MemoryStore()
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         return Store(self._folder)
 
     def boot(self) -> None:
