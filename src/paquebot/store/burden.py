@@ -147,14 +147,18 @@ class BurdenView(Owner):
     def awaiting(self, hash_: bytes, limit: int) -> Sequence[bytes]:
         """Return the names of the first few parcels that wait for a token of that hash."""
         sql = (
-            "SELECT DISTINCT parcel FROM addressee WHERE node = ? AND hash = ? AND token = x'' ORDER BY parcel LIMIT ?"
+            "SELECT DISTINCT parcel FROM addressee INDEXED BY addressee_hash"
+            " WHERE node = ? AND hash = ? AND token = x'' ORDER BY parcel LIMIT ?"
         )
         return [name for (name,) in self._all(sql, hash_, limit)]
 
     def shown(self, hash_: bytes) -> bytes:
         """Return a token of that hash that was shown; empty if none is known."""
-        sql = "SELECT token FROM addressee WHERE node = ? AND hash = ? AND token != x'' LIMIT 1"
-        row = self._one("SELECT token FROM shown WHERE node = ? AND hash = ?", hash_) or self._one(sql, hash_)
+        sql = "SELECT token FROM shown WHERE node = ? AND hash = ?"
+        noted = (
+            "SELECT token FROM addressee INDEXED BY addressee_hash WHERE node = ? AND hash = ? AND token != x'' LIMIT 1"
+        )
+        row = self._one(sql, hash_) or self._one(noted, hash_)
         return bytes(row[0]) if row else b""
 
     def shown_count(self) -> int:
@@ -168,7 +172,10 @@ class BurdenView(Owner):
 
     def berths(self, name: bytes) -> Sequence[str]:
         """Return the media on which a parcel lies, as far as known."""
-        sql = "SELECT medium FROM berth WHERE node = ? AND parcel = ? AND put >= 0 ORDER BY medium"
+        sql = (
+            "SELECT medium FROM berth INDEXED BY berth_parcel"
+            " WHERE node = ? AND parcel = ? AND put >= 0 ORDER BY medium"
+        )
         return [medium for (medium,) in self._all(sql, name)]
 
     def to_put(self, medium: str, size_max: int, copies_max: int, limit: int) -> Sequence[Parcel]:

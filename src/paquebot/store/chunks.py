@@ -44,8 +44,11 @@ class ChunkView(Owner):
         return self._chunks_with(name, held=False)
 
     def _chunks_with(self, name: bytes, *, held: bool) -> list[int]:
+        # Without statistics SQLite would rather search all chunks in the order of their numbers.
         rows = self._all(
-            "SELECT number FROM chunk WHERE node = ? AND hash = ? AND held = ? ORDER BY number", name, held
+            "SELECT number FROM chunk INDEXED BY chunk_hash WHERE node = ? AND hash = ? AND held = ? ORDER BY number",
+            name,
+            held,
         )
         return [row[0] for row in rows]
 

@@ -383,7 +383,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, BurdenView,
 
     def letter_with(self, token: bytes) -> Letter | None:
         """Return the letter whose recipient shows *token*."""
-        row = self._one(f"{self._LETTER} WHERE node = ? AND token = ?", token)
+        row = self._one(f"{self._LETTER} INDEXED BY letter_token WHERE node = ? AND token = ?", token)
         return self._letter(*row) if row else None
 
     def _letter(self, id_: bytes, peer: int, medium: str, sequence: int, token: bytes, *rest: Any) -> Letter:
