@@ -96,6 +96,6 @@ def _say_plainly(report: Report) -> None:
         carried = output.count(report.taken_along, "parcel")
         click.echo(f"For others: {carried} taken along, {report.handed_on} put here; carrying {report.carrying}.")
     if report.freed:
-        click.echo(f"{output.count(report.freed, 'parcel')} of others had arrived, and need no more carrying.")
+        click.echo(f"{output.count(report.freed, 'parcel')} of others: arrived, and carried no longer.")
     if report.waiting:
         click.echo(f"{output.count(report.waiting, 'envelope')} on the way, not acknowledged yet.")
