@@ -26,10 +26,11 @@ from paquebot.protocol.carrying import Terms
 from paquebot.protocol.limits import DAY_MS, HOUR_MS
 from paquebot.report import Report
 from paquebot.store import Store
+from paquebot.testing.post import Weather
 from paquebot.testing.profiles import Profile
 from paquebot.testing.simulation import Simulation
 from paquebot.testing.village import Crash, House, Office, VillageOffice, WatchedBox
-from paquebot.transport import Outgoing
+from paquebot.transport import Outgoing, parcel_name
 
 DAYS = 200  # longer than any month here, with its absences: whoever lets go before cannot bring tokens back
 
@@ -37,11 +38,17 @@ DAYS = 200  # longer than any month here, with its absences: whoever lets go bef
 class Shelf(VillageOffice):
     """An office where a thing lies for all who come, or is lost or damaged for all: a stick on a nail."""
 
+    def __init__(self, dice: Random, office: Office, weather: Weather, medium: str) -> None:
+        super().__init__(dice, office, weather, medium)
+        self.salts: dict[bytes, bytes] = {}
+        """By what a parcel that was lost is called between its sender and us: by what everybody knows it."""
+
     def post(self, sender: str, outgoing: Outgoing, parcel: bytes) -> None:
         """Take *parcel*; who sent what is lost or damaged learns of it a day later."""
         weather = self.weather
         lost, harmed = self._strikes(weather.loss), self._strikes(weather.damage)
         if lost or harmed:
+            self.salts[outgoing.id] = parcel_name(parcel)
             self.lost.setdefault(sender, []).append((self.now + DAY_MS, outgoing.id))
         if not lost:
             self.weather = replace(weather, loss=0, damage=0)
@@ -55,7 +62,7 @@ class Shelf(VillageOffice):
 
     def found_lost(self, sender: str) -> Iterator[bytes]:
         """Yield what *sender* should know to be lost, unless it has come here since."""
-        return (name for name in super().found_lost(sender) if name not in self._posted)
+        return (name for name in super().found_lost(sender) if self.salts[name] not in self._posted)
 
     def shown(self) -> set[bytes]:
         """Return the hashes of all tokens of parcels that were shown here."""

@@ -288,6 +288,7 @@ class PostBox:
         self._name = settings.name
         self._context = context
         self._shelf = self._office.shelf(settings.name)
+        self._heard: list[tuple[int, bytes]] = []
 
     @property
     def capability(self) -> Capability:
@@ -300,7 +301,10 @@ class PostBox:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Leave; everything waits in the office."""
+        """Leave; everything waits in the office, also news that was not heard to the end of a visit."""
+        if not exc_info or exc_info[0] is None:
+            self._shelf.tokens = [news for news in self._shelf.tokens if news not in self._heard]
+        self._heard.clear()
 
     async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
         """Hand each parcel to the office."""
@@ -322,13 +326,13 @@ class PostBox:
         return parcel
 
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
-        """Yield what is due: tokens once, parcels until they are acknowledged."""
+        """Yield what is due: tokens once in a visit that ends well, parcels until they are acknowledged."""
         office, shelf = self._office, self._shelf
         office.check_open()
-        due = [news for news in shelf.tokens if news[0] <= office.now]
+        due = [news for news in shelf.tokens if news[0] <= office.now and news not in self._heard]
         for _, token in due:
             yield TokenShown(token)
-        shelf.tokens = [news for news in shelf.tokens if news not in due]
+        self._heard += due
         for key in [key for key, parcel in shelf.parcels.items() if parcel.expires < office.now]:
             del shelf.parcels[key]
         parcels = [parcel for parcel in shelf.parcels.values() if parcel.due <= office.now]
