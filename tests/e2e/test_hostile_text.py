@@ -93,7 +93,6 @@ WAYS = {
     "transport new": [["{s}", "--into", "{tmp}"], ["x", "--into", "{tmp}/{name}"]],
     "carried": [[]],
     "outbox": [[], ["--peer", "{s}"], ["--peer", "nobody{s}"]],
-    "carried": [[]],
     "plan": [["--via", "{stick}"], ["{s}"], []],
     "quarantine list": [[]],
     "quarantine purge": [["1", "--yes"], ["--older-than", "{s}", "--yes"], ["--all"], ["{s}"]],
