@@ -180,6 +180,7 @@ class Awake:
                     self._news.set()
                     return
                 troubles = 0
+                await asyncio.sleep(LOOK_S)  # one that says "nothing" at once is not to keep us busy
             except TransportError:
                 await asyncio.sleep(min(TROUBLE_S * 2**troubles, self._every_s))
                 troubles = min(troubles + 1, 10)

@@ -6,6 +6,7 @@ us, keeps it until it was applied, and touches no other mail.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -88,13 +89,25 @@ class MailTransport:
         )
 
     async def __aenter__(self) -> Self:
-        """Say what is missing in the settings, if something is."""
-        if self._account.smtp is None or (self._account.imap is None and self._settings.fetch):
+        """Find out where the servers are, if the settings do not say so. Raise `ConfigError` if nobody does."""
+        await self._complete()
+        if self._lacking:
             raise ConfigError(
                 f"where are the servers of {self._settings.address}? Name a preset, or say"
                 ' imap = { host = "…" } and smtp = { host = "…" }'
             )
         return self
+
+    async def _complete(self) -> None:
+        if self._lacking:
+            from paquebot_mail.finding import find
+
+            found = await find(self._context, self._settings.address)
+            self._account = self._account.found(found) if found else self._account
+
+    @property
+    def _lacking(self) -> bool:
+        return self._account.smtp is None or (self._account.imap is None and self._settings.fetch)
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Put mails away that were applied, if all went well, and say goodbye."""
@@ -270,7 +283,9 @@ class MailTransport:
 
     async def wait(self, timeout_ms: int) -> bool:
         """Wait for mail (IMAP's IDLE) on a line of its own. See `Waits`."""
+        await self._complete()
         if not self._settings.fetch or self._account.imap is None:
+            await asyncio.sleep(timeout_ms / 1000)
             return False
         box = await self._connected()
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paquebot.transport import ConfigError
+from paquebot_mail.finding import Found
 from paquebot_mail.presets import PRESETS, of_address
 from paquebot_mail.settings import LimitsTable, MailSettings, Retire, ServerTable
 
@@ -46,6 +47,16 @@ class Account:
             retire=Retire.parse(settings.retire or preset.retire or "keep"),
             preset=name,
             sign_in=preset.sign_in,
+        )
+
+    def found(self, found: Found) -> Account:
+        """Return the same with what was *found*, where nothing else is known."""
+        address, user = self.settings.address, self.user
+        return replace(
+            self,
+            imap=self.imap or found.imap.at(993, 143),
+            smtp=self.smtp or found.smtp.at(465, 587),
+            user=found.user if found.user and user == address and not self.settings.user else user,
         )
 
     @property
