@@ -98,6 +98,7 @@ async def mta(
         for task in list(open_ones):
             task.cancel()
         await asyncio.gather(*open_ones, return_exceptions=True)
+        await asyncio.sleep(0.005)  # for the transports to close their sockets
 
 
 class _Conversation:
