@@ -75,7 +75,15 @@ class Session:
         """Connect and greet."""
         from aiosmtplib import SMTP
 
-        self._smtp = smtp = SMTP(
+        class Line(SMTP):
+            """Closed at once: aiosmtplib leaves a TLS line to a goodbye that the other side may never say."""
+
+            def close(self) -> None:
+                if self.transport is not None:
+                    cast(asyncio.WriteTransport, self.transport).abort()
+                super().close()
+
+        self._smtp = smtp = Line(
             hostname=self._server.host,
             port=self._server.port,
             local_hostname=_GREETING_NAME,
@@ -238,8 +246,6 @@ class Session:
     def cut(self) -> None:
         """Drop the connection; of what was not sent yet, nothing is sent."""
         if self._smtp is not None:
-            if self._smtp.transport is not None:
-                cast(asyncio.WriteTransport, self._smtp.transport).abort()
             self._smtp.close()
             self._smtp = None
 

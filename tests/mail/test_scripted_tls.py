@@ -1,0 +1,39 @@
+"""Sending over TLS: to a server of ours, how a line ends; and what a certificate that cannot be read leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+from tests.labs.mail import certificates
+from tests.mail.scripted_mta import mta
+from tests.mail.test_scripted_sessions import ALICE, ANY, HASTE, THREE, passed, password
+
+from paquebot.testing.post import MemoryContext
+from paquebot_mail.sending import Sender
+from paquebot_mail.server import Server, Tls
+
+NOW = 1_796_000_000_000
+
+
+@pytest.mark.parametrize("tls", [Tls.IMPLICIT, Tls.STARTTLS])
+def test_a_line_is_closed_when_we_say_so_whatever_the_other_side_still_has_to_say(tmp_path: Path, tls: Tls):
+    certificates.write(tmp_path)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context = MemoryContext(tmp_path, now=NOW)
+
+    async def story() -> None:
+        more = ("STARTTLS",) if tls is Tls.STARTTLS else ()
+        options = {"extensions": (*more, "AUTH PLAIN"), "tls": theirs, "implicit": tls is Tls.IMPLICIT}
+        async with mta(**options) as found:
+            server = Server("localhost", found.port, tls, str(tmp_path / "ca.pem"))
+            by = Sender(ALICE, server, password(), context, limits=ANY, patience=HASTE)
+            assert (await passed(by, THREE)).went == 3
+            socket = by._session._smtp.transport.get_extra_info("socket")
+            await by.close()
+            assert socket.fileno() == -1
+
+    asyncio.run(story())
