@@ -12,6 +12,8 @@ from tests.mail.scripted_mta import mta
 from tests.mail.test_scripted_sessions import ALICE, ANY, HASTE, THREE, passed, password
 
 from paquebot.testing.post import MemoryContext
+from paquebot.transport import ConfigError
+from paquebot_mail.imap import connect
 from paquebot_mail.sending import Sender
 from paquebot_mail.server import Server, Tls
 
@@ -35,5 +37,22 @@ def test_a_line_is_closed_when_we_say_so_whatever_the_other_side_still_has_to_sa
             socket = by._session._smtp.transport.get_extra_info("socket")
             await by.close()
             assert socket.fileno() == -1
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("holds", [None, b"", b"-----BEGIN CERTIFICATE-----\nnone\n"])
+def test_a_ca_file_that_cannot_be_used_is_a_mistake_in_the_settings_of_this_account_alone(tmp_path: Path, holds):
+    trusted = tmp_path / "ca.pem"
+    if holds is not None:
+        trusted.write_bytes(holds)
+    server = Server("localhost", 1, Tls.IMPLICIT, str(trusted))
+    by = Sender(ALICE, server, password(), MemoryContext(tmp_path, now=NOW), limits=ANY, patience=HASTE)
+
+    async def story() -> None:
+        with pytest.raises(ConfigError, match="ca_file"):
+            await anext(by.send(THREE))
+        with pytest.raises(ConfigError, match="ca_file"):
+            await connect(server)
 
     asyncio.run(story())

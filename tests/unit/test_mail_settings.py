@@ -50,6 +50,8 @@ def test_a_table_with_tables_in_it_becomes_an_account():
         ({"imap": "imap.a.example"}, "imap = 'imap.a.example' is not a table of host, port, tls"),
         ({"imap": {"port": 993}}, "[transport.home.imap]: host is missing"),
         ({"imap": {"host": "a b"}}, "[transport.home.imap]: host = 'a b' is no name of a server"),
+        ({"imap": {"host": "mail..a"}}, "[transport.home.imap]: host = 'mail..a' is no name of a server"),
+        ({"imap": {"host": "m" * 64 + ".a"}}, "is no name of a server"),
         ({"imap": {"host": "a", "tls": "none"}}, "[transport.home.imap]: tls is"),
         ({"imap": {"host": "a", "prot": 1}}, "[transport.home.imap]: 'prot' is unknown; did you mean 'port'?"),
         ({"limits": {"message": "big"}}, "[transport.home.limits]: 'big' is no size"),

@@ -178,10 +178,18 @@ class MailTransport:
 
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover | Finding]:
         """Yield what was handed in, and what lies in the mailbox and concerns us."""
-        for arrival in self._handed.arrivals():
-            yield arrival
-        if not self._settings.fetch:
-            return
+        try:
+            for arrival in self._handed.arrivals():
+                yield arrival
+            if not self._settings.fetch:
+                return
+            async with closed_after(self._looked()) as found:
+                async for news in found:
+                    yield news
+        except OSError as error:  # of our own disk: another carrier may not need it
+            raise Transient(f"what came cannot be kept here: {error.strerror or error}") from error
+
+    async def _looked(self) -> AsyncIterator[Arrival | Handover | Finding]:
         box = await self._opened()
         self._whole = False
         try:

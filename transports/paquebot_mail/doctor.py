@@ -70,6 +70,11 @@ class Doctor:
             yield Check("secret", BROKEN, str(error))
             return
         yield Check("secret", OK, f"from {' or '.join(self._settings.sources)}")
+        try:
+            tls_context(self._server(sending=True))
+        except ConfigError as error:
+            yield Check("certificates", BROKEN, str(error))
+            return
         imap = None
         async for check in self._receiving():
             yield check

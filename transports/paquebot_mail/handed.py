@@ -17,10 +17,8 @@ from paquebot_mail.reading import Damaged, heading, parcel
 __all__ = ["HandedIn"]
 
 FOLDER = "handed-in"
-_FILES_MAX, _BYTES_MAX = (
-    2_000,
-    512 << 20,
-)  # who hands in more is told to wait: it may be rubbish, and the disk is finite
+_FILES_MAX, _BYTES_MAX = 2_000, 512 << 20  # who hands in more is told to wait: the disk is finite
+LEFT_FILES_MAX, LEFT_BYTES_MAX = 500, 128 << 20  # of what none of our keys opens
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HEAD_MAX = 64 << 10
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -99,17 +97,36 @@ class HandedIn:
 
     def acknowledge(self, acknowledgements: list[Acknowledgement]) -> list[Acknowledgement]:
         """Settle those that were handed in; return the others."""
-        others = []
+        others, left = [], False
         for each in acknowledgements:
             folder, _, name = each.key.partition("/")
             if folder != FOLDER:
                 others.append(each)
             elif each.verdict is Verdict.NOT_OURS:
                 self._context.put(_left(name), self._context.epoch.encode())
+                left = True
             else:
                 (self._folder / name).unlink(missing_ok=True)
                 self._context.put(_left(name), None)
+        if left:
+            self._make_room()
         return others
+
+    def _make_room(self) -> None:
+        """Let the oldest go of what none of our keys opens: rubbish must not keep out what is for us.
+
+        If one of them would have been for us after all, its sender has seen no token and sends it again.
+        """
+        left = [each for each in os.scandir(self._folder) if self._context.get(_left(each.name)) is not None]
+        count = size = gone = 0
+        for each in sorted(left, key=lambda entry: entry.stat().st_mtime_ns, reverse=True):
+            count, size = count + 1, size + each.stat().st_size
+            if count > LEFT_FILES_MAX or size > LEFT_BYTES_MAX:
+                os.unlink(each.path)
+                self._context.put(_left(each.name), None)
+                gone += 1
+        if gone:
+            self._context.note(f"{gone} handed-in mails that none of our keys opens were deleted to make room")
 
 
 def _left(name: str) -> str:

@@ -8,6 +8,8 @@ from enum import Enum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from paquebot.transport import ConfigError
+
 if TYPE_CHECKING:
     import ssl
 
@@ -62,9 +64,15 @@ class Login:
 
 
 def tls_context(server: Server) -> ssl.SSLContext:
-    """Return what verifies *server*: TLS 1.2 or newer, its name and its certificate. Raise `OSError` for a bad file."""
+    """Return what verifies *server*: TLS 1.2 or newer, its name and its certificate.
+
+    Raise `ConfigError` if what is to be trusted cannot be read.
+    """
     import ssl  # not before there is a line to be made
 
-    context = ssl.create_default_context(cafile=server.ca_file or None)
+    try:
+        context = ssl.create_default_context(cafile=server.ca_file or None)
+    except OSError as error:
+        raise ConfigError(f"ca_file = {server.ca_file!r} holds no certificates: {error.strerror or error}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

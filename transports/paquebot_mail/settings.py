@@ -15,7 +15,8 @@ __all__ = ["LimitsTable", "MailSettings", "Retire", "ServerTable", "amount"]
 TLS = ("implicit", "starttls")
 _SIZE = re.compile(r"(\d{1,9})\s*(B|kB|KiB|MB|MiB|GB|GiB|)", re.ASCII)
 _UNITS = {"": 1, "B": 1, "kB": 1000, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20, "GB": 10**9, "GiB": 1 << 30}
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _AFTER = re.compile(r"(.*?)(?::(\d{1,4})([dh]))?")
 _FOLDER_MAX = 200
 MESSAGE_BYTES_MIN = 30_000  # of a mail: a first envelope, with our card in it, has to fit
