@@ -233,16 +233,31 @@ class MailTransport:
         return self._box
 
     async def _connected(self) -> Mailbox:
+        from paquebot_mail.refusals import Refusals
         from paquebot_mail.talk import LoginRefused
 
+        refusals = Refusals(self._context, self._settings.address)
+        if refusals.any and (wait := refusals.wait_ms(await self._tried())):
+            raise Denied(
+                f"{self._account.user} was refused; the same is tried again in {wait // MINUTE_MS + 1} minutes:"
+                f" {self._account.preset} wants {self._account.sign_in}"
+            )
         refused: LoginRefused | None = None
         for _ in range(2 if self._secrets.token else 1):  # a token may just have expired; the next one has not
             box = self._mailbox()
             try:
-                return await box.__aenter__()
+                await box.__aenter__()
             except LoginRefused as error:
                 refused = error
+            else:
+                refusals.welcomed()
+                return box
+        refusals.refused(await self._tried())
         raise Denied(f"{refused}; {self._account.preset} wants {self._account.sign_in}")
+
+    async def _tried(self) -> str:
+        """Return what must change before a refused login is tried before its time: tokens are new ones each time."""
+        return f"{self._account.user}\0{'' if self._secrets.token else await self._secrets.secret()}"
 
     def _mailbox(self) -> Mailbox:
         from paquebot_mail.mailbox import Mailbox

@@ -21,6 +21,7 @@ from paquebot_mail.account import Account
 from paquebot_mail.imap import Imap, connect
 from paquebot_mail.ledger import Ledger
 from paquebot_mail.pace import Pace
+from paquebot_mail.refusals import Refusals
 from paquebot_mail.secret import Secrets
 from paquebot_mail.server import Login, Server, Tls, tls_context
 from paquebot_mail.session import Lost, Patience, Session
@@ -147,6 +148,7 @@ class Doctor:
         except Transient as error:
             yield Check("receiving", BROKEN, str(error))
             return
+        Refusals(self._context, self._settings.address).welcomed()
         try:
             yield Check("receiving", OK, f"{server.host} lets {self._account.user} in")
             for check in await self._folders(imap):
