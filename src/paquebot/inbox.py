@@ -302,8 +302,8 @@ class Inbox:
         if self._courier and handover.stage is Stage.LOST and self._courier.lost(handover.id, link.medium):
             return
         if handover.stage is Stage.LOST:
-            self._store.commit(self._engine.lost(handover.id))
-            self._report.notes.append(f"{handover.where}: an envelope of ours is gone; it is sent again")
+            if self._store.commit(self._engine.lost(handover.id)):  # or it has arrived by another way
+                self._report.notes.append(f"{handover.where}: an envelope of ours is gone; it is sent again")
         else:
             self._store.commit(self._engine.handed(handover.id, link, handover.where, self._clock()))
 

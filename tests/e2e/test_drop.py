@@ -339,3 +339,25 @@ def test_a_removed_peer_gets_nothing_more(pair, stick):
     assert bob.texts() == []
     assert alice.json("peer", "list") == []
     alice.run("peer", "show", "Bob", code=1)
+
+
+def test_what_is_gone_from_a_stick_and_has_arrived_by_another_is_not_said_to_be_sent_again(pair, stick, tmp_path):
+    alice, bob = pair
+    (other := tmp_path / "other").mkdir()
+    alice.say("hello")
+    alice.sync(stick)
+    alice.sync(other)
+    bob.sync(other)
+    assert alice.sync(other)["acknowledged"] > 0
+    shutil.rmtree(stick / "PAQUEBOT/C")
+    assert not [note for note in alice.sync(stick)["notes"] if "sent again" in note]
+
+
+def test_what_is_gone_from_a_stick_and_has_not_arrived_is_said_to_be_sent_again(pair, stick):
+    alice, _ = pair
+    alice.say("hello")
+    alice.sync(stick)
+    shutil.rmtree(stick / "PAQUEBOT/C")
+    report = alice.sync(stick)
+    assert [note for note in report["notes"] if "sent again" in note]
+    assert report["sent"] == 1
