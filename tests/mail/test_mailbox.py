@@ -199,6 +199,38 @@ def test_retired_are_only_mails_of_what_was_applied_and_when_it_is_time(mailbox,
     assert mailbox.look()[0].flags == {"\\Deleted"}
 
 
+@pytest.mark.parametrize("when", ["before", "with it", "afterwards"])
+def test_a_mail_that_only_says_that_it_brings_what_was_applied_stays(mailbox, reader, when):
+    reader.retire = Retire("expunge")
+    true = mail_of(PARCELS[0])
+    head, _, _ = true.partition(b"Content-Type")
+    lie = head + b"Content-Type: text/plain\r\n\r\nDear me, this is a letter, and the only one.\r\n"
+    verdicts = iter([Verdict.NOT_OURS] if when == "before" else [])
+    reader.decide = lambda brought: next(verdicts, Verdict.TAKEN)
+    for mails in {"before": [[lie], [true]], "with it": [[true, lie, true]], "afterwards": [[true], [lie]]}[when]:
+        mailbox.receive(*mails)
+        reader.run()
+        reader.context.epoch += "1"
+    for _ in range(3):
+        reader.run()
+        reader.context.now += DAY_MS
+    assert reader.applied == [PARCELS[0]]
+    (left,) = mailbox.look()
+    assert left.flags in ((), frozenset(), set(), []), left
+    assert len(reader.findings) == 1
+
+
+def test_copies_of_what_was_applied_are_put_away_once_they_were_read(mailbox, reader):
+    reader.retire = Retire("expunge")
+    mailbox.receive(mail_of(PARCELS[0]), mail_of(PARCELS[0]))
+    reader.run()
+    mailbox.receive(mail_of(PARCELS[0]))
+    reader.run()
+    reader.run()
+    assert reader.applied == [PARCELS[0]]
+    assert mailbox.look() == []
+
+
 def test_retired_ones_may_be_moved_into_a_folder_that_is_made(mailbox, reader):
     mailbox.receive(personal(1), *map(mail_of, PARCELS))
     before = mailbox.look()

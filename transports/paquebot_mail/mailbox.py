@@ -264,7 +264,7 @@ class Mailbox:
             match outcome:
                 case Came(brought=Parcel() as parcel):
                     after[row.uid] = self._hold(folder, row, parcel, changes)
-                    for other in rows.of(parcel.part):
+                    for other in () if self._puts_away(folder.name) else rows.of(parcel.part):
                         if other.state is State.WANTED and other.uid != row.uid:
                             after[other.uid] = replace(other, state=State.HERE)
                 case Gone():
@@ -346,12 +346,17 @@ class Mailbox:
 
     def _settled(self, name: str, row: Row, verdict: Verdict) -> Row | None:
         match verdict:
-            case Verdict.TAKEN if name != self._folder or self._retire.how != "keep":
-                return replace(row, state=State.DONE, since=self._context.now_ms())
+            case Verdict.TAKEN if self._puts_away(name):
+                if row.state is State.HERE:
+                    return replace(row, state=State.DONE, since=self._context.now_ms())
+                return replace(row, state=State.WANTED)  # its header says that it brings the same: that is no proof
             case Verdict.NOT_OURS:
                 return replace(row, state=State.LEFT, epoch=self._context.epoch)
             case _:
                 return None
+
+    def _puts_away(self, name: str) -> bool:
+        return name != self._folder or self._retire.how != "keep"
 
     # -- putting away -------------------------------------------------------------------------
 

@@ -202,14 +202,19 @@ class Scan:
         if (known := self._ledger.known(part)) is not None:
             if known.days >= _KNOWN_ANEW_DAYS:
                 self._ledger.know(part, known, changes)
-            away = self._retire.how != "keep" and known.applied and said.part and self._download
-            return (replace(row, state=State.DONE, since=self._now) if away else None), False
-        if said.part and self._ledger.is_held(part):
+            # Anybody can write the name of what is known. Only what is read once more, and brings that, is put away.
+            prove = self._puts_away and known.applied and said.part and self._wants(said, head.size)
+            return (row if prove else None), False
+        if said.part and self._ledger.is_held(part) and not self._puts_away:
             return replace(row, state=State.HERE), False
         if not self._wants(said, head.size):
             return None, bool(said.part)
         self.ours += bool(said.part)
         return (row if self._download else None), False
+
+    @property
+    def _puts_away(self) -> bool:
+        return self._retire.how != "keep" and self._download
 
     def _drop_gone(self, first: int, last: int, heads: list[Head]) -> None:
         """Forget the rows of mails that are there no longer."""
