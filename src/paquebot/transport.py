@@ -361,6 +361,8 @@ class Scratch:
     """With these, everything happens there."""
     folder: Path | None = None
     """Where all that is sent lies as files, if it does: there it is cut short and damaged."""
+    apart: bool = True
+    """Whether nothing else lies there. If not, it is used only when the user says so, and parcels are marked."""
 
 
 @runtime_checkable

@@ -346,6 +346,19 @@ def test_the_doctor_names_peers_without_an_address(correspondents, tmp_path):
     assert "Bob has told no address for mail" in alice.out("status")
 
 
+def test_a_check_tries_the_mailbox_among_other_mail_and_leaves_nothing_behind(make, mail_servers, tmp_path):
+    correspondents = Correspondents(make, mail_servers, tmp_path, retire="keep")
+    alice = correspondents.homes[0]
+    assert "--among-others" in alice.err("transport", "check", "home", code=2)
+    for only in ("as they were sent", "was refused", "be given up"):
+        found = alice.json("transport", "check", "home", "--among-others", "--yes", "--only", only)
+        assert {each["result"] for each in found["promises"]} == {"ok"}, found["promises"]
+    assert found["capability"]["address"] == correspondents.boxes[0].address
+    said = alice.out("transport", "check", "home", "--among-others", "--yes", "--only", "current api")
+    assert "parcels it takes now     100000" in said
+    assert correspondents.only_personal()
+
+
 # -- what other programs hand in ------------------------------------------------------------------
 
 

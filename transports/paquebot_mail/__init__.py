@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from paquebot.transport import (
@@ -25,6 +26,7 @@ from paquebot.transport import (
     Handover,
     Outgoing,
     ParcelTooLarge,
+    Scratch,
     Stage,
     TokenShown,
     Transient,
@@ -316,6 +318,11 @@ class MailTransport:
         finally:
             with suppress(Transient):
                 await box.__aexit__(None, None, None)
+
+    @asynccontextmanager
+    async def scratch(self, name: str) -> AsyncIterator[Scratch]:
+        """Lend the mailbox itself, from which the mails of a check go when they are done with. See `Scratches`."""
+        yield Scratch(replace(self._settings, retire="expunge"), apart=False)
 
     async def examine(self, *, send: bool) -> AsyncIterator[Check]:
         """Try everything that the account depends on. See `Examined`."""

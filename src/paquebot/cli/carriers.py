@@ -93,13 +93,16 @@ def check_command(
     weather and in foul: loss, copies, disorder, cuts, damage, a killed process, a full disk, slowness, wrong clocks.
     That happens in a place of its own (on a stick, in a folder beside PAQUEBOT), of which nothing is left; nothing
     else there is touched. A carrier that has no such place is tried only if you say --among-others: then its parcels
-    are marked, and what it cannot delete stays there. The exit code is 1 if a promise is broken.
+    are marked, and what it cannot delete stays there. A mailbox is such a carrier: some 150 small mails go from it to
+    itself and are deleted, slowly if its provider counts mails; try a few promises with --only first. The exit code
+    is 1 if a promise is broken.
 
     \b
     Examples:
       paquebot transport check stick
       paquebot transport check --via /media/stick
       paquebot transport check pigeon --only killed
+      paquebot transport check home --among-others --only "as they were sent"
     """
     from paquebot import checking
     from paquebot.node import Node
@@ -188,7 +191,7 @@ def _worded(name: str, value: Any) -> tuple[str, str]:
         case "address":
             return "our address there", str(value)
         case "parcels_left":
-            return "parcels left today", str(value)
+            return "parcels it takes now", str(value)
         case "bytes_left":
             return "bytes left today", output.size(value)
         case "mime":

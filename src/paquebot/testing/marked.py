@@ -26,6 +26,7 @@ from paquebot.transport import (
     TokenShown,
     Transport,
     Verdict,
+    Waits,
     token_hash,
 )
 
@@ -54,8 +55,9 @@ class Marked:
     def __init__(self, end: Transport, mark: bytes, traffic: Traffic) -> None:
         self._end = end
         self._mark = mark
-        self._traffic = traffic
+        self.traffic = traffic
         self._keys: dict[str, bytes] = {}
+        self._own: set[bytes] = set()
 
     @property
     def capability(self) -> Capability:
@@ -72,7 +74,7 @@ class Marked:
 
     async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
         """Send *batch*, marked, and to our own address if there are addresses: there all ends have one."""
-        self._traffic.sent |= {each.id: each for each in batch}
+        self.traffic.sent |= {each.id: each for each in batch}
         size, address = len(self._mark), self._end.capability.address
         marked = [
             replace(
@@ -85,13 +87,14 @@ class Marked:
         ]
         async with aclosing(cast(Any, self._end.send(marked))) as handovers:
             async for news in handovers:
-                if news.stage is not Stage.FAILED and news.id in self._traffic.bodies:
-                    self._traffic.under_way.add(self._traffic.bodies[news.id])
+                if news.stage is not Stage.FAILED and news.id in self.traffic.bodies:
+                    self.traffic.under_way.add(self.traffic.bodies[news.id])
                 yield news
 
     async def _body(self, outgoing: Outgoing) -> bytes:
-        self._traffic.bodies[outgoing.id] = await outgoing.body()
-        return self._mark + self._traffic.bodies[outgoing.id]
+        body = self.traffic.bodies[outgoing.id] = await outgoing.body()
+        self._own.add(body)
+        return self._mark + body
 
     async def collect(self) -> AsyncIterator[Arrival | TokenShown | Handover]:
         """Yield what concerns this run's parcels."""
@@ -101,18 +104,19 @@ class Marked:
                     case Arrival() if news.parcel.startswith(self._mark):
                         found = replace(news, parcel=news.parcel.removeprefix(self._mark))
                         self._keys[news.key] = found.parcel
-                        yield found
+                        if not (self._end.capability.address and found.parcel in self._own):  # sent to ourselves
+                            yield found
                     case TokenShown() if token_hash(news.token) in self._hashes():
                         yield news
-                    case Handover() if news.id in self._traffic.sent:
+                    case Handover() if news.id in self.traffic.sent:
                         yield news
 
     def _hashes(self) -> set[bytes]:
-        return {to.token_hash for each in self._traffic.sent.values() for to in each.recipients}
+        return {to.token_hash for each in self.traffic.sent.values() for to in each.recipients}
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Settle what arrived."""
-        self._traffic.under_way -= {self._keys[each.key] for each in acknowledgements if each.key in self._keys}
+        self.traffic.under_way -= {self._keys[each.key] for each in acknowledgements if each.key in self._keys}
         await self._end.acknowledge(acknowledgements)
 
     async def arrived(self, seconds: float) -> None:
@@ -120,7 +124,7 @@ class Marked:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             found = {news.parcel async for news in self.collect() if isinstance(news, Arrival)}
-            if self._traffic.under_way <= found:
+            if self.traffic.under_way <= found:
                 return
             await asyncio.sleep(LOOK_S)
 
@@ -130,10 +134,10 @@ class Marked:
             pass
         tokens = {token_hash(token): token for token in map(token_of, _NAMES)}
         shown = {
-            self._traffic.bodies[each.id]: tokens[to.token_hash]
-            for each in self._traffic.sent.values()
+            self.traffic.bodies[each.id]: tokens[to.token_hash]
+            for each in self.traffic.sent.values()
             for to in each.recipients
-            if each.id in self._traffic.bodies and to.token_hash in tokens
+            if each.id in self.traffic.bodies and to.token_hash in tokens
         }
         taken = [(key, shown[body]) for key, body in self._keys.items() if body in shown]
         await self.acknowledge([Acknowledgement(key, Verdict.TAKEN, token) for key, token in taken])
@@ -143,7 +147,8 @@ def linked(link: Link, mark: bytes) -> Link:
     """Return *link* with ends that see only what this run, which is called *mark*, has sent."""
     begin(mark[-64:])
     traffic = Traffic()
-    kind = type("Marked", (Marked,), {"api": type(link.sender).api, "settings_type": type(link.sender).settings_type})
+    base = Waiting if isinstance(link.sender, Waits) else Marked
+    kind = type("Marked", (base,), {"api": type(link.sender).api, "settings_type": type(link.sender).settings_type})
     third: Any = None if link.third is None else kind(link.third, mark, traffic)
     sender, receiver = kind(link.sender, mark, traffic), kind(link.receiver, mark, traffic)
     return replace(link, sender=sender, receiver=receiver, reopen=_reopen, third=third)
@@ -152,6 +157,19 @@ def linked(link: Link, mark: bytes) -> Link:
 async def _reopen(end: Any) -> Any:
     await end.__aexit__(None, None, None)
     return await end.__aenter__()
+
+
+class Waiting(Marked):
+    """One that can wait for something to come."""
+
+    async def wait(self, timeout_ms: int) -> bool:
+        """Wait, be it for something of others."""
+        return await cast(Waits, self._end).wait(timeout_ms)
+
+
+def sent(link: Link) -> int:
+    """Return how many parcels were sent over *link*."""
+    return len(link.sender.traffic.sent) if isinstance(link.sender, Marked) else 0
 
 
 async def arrive(link: Link, seconds: float) -> None:
