@@ -31,7 +31,7 @@ from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle, Chunk, Heard, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import ResourceId, b64
 from paquebot.protocol.journal import root
-from paquebot.protocol.limits import DAY_MS, HOUR_MS
+from paquebot.protocol.limits import DAY_MS, DENIED_MS, HOUR_MS
 from paquebot.protocol.messages import JournalRequest, write
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.resource import Signature, SignedObject
@@ -296,7 +296,9 @@ class Simulation:
         self.make_up()
         if self.profile.away:
             await self.absence()
-        deadline = self.now + self.clear_days_max * DAY_MS
+        # Who was asked for a thing while its disk had lost it is not asked again for so long.
+        denied = DENIED_MS if self.profile.disk == "rots" else 0
+        deadline = self.now + self.clear_days_max * DAY_MS + denied
         while (lacking := self.unfinished()) is not None:
             assert self.now < deadline, f"no convergence: {lacking}"
             self._mend_others()
