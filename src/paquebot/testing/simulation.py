@@ -47,6 +47,7 @@ from paquebot.transport import Outgoing
 
 STEPS = 300
 QUIET_DAYS = 6
+SETTLING_ROUNDS_MAX = 18
 LEANING = 0.4
 
 
@@ -362,6 +363,10 @@ class Simulation:
     async def quiet(self) -> None:
         """Everyone has everything: nothing but an occasional heartbeat may be sent."""
         await self._round(HOUR_MS)
+        for _ in range(SETTLING_ROUNDS_MAX):  # an older word that is under way yet may be asked about once more
+            if all(office.next_due() is None for office in self.offices):
+                break
+            await self._round(4 * HOUR_MS)
         before = set(self.witness.letters)
         for _ in range(self.quiet_days * 6):
             await self._round(4 * HOUR_MS)
