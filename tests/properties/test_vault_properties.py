@@ -67,7 +67,7 @@ def reseal(plain: bytes) -> bytes:
     return head + packets.packet(packets.Tag.SEALED, b"\x01" + bytes(sealed.ct))
 
 
-PLAIN = b"".join(PgpySealer(ALICE)._sealing.signed(pack(BUNDLE), NOW))
+PLAIN = b"".join(PgpySealer(ALICE)._sealing.signed([pack(BUNDLE)], NOW))
 
 
 @st.composite

@@ -131,7 +131,7 @@ def live(kind: KeyClass) -> EncryptionKey:
     [
         (PgpySealer(ALICE).seal, False),
         (PgpySealer(ALICE).seal, True),
-        (lambda bundle, keys, at: Sealing(ALICE, wrapped).seal(pack(bundle), keys, at=at), False),
+        (lambda bundle, keys, at: Sealing(ALICE, wrapped).seal([pack(bundle)], keys, at=at), False),
     ],
     ids=["binary", "armoured", "by cryptography"],
 )

@@ -508,7 +508,7 @@ def test_numbers_with_leading_zeros_survive() -> None:
     sealer, lengths = PgpySealer(ALICE), set()
     for second in range(400):
         at = Millis(NOW + second * 1000)
-        data = b"".join(sealer._sealing.signed(b"x", at))
+        data = b"".join(sealer._sealing.signed([b"x"], at))
         lengths.add(len(data))
         found = packets.inner(data)
         Ed25519PrivateKey.from_private_bytes(ALICE.signing).public_key().verify(

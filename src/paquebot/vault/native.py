@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -24,7 +24,7 @@ from paquebot.vault import packets
 from paquebot.vault.keystore import Subkey
 from paquebot.vault.opening import damaged, other_cipher, subkey_fingerprint
 
-__all__ = ["GROWTH_BYTES", "Native", "encrypted", "wrapped"]
+__all__ = ["GROWTH_BYTES", "Native", "encrypt", "wrapped"]
 
 GROWTH_BYTES = 40
 """By how much what is sealed is longer than what it holds."""
@@ -80,15 +80,19 @@ def wrapped(key: EncryptionKey, session: bytes) -> bytes:
     return packets.packet(packets.Tag.RECIPIENT, body)
 
 
-def encrypted(parts: Iterable[bytes], session: bytes) -> Iterator[bytes]:
-    """Yield what *parts*, one after the other, become under the AES-256 key *session*; see `Native.plain`."""
+def encrypt(parts: Iterable[bytes], session: bytes, room: memoryview) -> None:
+    """Fill *room* with what *parts*, one after the other, become under the AES-256 key *session*; see `Native.plain`.
+
+    It is as large as they are together, and `GROWTH_BYTES`.
+    """
     encryptor = Cipher(AES256(session), _cfb()(bytes(16))).encryptor()
     hasher = hashlib.sha1(usedforsecurity=False)
     prefix = os.urandom(_PREFIX - _REPEATED)
+    at = 0
     for part in (prefix + prefix[-_REPEATED:], *parts, _CODE_HEAD):
         hasher.update(part)
-        yield encryptor.update(part)
-    yield encryptor.update(hasher.digest()) + encryptor.finalize()
+        at += encryptor.update_into(part, room[at:])
+    room[at:] = encryptor.update(hasher.digest()) + encryptor.finalize()
 
 
 def _derived(shared: bytes, key: EncryptionKey) -> bytes:

@@ -207,7 +207,7 @@ def subpacket(kind: int, value: bytes) -> bytes:
 def sign(
     kind: int, hasher: _Hash, signer: Callable[[bytes], bytes], *, at: Millis, issuer: bytes, extra: bytes = b""
 ) -> bytes:
-    """Return a version 4 Ed25519 signature packet over what the SHA-512 *hasher* has seen.
+    """Return a version 4 Ed25519 signature packet over what *hasher*, of SHA-256 or SHA-512, has seen.
 
     *signer* signs a digest; *extra* are further subpackets to cover.
     """
@@ -218,7 +218,8 @@ def sign(
             extra,
         )
     )
-    hashed = bytes((4, kind, packets.EDDSA, packets.SHA512)) + len(area).to_bytes(2, "big") + area
+    number = next(number for number, name in packets.HASHES.items() if name == hasher.name)
+    hashed = bytes((4, kind, packets.EDDSA, number)) + len(area).to_bytes(2, "big") + area
     digest = packets.digest_of(hasher, hashed)
     value = signer(digest)
     # gpg 2.2 finds a key by its id alone, covered or not; we read only the fingerprint.

@@ -25,8 +25,8 @@ __all__ = [
 Octets = bytes | bytearray | memoryview
 
 ECDH, EDDSA = 18, 22
-SHA512 = 10
-HASHES = {8: "sha256", 9: "sha384", 10: "sha512"}
+SHA256, SHA512 = 8, 10
+HASHES = {SHA256: "sha256", 9: "sha384", SHA512: "sha512"}
 AT_CREATION, AT_EXPIRY, AT_ISSUER, AT_FINGERPRINT = 2, 3, 16, 33
 BINARY = 0x00  # the signature type for a binary document
 HIDDEN = bytes(8)
@@ -341,9 +341,9 @@ def packet(tag: int, body: Octets) -> bytes:
     return b"".join((packet_head(tag, len(body)), body))
 
 
-def one_pass(issuer: bytes) -> bytes:
-    """Return the packet that announces our signature."""
-    return packet(Tag.ONE_PASS, bytes((3, BINARY, SHA512, EDDSA)) + issuer[-8:] + b"\x01")
+def one_pass(issuer: bytes, hash_: int = SHA512) -> bytes:
+    """Return the packet that announces a signature over the hash of that number."""
+    return packet(Tag.ONE_PASS, bytes((3, BINARY, hash_, EDDSA)) + issuer[-8:] + b"\x01")
 
 
 def literal_head(size: int) -> bytes:

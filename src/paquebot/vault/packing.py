@@ -15,7 +15,7 @@ import zstandard
 from paquebot.errors import Malformed, TooLarge
 from paquebot.protocol.limits import BUNDLE_BYTES_MAX, MIB
 
-__all__ = ["DICTIONARY_ID", "pack", "padme", "unpack"]
+__all__ = ["DICTIONARY_ID", "pack", "padme", "pieces", "unpack"]
 
 LEVEL = 3
 DICTIONARY_ID = 0x50510001  # "PQ", and the number by which adverts name it
@@ -51,14 +51,19 @@ def pack(bundle: bytes, *, dictionary: bool = False) -> bytes:
     >>> unpack(pack(b"abc")), unpack(pack(b"abc", dictionary=True))
     (b'abc', b'abc')
     """
+    return b"".join(pieces(bundle, dictionary=dictionary))
+
+
+def pieces(bundle: bytes, *, dictionary: bool = False) -> tuple[bytes, ...]:
+    """Return what `pack` returns, not yet put together: that would be one more copy of megabytes."""
     if len(bundle) > BUNDLE_BYTES_MAX:
         raise TooLarge("the bundle is larger than 8 MiB")
     known = _dictionary() if dictionary else None
     frame = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, dict_data=known).compress(bundle)
     if padme(len(frame)) == len(frame):
-        return frame
+        return (frame,)
     zeros = padme(len(frame) + _PADDING_HEADER) - len(frame) - _PADDING_HEADER
-    return b"".join((frame, _PADDING_MAGIC, zeros.to_bytes(4, "little"), bytes(zeros)))
+    return frame, _PADDING_MAGIC + zeros.to_bytes(4, "little") + bytes(zeros)
 
 
 def unpack(blob: bytes | memoryview, limit: int = BUNDLE_BYTES_MAX) -> bytes:

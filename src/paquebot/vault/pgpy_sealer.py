@@ -20,13 +20,12 @@ from paquebot.errors import Malformed
 from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
-from paquebot.vault.interior import Cover, cover
+from paquebot.vault.interior import Cover
 from paquebot.vault.keystore import Secrets, Subkey
 from paquebot.vault.opening import check_keys, damaged, open_envelope, other_cipher
 from paquebot.vault.openpgp import clamped, secret_part, subkey_body
-from paquebot.vault.packing import pack
 from paquebot.vault.sealer import Introduced, Opened
-from paquebot.vault.sealing import Sealing
+from paquebot.vault.sealing import Sealing, prepared
 
 __all__ = ["PgpySealer"]
 
@@ -53,7 +52,7 @@ class PgpySealer:
     ) -> bytes:
         """Return *bundle* packed, signed as of *at* and encrypted to *keys*. See `Sealer`."""
         check_keys(keys, at)
-        return self._sealing.seal(cover(pack(bundle, dictionary=dictionary), between), keys, at=at)
+        return self._sealing.seal(prepared(bundle, between, dictionary=dictionary), keys, at=at)
 
     def open(
         self,

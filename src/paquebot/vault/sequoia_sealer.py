@@ -19,14 +19,13 @@ from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.limits import KIB, MINUTE_MS
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import packets
-from paquebot.vault.interior import Cover, cover
+from paquebot.vault.interior import Cover
 from paquebot.vault.keystore import Secrets
 from paquebot.vault.native import Native, wrapped
 from paquebot.vault.opening import check_keys, check_size, open_envelope
 from paquebot.vault.openpgp import export_secret, view_certificate
-from paquebot.vault.packing import pack
 from paquebot.vault.sealer import Introduced, Opened
-from paquebot.vault.sealing import Sealing
+from paquebot.vault.sealing import Sealing, prepared
 
 __all__ = ["SequoiaSealer"]
 
@@ -60,20 +59,20 @@ class SequoiaSealer:
         check_keys(keys, at)
         clock = Millis(time.clock_gettime_ns(time.CLOCK_REALTIME) // 1_000_000)  # as pysequoia reads it
         youngest = max(self._secrets.created, *(key.created for key in keys))
-        data = cover(pack(bundle, dictionary=dictionary), between)
-        if abs(clock - at) > _DRIFT_MS or youngest > clock or len(data) > _SIZE_MAX:
-            return self._slow.seal(data, keys, at=at)
+        parts = prepared(bundle, between, dictionary=dictionary)
+        if abs(clock - at) > _DRIFT_MS or youngest > clock or sum(map(len, parts)) > _SIZE_MAX:
+            return self._slow.seal(parts, keys, at=at)
         if not all(points.exchanges(key.point) for key in keys):
             raise Malformed("a recipient's key is no point that can keep a secret")
         try:
             views = [_view(self._library, key.point, key.created) for key in keys]
-            sealed = self._library.encrypt(data, views, self._signer(clock), armor=False)
+            sealed = self._library.encrypt(b"".join(parts), views, self._signer(clock), armor=False)
             return check_size(_hidden(sealed, len(keys)))
         except (KeyboardInterrupt, SystemExit, MemoryError):
             raise
         except BaseException:  # a panic in Rust is no Exception
             self._signer_made = None
-            return self._slow.seal(data, keys, at=at)
+            return self._slow.seal(parts, keys, at=at)
 
     def open(
         self,
