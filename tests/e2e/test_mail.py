@@ -308,6 +308,7 @@ def test_the_doctor_tries_the_whole_way_and_leaves_nothing_behind(correspondents
         "receiving": "ok", "folder": "ok", "spam": "ok", "certificate, sending": "ok", "sending": "ok",
         "loop mail": "ok",
     }  # fmt: skip
+    assert "ok       home: clock: it agrees with the server's" in alice.out("doctor", "home", code=3)
     assert correspondents.only_personal()
     alice.run("sync", "home")
     assert "came back after" in alice.out("doctor", "home")
@@ -332,6 +333,21 @@ def test_the_doctor_names_a_wrong_password_a_wrong_certificate_and_a_server_that
     correspondents.configure(alice, box)
     config.write_text(config.read_text().replace(f'ca_file = "{correspondents.servers.ca}"', ""))
     assert "set ca_file" in alice.out("doctor", "home", code=16)
+
+
+def test_the_doctor_says_how_full_the_mailbox_is_and_what_lies_among_spam(make, small_mail_servers, tmp_path):
+    correspondents = Correspondents(make, small_mail_servers, tmp_path)
+    alice, bob = correspondents.homes
+    for home, filled, state, code in ((alice, 41_000, "warning", 3), (bob, 48_000, "broken", 16)):
+        box = small_mail_servers.account(storage="50K")
+        correspondents.configure(home, box)
+        home.run("sync", "home")
+        box.receive(b"Subject: a holiday\r\n\r\n" + (b"x" * 62 + b"\r\n") * (filled // 64))
+        with box.person() as person:
+            person.append("Spam", "", None, b"X-Paquebot-Part: 1 abcdef\r\n\r\nwords\r\n")
+        found = home.json("doctor", "home", "--no-mail", code=code)
+        assert (states(found)["quota"], states(found)["spam"]) == (state, "warning")
+        assert " % of 50 (storage) is used" in home.out("doctor", "home", "--no-mail", code=code)
 
 
 def test_the_doctor_names_peers_without_an_address(correspondents, tmp_path):

@@ -44,6 +44,7 @@ from paquebot_mail.settings import MailSettings
 if TYPE_CHECKING:
     from paquebot_mail.mailbox import Brought, Mailbox, Reported
     from paquebot_mail.sending import Sender
+    from paquebot_mail.talk import Quota
 
 __all__ = ["MailSettings", "MailTransport"]
 
@@ -199,10 +200,23 @@ class MailTransport:
                 async for news in found:
                     for each in self._told(news):
                         yield each
+            await self._measured(box)
             self._whole = True
         finally:
             if not self._whole:  # nobody knows what the line would say next
                 await self._hang_up()
+
+    async def _measured(self, box: Mailbox) -> None:
+        """Ask now and then how full the mailbox is."""
+        from paquebot_mail.imap import Said
+        from paquebot_mail.standing import QuotaMemory
+
+        memory = QuotaMemory(self._context, self._settings.address)
+        seen: list[Quota] = []
+        if memory.due:
+            with suppress(Said):  # nobody depends on that
+                seen = await box.quota()
+            memory.saw(seen)
 
     def _told(self, news: Brought | Reported | Finding) -> list[Arrival | Handover | Finding]:
         from paquebot_mail.bounces import read_report, settle
@@ -323,6 +337,12 @@ class MailTransport:
     async def scratch(self, name: str) -> AsyncIterator[Scratch]:
         """Lend the mailbox itself, from which the mails of a check go when they are done with. See `Scratches`."""
         yield Scratch(replace(self._settings, retire="expunge"), apart=False)
+
+    def standing(self) -> list[Check]:
+        """Say how the account stands. See `Stands`."""
+        from paquebot_mail.standing import standing
+
+        return standing(self._context, self._settings.address, self._sender().pace)
 
     async def examine(self, *, send: bool) -> AsyncIterator[Check]:
         """Try everything that the account depends on. See `Examined`."""

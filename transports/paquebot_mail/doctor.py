@@ -7,17 +7,17 @@ compared byte for byte, and removed; no other mail is touched.
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 
 from paquebot.transport import BROKEN, OK, WARNING, Check, ConfigError, Context, Denied, Transient
 from paquebot_mail.account import Account
+from paquebot_mail.form import PART_HEADER
 from paquebot_mail.imap import Imap, connect
 from paquebot_mail.ledger import Ledger
 from paquebot_mail.pace import Pace
@@ -26,6 +26,7 @@ from paquebot_mail.secret import Secrets
 from paquebot_mail.server import Login, Server, Tls, tls_context
 from paquebot_mail.session import Lost, Patience, Session
 from paquebot_mail.settings import DAY_MS
+from paquebot_mail.standing import QuotaMemory, filled, standing
 from paquebot_mail.talk import (
     LoginRefused,
     capable,
@@ -49,7 +50,6 @@ LOOP_S = 90.0
 """How long the mail to ourselves may be on its way before that is worth a word."""
 LOOK_S = 0.5
 CERTIFICATE_DAYS = 14
-QUOTA_WARNING, QUOTA_BROKEN = 80, 95  # per cent
 CLOCK_S = 300
 
 
@@ -63,7 +63,9 @@ class Doctor:
     async def look(self, *, send: bool) -> AsyncIterator[Check]:
         """Yield what is well and what is not; with *send*, try the whole way by a mail to ourselves."""
         address = self._settings.address
-        for check in self._counted():
+        for check in standing(self._context, address, self._pace):
+            if check.what == "quota":  # it is asked for, below
+                continue
             yield check
         try:
             await self._secrets.secret()
@@ -84,7 +86,8 @@ class Doctor:
         if send and self._settings.fetch:
             try:
                 imap = await self._line()
-                yield await self._loop(imap, address)
+                for check in await self._loop(imap, address):
+                    yield check
             except Transient as error:
                 yield Check("loop mail", BROKEN, str(error))
             finally:
@@ -100,28 +103,6 @@ class Doctor:
         table = self._account.smtp if sending else self._account.imap
         assert table is not None, "looked at when it was opened"
         return table.server(self._settings.ca_file)
-
-    # -- what is remembered -------------------------------------------------------------------
-
-    def _counted(self) -> list[Check]:
-        """Return what earlier visits remember: waits, refusals and rations."""
-        mails, size = self._pace.left()
-        left = ", ".join(
-            [f"{mails} mails"] * (mails is not None) + [f"{size} bytes"] * (size is not None) or ["as much as there is"]
-        )
-        wait = self._pace.waiting()
-        found = [Check("ration", WARNING if 0 in (mails, size) else OK, f"{left} may go now")]
-        if wait:
-            minutes = max(0, wait.until - self._context.now_ms()) // 60_000
-            found.append(Check("sending", WARNING, f"waits another {minutes} min: {wait.why}"))
-        prefix = f"smtp/{self._settings.address}/wait/"
-        for key, value in self._context.items(prefix):
-            to = key[len(prefix) :]
-            if to and (held := self._pace.waiting(to)):
-                found.append(
-                    Check(f"to {to}", WARNING, f"is left alone for now: {json.loads(value).get('why', held.why)}")
-                )
-        return found
 
     # -- servers ------------------------------------------------------------------------------
 
@@ -166,17 +147,28 @@ class Doctor:
         reset = record is not None and record.uidvalidity != folder.uidvalidity
         found = [Check("folder", WARNING, f"{name} was made anew: all is looked through again")] if reset else []
         found.append(Check("folder", OK, f"{name} has {folder.exists} mails"))
-        spam = await junk(imap)
-        found.append(Check("spam", OK, f"{spam} is looked into every hour") if spam else Check("spam", OK, "no folder"))
+        found.append(await self._spam(imap))
         if not capable(imap, "IDLE"):
             found.append(Check("waiting", WARNING, "the server cannot tell when mail comes; it is asked now and then"))
         if self._account.retire.how != "keep" and not (capable(imap, "UIDPLUS") or capable(imap, "MOVE")):
             found.append(Check("putting away", WARNING, "the server cannot do that without touching others: all stays"))
-        for each in await quota(imap, name):
-            share = 100 * each.used // max(1, each.limit)
-            state = BROKEN if share >= QUOTA_BROKEN else WARNING if share >= QUOTA_WARNING else OK
-            found.append(Check("quota", state, f"{share} % of {each.limit} ({each.resource.lower()}) is used"))
-        return found
+        used = await quota(imap, name)
+        QuotaMemory(self._context, self._settings.address).saw(used)
+        return found + filled(used)
+
+    async def _spam(self, imap: Imap) -> Check:
+        """Say what lies among spam that says it is from a paquebot: anybody can say so."""
+        spam = await junk(imap)
+        if not spam or spam == self._settings.folder:
+            return Check("spam", OK, "no folder")
+        await examine(imap, spam)
+        count = len(await _found(imap, PART_HEADER, '""'))
+        if not count:
+            return Check("spam", OK, f"{spam} is looked into every hour")
+        if self._settings.rescue_junk:
+            return Check("spam", OK, f"{spam} has {count} mails of paquebots: those of peers are taken out")
+        remedy = "tell the provider that they are none, or set rescue_junk = true"
+        return Check("spam", WARNING, f"{spam} has {count} mails of paquebots: {remedy}")
 
     async def _sending(self) -> AsyncIterator[Check]:
         server = self._server(sending=True)
@@ -212,7 +204,7 @@ class Doctor:
 
     # -- the whole way ------------------------------------------------------------------------
 
-    async def _loop(self, imap: Imap, address: str) -> Check:
+    async def _loop(self, imap: Imap, address: str) -> list[Check]:
         """Send a mail to ourselves, wait for it, compare it, and remove it."""
         word = self._context.entropy(16).hex()
         body = "".join(f"{sha256(word.encode() + bytes([n])).hexdigest()}\r\n" for n in range(64))
@@ -224,25 +216,26 @@ class Doctor:
             f"{LOOP_HEADER}: {word}\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
             f"Content-Type: text/plain; charset=us-ascii\r\n\r\n{body}"
         ).encode()
-        begun = time.monotonic()
+        begun, sent = time.monotonic(), time.time()
         try:
             session = await self._session(self._server(sending=True))
             answer = await session.submit(address, address, word, mail)
             await session.close()
         except (Lost, Denied) as error:
-            return Check("loop mail", BROKEN, f"it could not be sent: {error}")
+            return [Check("loop mail", BROKEN, f"it could not be sent: {error}")]
         if answer.code >= 400:
-            return Check("loop mail", BROKEN, f"it was refused: {answer.code} {answer.text}")
+            return [Check("loop mail", BROKEN, f"it was refused: {answer.code} {answer.text}")]
         places = [name, *([spam] if (spam := await junk(imap)) and spam != name else [])]
         while time.monotonic() - begun < LOOP_S:
             for place in places:
                 await examine(imap, place)
                 if uid := await _search(imap, word):
-                    return await self._compared(imap, place, uid, mail, begun, spam=place != name)
+                    came = await _arrival(imap, uid)
+                    clock = [_clock(came, sent, time.time())] if came else []
+                    return [*clock, await self._compared(imap, place, uid, mail, begun, spam=place != name)]
             await asyncio.sleep(LOOK_S)
-        return Check(
-            "loop mail", BROKEN, f"it did not come back within {LOOP_S:.0f} seconds: see your spam, and the rules"
-        )
+        late = f"it did not come back within {LOOP_S:.0f} seconds: see your spam, and the rules"
+        return [Check("loop mail", BROKEN, late)]
 
     async def _compared(self, imap: Imap, place: str, uid: str, mail: bytes, begun: float, *, spam: bool) -> Check:
         came: list[bytes] = []
@@ -271,12 +264,43 @@ class Doctor:
         return Check("loop mail", OK, f"{said}, unchanged{'' if kept else '; its Message-ID was given anew'}")
 
 
+async def _arrival(imap: Imap, uid: str) -> bytes:
+    """Return when the server says that a mail came; empty if it does not say."""
+    came: list[bytes] = []
+    imap.heard = lambda items: came.extend(each for each in [items.get("INTERNALDATE")] if isinstance(each, bytes))
+    await imap.end(fetch(imap, uid, "UID INTERNALDATE"))
+    return came[-1] if came else b""
+
+
 async def _search(imap: Imap, word: str) -> str:
     """Return the UID of the mail with our *word*; empty if it is not there."""
-    answer = await imap.ask("SEARCH", "HEADER", LOOP_HEADER, word, uid=True)
-    found = [each.text for each in answer.untagged if each.kind == "SEARCH"]
-    numbers = b" ".join(found).split()
-    return next((number.decode() for number in reversed(numbers) if number.isdigit()), "")
+    return next(reversed(await _found(imap, LOOP_HEADER, word)), "")
+
+
+async def _found(imap: Imap, header: str, text: str) -> list[str]:
+    """Return the UIDs of the mails in the open folder whose *header* has *text* in it."""
+    answer = await imap.ask("SEARCH", "HEADER", header, text, uid=True)
+    numbers = b" ".join(each.text for each in answer.untagged if each.kind == "SEARCH").split()
+    return [number.decode() for number in numbers if number.isdigit()]
+
+
+def _clock(came: bytes, sent: float, found: float) -> Check:
+    """Compare this machine's clock, by which a mail was *sent* and *found*, with when the server says that it *came*.
+
+    >>> _clock(b"17-Jul-1996 02:44:25 +0000", 837570955.0, 837570965.0)
+    Check(what='clock', state='warning', detail="this machine's is 500 seconds behind the server's")
+    >>> _clock(b" 7-Jul-1996 02:44:25 +0000", 836707460.0, 836707470.0).state
+    'ok'
+    """
+    try:
+        at = parsedate_to_datetime(came.decode("ascii", "replace").strip()).timestamp()
+    except ValueError:
+        return Check("clock", WARNING, "when the loop mail came cannot be read")
+    behind, ahead = round(at - found), round(sent - at)
+    if max(behind, ahead) < CLOCK_S:
+        return Check("clock", OK, "it agrees with the server's")
+    said = f"{behind} seconds behind" if behind > ahead else f"{ahead} seconds ahead of"
+    return Check("clock", WARNING, f"this machine's is {said} the server's")
 
 
 async def _certificate(what: str, server: Server) -> Check:

@@ -158,9 +158,22 @@ class Pace:
         now, share, limits = self._context.now_ms(), self._share(), self._limits
         windows = [(most, window) for most, window in ((limits.per_minute, _MINUTE), (limits.per_day, _DAY)) if most]
         mails = [max(1, int(most * share)) - self._within(window, now) for most, window in windows]
-        spent = sum(count for at, count in self._recent if 0 <= now - at < _DAY)
-        size = None if limits.bytes_per_day is None else max(0, limits.bytes_per_day - spent)
+        size = None if limits.bytes_per_day is None else max(0, limits.bytes_per_day - self._spent(now))
         return (max(0, min(mails)) if mails else None), size
+
+    def today(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+        """Return what is left of how many mails, and of how many bytes, in any 24 hours; None for no such limit."""
+        now, limits = self._context.now_ms(), self._limits
+        mails = size = None
+        if limits.per_day:
+            most = max(1, int(limits.per_day * self._share()))
+            mails = max(0, most - self._within(_DAY, now)), most
+        if limits.bytes_per_day is not None:
+            size = max(0, limits.bytes_per_day - self._spent(now)), limits.bytes_per_day
+        return mails, size
+
+    def _spent(self, now: int) -> int:
+        return sum(count for at, count in self._recent if 0 <= now - at < _DAY)
 
     def _within(self, window: int, now: int) -> int:
         return sum(0 <= now - at < window for at, _ in self._recent)

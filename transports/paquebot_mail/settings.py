@@ -10,7 +10,7 @@ from paquebot.transport import ConfigError
 from paquebot_mail.form import is_address, is_subject
 from paquebot_mail.server import Server, Tls
 
-__all__ = ["LimitsTable", "MailSettings", "Retire", "ServerTable", "amount"]
+__all__ = ["LimitsTable", "MailSettings", "Retire", "ServerTable", "amount", "size"]
 
 TLS = ("implicit", "starttls")
 _SIZE = re.compile(r"(\d{1,9})\s*(B|kB|KiB|MB|MiB|GB|GiB|)", re.ASCII)
@@ -36,6 +36,18 @@ def amount(text: str | int) -> int:
     if found is None:
         raise ConfigError(f'{text!r} is no size; write "25 MB"')
     return int(found[1]) * _UNITS[found[2]]
+
+
+def size(count: int) -> str:
+    """Return a size as people write it.
+
+    >>> size(200_000), size(25_000_000), size(999)
+    ('200 kB', '25 MB', '999 B')
+    """
+    for unit, length in (("MB", 10**6), ("kB", 1000)):
+        if count >= length:
+            return f"{count / length:.3g} {unit}"
+    return f"{count} B"
 
 
 @dataclass(frozen=True, slots=True)

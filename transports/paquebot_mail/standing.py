@@ -1,0 +1,83 @@
+"""How an account stands, as far as is known without asking anybody: its ration, its waits, its quota as last seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from paquebot.transport import BROKEN, OK, WARNING, Check, Context
+from paquebot_mail.pace import Pace
+from paquebot_mail.settings import HOUR_MS, size
+from paquebot_mail.talk import Quota
+
+__all__ = ["QuotaMemory", "filled", "standing"]
+
+QUOTA_WARNING, QUOTA_BROKEN = 80, 95  # per cent
+QUOTA_EVERY_MS = HOUR_MS
+
+
+def standing(context: Context, address: str, pace: Pace) -> list[Check]:
+    """Return what is left of today's ration, who is left alone and until when, and a quota that is nearly used up."""
+    found = [_ration(pace)]
+    if wait := pace.waiting():
+        found.append(Check("sending", WARNING, f"waits until {_moment(wait.until)}: {wait.why}"))
+    prefix = f"smtp/{address}/wait/"
+    for key, _ in context.items(prefix):
+        to = key[len(prefix) :]
+        if to and (held := pace.waiting(to)):
+            found.append(Check(f"to {to}", WARNING, f"is left alone until {_moment(held.until)}: {held.why}"))
+    return found + [each for each in filled(QuotaMemory(context, address).seen) if each.state != OK]
+
+
+def filled(quotas: Iterable[Quota]) -> list[Check]:
+    """Return how full a mailbox is: from 95 % on it is as good as full.
+
+    >>> filled([Quota("STORAGE", 800, 1000)])
+    [Check(what='quota', state='warning', detail='80 % of 1000 (storage) is used')]
+    """
+    found = []
+    for each in quotas:
+        share = 100 * each.used // max(1, each.limit)
+        state = BROKEN if share >= QUOTA_BROKEN else WARNING if share >= QUOTA_WARNING else OK
+        found.append(Check("quota", state, f"{share} % of {each.limit} ({each.resource.lower()}) is used"))
+    return found
+
+
+def _ration(pace: Pace) -> Check:
+    mails, day_bytes = pace.today()
+    left = [f"{mails[0]} of {mails[1]} mails"] if mails else []
+    left += [f"{size(day_bytes[0])} of {size(day_bytes[1])}"] if day_bytes else []
+    used_up = any(each[0] <= 0 for each in (mails, day_bytes) if each)
+    return Check("ration", WARNING if used_up else OK, f"{' and '.join(left) or 'as much as there is'} may go today")
+
+
+def _moment(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+class QuotaMemory:
+    """How full the mailbox at *address* was when it was last asked."""
+
+    def __init__(self, context: Context, address: str) -> None:
+        self._context, self._key = context, f"imap/{address}/quota"
+
+    @property
+    def seen(self) -> list[Quota]:
+        """What was seen; nothing if the server does not say."""
+        return [Quota(*each) for each in self._read().get("seen", [])]
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to ask again."""
+        return abs(self._context.now_ms() - int(self._read().get("at", 0))) >= QUOTA_EVERY_MS
+
+    def saw(self, quotas: Iterable[Quota]) -> None:
+        """Remember *quotas*."""
+        seen = [(each.resource, each.used, each.limit) for each in quotas]
+        self._context.put(self._key, json.dumps({"at": self._context.now_ms(), "seen": seen}).encode())
+
+    def _read(self) -> dict[str, Any]:
+        found = self._context.get(self._key)
+        return json.loads(found) if found else {}
