@@ -462,7 +462,8 @@ class Node:
         )
         async with kind.open(settings, context) as transport:
             before = now.report.sent
-            await self.exchange(transport, courier, carrier, now)
+            with reach.standing(self._store, carrier.name, transport):
+                await self.exchange(transport, courier, carrier, now)
             can, way = transport.capability, reach.link(transport, routes.addresses(self.view, carrier.uses))
             if not can.writable and self._engine.waits(way, self.clock()):
                 problem = Problem(carrier.name, "it cannot be written to, and something waits for it", 13)

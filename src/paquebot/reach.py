@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from paquebot import config
 from paquebot.display import printable
 from paquebot.protocol import routes
 from paquebot.protocol.encoding import Fingerprint
-from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.limits import DAY_MS, EVENT_DETAIL_MAX
 from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Millis
@@ -19,7 +20,7 @@ from paquebot.protocol.state import View
 from paquebot.report import Report
 from paquebot.store import Store
 from paquebot.store.view import SqliteView
-from paquebot.transport import Capability, Transient, Transport
+from paquebot.transport import Capability, Check, Stands, Transient, Transport
 
 
 def link(transport: Transport, addresses: Mapping[Fingerprint, str] | None = None, *, elsewhere: str = "") -> Link:
@@ -100,6 +101,28 @@ def notice(store: Store, carrier: str, can: Capability, now: Millis, report: Rep
             report.notes.append(f"{carrier}: this is another medium than the one written to last time")
         changes[f"medium/{name}"] = can.medium.encode()
     store.carry("", changes)
+
+
+STANDING = "standing/"
+"""Under this and its name it is remembered how a carrier stood when its last visit ended."""
+
+
+@contextmanager
+def standing(store: Store, carrier: str, transport: Transport) -> Iterator[None]:
+    """Remember how *transport* stands when a visit ends, be it by an error."""
+    try:
+        yield
+    finally:
+        if isinstance(transport, Stands):
+            found = [(each.what, each.state, printable(each.detail, EVENT_DETAIL_MAX)) for each in transport.standing()]
+            store.carry("", {f"{STANDING}{printable(carrier, 4_096)}": json.dumps(found).encode()})
+
+
+def stood(view: SqliteView, carriers: Iterable[config.Carrier]) -> list[tuple[str, Check]]:
+    """Return how those of *carriers* stood that say so, when last visited."""
+    known = {key[len(STANDING) :]: json.loads(value) for key, value in view.carrier("", STANDING)}
+    names = [each.name for each in carriers if printable(each.name, 4_096) in known]
+    return [(name, Check(*each)) for name in names for each in known[printable(name, 4_096)]]
 
 
 def bulk_elsewhere(view: SqliteView, carrier: str, now: Millis) -> str:

@@ -34,8 +34,8 @@ __all__ = [
     "API_VERSION", "BROKEN", "OK", "WARNING", "Acknowledgement", "Arrival", "Capability", "Check", "ConfigError",
     "Context", "Denied", "Described", "Examined",
     "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError",
-    "Recipient", "Relay", "Scratch", "Scratches", "Stage", "Stock", "Takes", "Tended", "TokenShown", "Transient",
-    "Transport", "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
+    "Recipient", "Relay", "Scratch", "Scratches", "Stage", "Stands", "Stock", "Takes", "Tended", "TokenShown",
+    "Transient", "Transport", "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -457,6 +457,17 @@ class Takes(Protocol):
         It is called on a transport that is not open, maybe beside whoever has the home open: it writes to nothing but
         its private folder. Twice is the same as once. Raise `Transient` if it cannot be kept now, `Permanent` if it is
         one of ours and damaged.
+        """
+
+
+@runtime_checkable
+class Stands(Protocol):
+    """What a transport may be able to do besides: say how it stands, for one who asks when it is not open."""
+
+    def standing(self) -> Sequence[Check]:
+        """Return what is worth knowing until the next visit, such as rations, with moments written out.
+
+        It is asked when a visit ends, however it ends; it asks nobody and changes nothing.
         """
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -373,6 +374,32 @@ def test_a_check_tries_the_mailbox_among_other_mail_and_leaves_nothing_behind(ma
     said = alice.out("transport", "check", "home", "--among-others", "--yes", "--only", "current api")
     assert "parcels it takes now     100000" in said
     assert correspondents.only_personal()
+
+
+def test_status_says_what_is_left_of_the_ration_how_full_it_is_and_who_waits_until_when(
+    make, small_mail_servers, tmp_path
+):
+    ration = ', message = "100 kB", bytes_per_day = "200 kB"'
+    correspondents = Correspondents(make, small_mail_servers, tmp_path, limits=ration)
+    alice, box = correspondents.homes[0], small_mail_servers.account(storage="50K")
+    correspondents.configure(alice, box)
+    box.receive(b"Subject: a holiday\r\n\r\n" + (b"x" * 62 + b"\r\n") * 650)
+    assert "when last visited" not in alice.out("status")
+    alice.run("sync", "home")
+    said = alice.out("status")
+    assert "home, when last visited: ration: 100000 of 100000 mails and 200 kB of 200 kB may go today" in said
+    assert " % of 50 (storage) is used" in said
+    before = alice.json("status")["carriers"]
+    assert [(each["carrier"], each["what"], each["state"]) for each in before] == [
+        ("home", "ration", "ok"), ("home", "quota", "warning"),
+    ]  # fmt: skip
+
+    correspondents.configure(alice, box, smtp=1)
+    alice.run("join", correspondents.homes[1].out("invite", "--for", "Alice").strip())
+    alice.run("sync", "home", code=13)
+    assert re.search(
+        r"home, when last visited: sending: waits until 20\d\d-\d\d-\d\d \d\d:\d\d UTC: ", alice.out("status")
+    )
 
 
 # -- what other programs hand in ------------------------------------------------------------------

@@ -20,6 +20,7 @@ from paquebot.revocations import TakenBack, taken_back
 from paquebot.status import PeerStatus, Reach, Status
 from paquebot.store.view import Listed, Quarantined
 from paquebot.ticks import Tick, ticks
+from paquebot.transport import OK
 from paquebot.waiting import Waiting
 
 
@@ -60,7 +61,8 @@ def status_command(
             return 0
         found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
         aside, held, peers = node.view.quarantined(), waiting.here(node.view), _chosen(node, found, names)
-        lacking = reach.lacking(node.view, config.read(setting.home / config.FILE_NAME).carriers)
+        carriers = config.read(setting.home / config.FILE_NAME).carriers
+        lacking, stood = reach.lacking(node.view, carriers), reach.stood(node.view, carriers)
     if wants_json:
         value = found.as_json()
         chosen = {peer.node for peer in peers}
@@ -68,9 +70,15 @@ def status_command(
         value["quarantine"] = [_aside_json(each) for each in aside]
         value["waiting"] = [each.as_json() for each in held]
         value["without_address"] = [{"peer": name, "kind": kind} for name, kind in lacking]
+        value["carriers"] = [
+            {"carrier": name, "what": each.what, "state": each.state, "detail": each.detail} for name, each in stood
+        ]
         output.as_json(value)
     else:
         _say(setting, found, peers, aside, held)
+        for name, each in stood:
+            line = f"{printable(name)}, when last visited: {printable(each.what)}: {printable(each.detail)}"
+            click.echo(line if each.state == OK else output.coloured(line, "yellow", wanted=setting.coloured))
         for name, kind in lacking:
             click.echo(f"{printable(name)} has told no address for {kind}: paquebot peer route NAME {kind} ADDRESS")
         if not found.peers:
