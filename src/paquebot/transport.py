@@ -32,10 +32,10 @@ from paquebot.frozen import frozen
 
 __all__ = [
     "API_VERSION", "BROKEN", "OK", "WARNING", "Acknowledgement", "Arrival", "Capability", "Check", "ConfigError",
-    "Context", "Denied", "Described", "Examined",
-    "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError",
-    "Recipient", "Relay", "Scratch", "Scratches", "Stage", "Stands", "Stock", "Takes", "Tended", "TokenShown",
-    "Transient", "Transport", "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
+    "Context", "Denied", "Described", "Examined", "Finding",
+    "Freed", "Handover", "Inventory", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError", "Recipient",
+    "Relay", "Scratch", "Scratches", "Stage", "Stands", "Stock", "Takes", "Tended", "TokenShown", "Transient",
+    "Transport", "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
