@@ -26,6 +26,7 @@ from paquebot.protocol import (
     recovery,
     revocation,
     updates,
+    withheld,
 )
 from paquebot.protocol.account import Grant
 from paquebot.protocol.advert import Advert
@@ -402,10 +403,11 @@ def _tally(hearing: Hearing, tally: Tally) -> Effects:
     applied = tally.applied & Ranges.of((1, tally.number))
     chunks = mailing.chunks_at(view, applied - peer.applied)
     yield from asking.hold(view, applied - peer.applied, peer.node)
+    yield from withheld.came(view, peer.node, applied)
     yield SavePeer(
         replace(
             peer,
-            acked=peer.acked | Ranges.of((1, tally.number)),
+            acked=peer.acked | (Ranges.of((1, tally.number)) - withheld.lines(view, peer.node)),
             applied=applied if hearing.newest else peer.applied | applied,
             owed_chunks=peer.owed_chunks - chunks,
             asked_chunks=peer.asked_chunks - chunks,

@@ -19,6 +19,7 @@ from paquebot.protocol import (
     reading,
     recovery,
     updates,
+    withheld,
 )
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import (
@@ -325,6 +326,7 @@ def arrived(view: View, letter: Letter, known: int | None = None) -> Effects:
     if peer is None:
         return
     lines = letter.plan.lines if known is None else letter.plan.lines & Ranges.of((1, known))
+    yield from withheld.came(view, peer.node, lines)
     yield SavePeer(
         replace(
             peer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paquebot.protocol import mailing
+from paquebot.protocol import mailing, withheld
 from paquebot.protocol.effects import DropLoose, Effects, SavePeer, SaveTold
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
@@ -39,6 +39,7 @@ def _changed(view: View, peer: Peer, *, gains: bool) -> Effects:
             told, (_, chunks) = view.told(peer.node, medium), mailing.under_way(view, peer.node, medium)
             yield SaveTold(replace(told, lines=told.lines & held, chunks=told.chunks & chunks))
         owed = view.own_chunks() - mailing.chunks_at(view, peer.applied)
+        yield from withheld.add(view, peer.node, peer.acked - held)
         yield SavePeer(replace(peer, acked=peer.acked & held, owed_chunks=owed))
     else:
         yield SavePeer(peer)
