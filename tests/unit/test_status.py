@@ -135,11 +135,11 @@ def test_what_waits_at_a_peer_is_stored(two):
 
 def test_a_file_is_handed_and_stored_with_its_last_chunk(two):
     alice, bob = two
-    file = chunked(alice, 3)
+    file = chunked(alice, 12)
 
     alice.store.commit(alice.engine.poll(BLUE, later(1)))
     planned: list[Letter] = [each for each in alice.store.view.letters() if each.handed_at is None]
-    assert [len(each.plan.chunks) for each in planned] == [0, 1, 1, 1]
+    assert [len(each.plan.chunks) for each in planned] == [0, 4, 4, 4]
     for letter in planned[:3]:
         bob.receive(alice.engine.compose(letter), alice, BLUE, later(1))
         alice.store.commit(alice.engine.handed(letter.id, BLUE, "stick", later(1)))

@@ -49,7 +49,8 @@ class Timer:
     def units(self) -> dict[str, str]:
         """Return the systemd units by file name.
 
-        >>> Timer(Path("/h/100%"), ("home",), 10, False).units()["paquebot-3ed7d4f4.timer"].splitlines()[4]
+        >>> timer = Timer(Path("/h/100%"), ("home",), 10, False)
+        >>> timer.units()[timer.unit].splitlines()[4]
         'OnUnitActiveSec=10min'
         """
         start = " ".join(map(_unit_word, self.command))
