@@ -274,7 +274,7 @@ class ProgramTransport:
             ledger.shown(token)  # only now: the house has noted it, and the program may be told to delete
         for news in self._news(listed, keys):
             yield news
-        for item in _wanted(listed.items, ledger.wants):
+        for item in _wanted(listed.to_take, ledger.wants):
             found = await self._fetch(talk, item)
             if found is not None:
                 yield found

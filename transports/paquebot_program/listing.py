@@ -20,6 +20,7 @@ from paquebot.transport import (
     Transient,
     TransportError,
     parcel_name,
+    token_hash,
 )
 from paquebot_program.line import Line, Unclear, said, write
 from paquebot_program.talk import recipients
@@ -143,6 +144,16 @@ class Listing:
     def names(self) -> frozenset[bytes]:
         """The names of the parcels that lie there."""
         return frozenset(item.name for item in self.items if item.name)
+
+    @property
+    def to_take(self) -> Sequence[Item]:
+        """What may be of use: not what lies there for others who have shown that they have it."""
+        shown = {token_hash(token) for token in self.tokens}
+        return [
+            each
+            for each in self.items
+            if each.recognised or not each.onward or any(hashed not in shown for _, hashed in each.onward.recipients)
+        ]
 
     @property
     def awaiting(self) -> dict[bytes, str]:
