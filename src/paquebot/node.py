@@ -473,10 +473,8 @@ class Node:
     async def exchange(self, transport: Transport, courier: Courier, carrier: config.Carrier, now: Pass) -> None:
         """Take in, then hand out, over the open transport of *carrier*; *courier* does the same for others."""
         report, enough, welcome = now.report, now.enough(transport), self._welcome
-        sealer = self.envelope_keys.sealer
-        inbox = Inbox(
-            self._store, self._engine, sealer, self.clock, report, welcome=welcome, courier=courier, enough=enough
-        )
+        store, seal = self._store, self.envelope_keys.sealer
+        inbox = Inbox(store, self._engine, seal, self.clock, report, welcome=welcome, courier=courier, enough=enough)
         with now.held_back(transport):
             await inbox.drain(transport, reach.link(transport))
         tags = courier.tags
@@ -490,8 +488,8 @@ class Node:
         self.tell_routes()
         if transport.capability.writable:
             found, way = reach.ways(self.view, carrier, transport, self.now())
-            sealer = self.envelope_keys.sealer  # we may be another node by now
-            outbox = Outbox(self._store, self._engine, sealer, tags, self.clock, report, now.progress, found, enough)
+            seal = self.envelope_keys.sealer  # we may be another node by now
+            outbox = Outbox(store, self._engine, seal, tags, self.clock, report, now.progress, found, enough)
             await outbox.flush(transport, way)
         await courier.hand_on(transport)
         now.end()
