@@ -23,6 +23,7 @@ from paquebot.protocol.link import Link
 from paquebot.protocol.state import Letter
 from paquebot.report import Problem
 from paquebot.store import Store
+from paquebot.transport import Price
 from paquebot.vault import keystore
 
 
@@ -36,6 +37,17 @@ class Planned:
     """How many parts of large files it does not take."""
     elsewhere: str = ""
     """The carrier that is waited for with them; empty if none is known."""
+    price: Price | None = None
+
+    @property
+    def letters(self) -> int:
+        """How many envelopes would go."""
+        return sum(batch.letters for batch in self.batches)
+
+    @property
+    def bytes_max(self) -> int:
+        """They take no more than so many bytes together."""
+        return sum(batch.bytes_max for batch in self.batches)
 
 
 @dataclass(slots=True)
@@ -80,7 +92,8 @@ async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrie
             elsewhere = reach.bulk_elsewhere(store.view, carrier.name, node.now())
             way = reach.link(transport, routes.addresses(store.view, carrier.uses), elsewhere=elsewhere)
             letters = _letters(node, store, engine, way, carrier.name)
-            return Planned(carrier.name, batches(store.view, letters), *_left(store, way, elsewhere))
+            price = transport.capability.price
+            return Planned(carrier.name, batches(store.view, letters), *_left(store, way, elsewhere), price)
 
 
 def _left(store: Store, way: Link, elsewhere: str) -> tuple[int, str]:

@@ -29,13 +29,14 @@ from paquebot.errors import (
     TransportError,
 )
 from paquebot.frozen import frozen
+from paquebot.price import Price
 
 __all__ = [
     "API_VERSION", "BROKEN", "OK", "WARNING", "Acknowledgement", "Arrival", "Capability", "Check", "ConfigError",
-    "Context", "Denied", "Described", "Examined", "Finding",
-    "Freed", "Handover", "Inventory", "Onward", "Outgoing", "ParcelTooLarge", "Permanent", "PluginError", "Recipient",
-    "Relay", "Scratch", "Scratches", "Stage", "Stands", "Stock", "Takes", "Tended", "TokenShown", "Transient",
-    "Transport", "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
+    "Context", "Denied", "Described", "Examined", "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing",
+    "ParcelTooLarge", "Permanent", "PluginError", "Price", "Recipient", "Relay", "Scratch", "Scratches", "Stage",
+    "Stands", "Stock", "Takes", "Tended", "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits",
+    "Whose", "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
@@ -102,6 +103,8 @@ class Capability:
     """It serves those who carry for others: arrivals say what is `onward`, and it is a `Relay`."""
     room: int | None = None
     """How many bytes are free on the medium; None if nobody can say."""
+    price: Price | None = None
+    """What sending costs, if it was said."""
 
 
 @frozen

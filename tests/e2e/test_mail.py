@@ -379,7 +379,7 @@ def test_a_check_tries_the_mailbox_among_other_mail_and_leaves_nothing_behind(ma
 def test_status_says_what_is_left_of_the_ration_how_full_it_is_and_who_waits_until_when(
     make, small_mail_servers, tmp_path
 ):
-    ration = ', message = "100 kB", bytes_per_day = "200 kB"'
+    ration = ', message = "100 kB", bytes_per_day = "200 kB" }\nprice = { mail = 1, megabyte = 20, currency = "EUR"'
     correspondents = Correspondents(make, small_mail_servers, tmp_path, limits=ration)
     alice, box = correspondents.homes[0], small_mail_servers.account(storage="50K")
     correspondents.configure(alice, box)
@@ -391,11 +391,17 @@ def test_status_says_what_is_left_of_the_ration_how_full_it_is_and_who_waits_unt
     assert " % of 50 (storage) is used" in said
     before = alice.json("status")["carriers"]
     assert [(each["carrier"], each["what"], each["state"]) for each in before] == [
-        ("home", "ration", "ok"), ("home", "quota", "warning"),
+        ("home", "ration", "ok"), ("home", "cost", "ok"), ("home", "quota", "warning"),
     ]  # fmt: skip
 
-    correspondents.configure(alice, box, smtp=1)
     alice.run("join", correspondents.homes[1].out("invite", "--for", "Alice").strip())
+    assert re.search(r"home: 1 envelope, at most .*, about 1\.\d\d EUR$", alice.out("plan", "home"), re.MULTILINE)
+    assert 1 < alice.json("plan", "home")["carriers"][0]["cost"]["amount"] < 2
+    alice.run("sync", "home")
+    assert re.search(r"cost: about 1\.\d\d EUR in the last 24 hours, for 1 mail of ", alice.out("status"))
+
+    alice.say("one more")
+    correspondents.configure(alice, box, smtp=1)
     alice.run("sync", "home", code=13)
     assert re.search(
         r"home, when last visited: sending: waits until 20\d\d-\d\d-\d\d \d\d:\d\d UTC: ", alice.out("status")

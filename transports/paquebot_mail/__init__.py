@@ -26,6 +26,7 @@ from paquebot.transport import (
     Handover,
     Outgoing,
     ParcelTooLarge,
+    Price,
     Scratch,
     Stage,
     TokenShown,
@@ -34,7 +35,7 @@ from paquebot.transport import (
     closed_after,
 )
 from paquebot_mail.account import Account
-from paquebot_mail.form import parcel_bytes
+from paquebot_mail.form import mail_bytes, parcel_bytes
 from paquebot_mail.handed import HandedIn
 from paquebot_mail.reading import MAIL_BYTES_MAX, Heading
 from paquebot_mail.secret import Secrets
@@ -89,7 +90,18 @@ class MailTransport:
             parcels_left=mails,
             bytes_left=None if size is None else parcel_bytes(size),
             mime=not self._account.thin,  # it costs a third more
+            price=self._price,
         )
+
+    @property
+    def _price(self) -> Price | None:
+        """What parcels cost: they are sent in mails, which are larger."""
+        said = self._settings.price
+        if said is None:
+            return None
+        around = mail_bytes(0)
+        larger = (mail_bytes(10**6) - around) / 10**6
+        return Price(said.mail + said.megabyte * around / 1e6, said.megabyte * larger, said.currency)
 
     async def __aenter__(self) -> Self:
         """Find out where the servers are, if the settings do not say so. Raise `ConfigError` if nobody does."""
@@ -342,7 +354,7 @@ class MailTransport:
         """Say how the account stands. See `Stands`."""
         from paquebot_mail.standing import standing
 
-        return standing(self._context, self._settings.address, self._sender().pace)
+        return standing(self._context, self._settings, self._sender().pace)
 
     async def examine(self, *, send: bool) -> AsyncIterator[Check]:
         """Try everything that the account depends on. See `Examined`."""

@@ -63,7 +63,7 @@ class Doctor:
     async def look(self, *, send: bool) -> AsyncIterator[Check]:
         """Yield what is well and what is not; with *send*, try the whole way by a mail to ourselves."""
         address = self._settings.address
-        for check in standing(self._context, address, self._pace):
+        for check in standing(self._context, self._settings, self._pace):
             if check.what == "quota":  # it is asked for, below
                 continue
             yield check

@@ -172,6 +172,11 @@ class Pace:
             size = max(0, limits.bytes_per_day - self._spent(now)), limits.bytes_per_day
         return mails, size
 
+    def sent_today(self) -> tuple[int, int]:
+        """Return how many mails went in the last 24 hours, in vain or not, and their bytes."""
+        now = self._context.now_ms()
+        return self._within(_DAY, now), self._spent(now)
+
     def _spent(self, now: int) -> int:
         return sum(count for at, count in self._recent if 0 <= now - at < _DAY)
 

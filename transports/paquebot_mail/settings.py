@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from paquebot.transport import ConfigError
 from paquebot_mail.form import is_address, is_subject
 from paquebot_mail.server import Server, Tls
 
-__all__ = ["LimitsTable", "MailSettings", "Retire", "ServerTable", "amount", "size"]
+__all__ = ["LimitsTable", "MailSettings", "PriceTable", "Retire", "ServerTable", "amount", "size"]
 
 TLS = ("implicit", "starttls")
 _SIZE = re.compile(r"(\d{1,9})\s*(B|kB|KiB|MB|MiB|GB|GiB|)", re.ASCII)
@@ -19,6 +20,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _AFTER = re.compile(r"(.*?)(?::(\d{1,4})([dh]))?")
 _FOLDER_MAX = 200
+_CURRENCY_MAX = 12
 MESSAGE_BYTES_MIN = 30_000  # of a mail: a first envelope, with our card in it, has to fit
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -115,6 +117,23 @@ class LimitsTable:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceTable:
+    """What the provider takes for what is sent; 0 for nothing. An estimate is made of it, and no decision."""
+
+    mail: float = 0
+    """For each mail, whatever its size."""
+    megabyte: float = 0
+    """For a million bytes of whole mails."""
+    currency: str = ""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.mail < inf and 0 <= self.megabyte < inf):
+            raise ConfigError("a price is a number, and not less than nothing")
+        if not self.currency.isprintable() or len(self.currency) > _CURRENCY_MAX:
+            raise ConfigError('currency is a short word, such as "EUR"')
+
+
+@dataclass(frozen=True, slots=True)
 class Retire:
     """What becomes of a mail of ours when what it brought is applied here: never before, and of no other mail."""
 
@@ -179,6 +198,8 @@ class MailSettings:
     subject: str = ""
     """What stands over every mail, for whoever looks into the mailbox."""
     limits: LimitsTable = LimitsTable()
+    price: PriceTable | None = None
+    """What sending costs, where it does."""
     latency_minutes: int = 60
     """How long a mail may take from here until it is looked at there."""
 

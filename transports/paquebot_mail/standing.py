@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from paquebot.transport import BROKEN, OK, WARNING, Check, Context
+from paquebot.transport import BROKEN, OK, WARNING, Check, Context, Price
 from paquebot_mail.pace import Pace
-from paquebot_mail.settings import HOUR_MS, size
+from paquebot_mail.settings import HOUR_MS, MailSettings, size
 from paquebot_mail.talk import Quota
 
 __all__ = ["QuotaMemory", "filled", "standing"]
@@ -18,9 +18,14 @@ QUOTA_WARNING, QUOTA_BROKEN = 80, 95  # per cent
 QUOTA_EVERY_MS = HOUR_MS
 
 
-def standing(context: Context, address: str, pace: Pace) -> list[Check]:
+def standing(context: Context, settings: MailSettings, pace: Pace) -> list[Check]:
     """Return what is left of today's ration, who is left alone and until when, and a quota that is nearly used up."""
-    found = [_ration(pace)]
+    address, found = settings.address, [_ration(pace)]
+    if price := settings.price:
+        mails, sent = pace.sent_today()
+        said = Price(price.mail, price.megabyte, price.currency).said(mails, sent)
+        count = f"{mails} mail{'s' * (mails != 1)}"
+        found.append(Check("cost", OK, f"{said} in the last 24 hours, for {count} of {size(sent)}"))
     if wait := pace.waiting():
         found.append(Check("sending", WARNING, f"waits until {_moment(wait.until)}: {wait.why}"))
     prefix = f"smtp/{address}/wait/"

@@ -198,6 +198,9 @@ def _worded(name: str, value: Any) -> tuple[str, str]:
             return "other programs", "show a note about the envelope" if value else "see sealed bytes alone"
         case "relays":
             return "carries for others", "yes: what is for third parties goes on" if value else "no"
+        case "price":
+            parcel, megabyte, currency = value
+            return "costs", f"{parcel:.2f} {currency} a parcel and {megabyte:.2f} {currency} a megabyte"
         case "room":
             return "free on it", output.size(value)
     return name, str(value)

@@ -98,14 +98,16 @@ def plan_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...],
                 "batches": [batch.as_json() for batch in each.batches],
                 "left": each.left,
                 "left_for": each.elsewhere,
+                "cost": each.price
+                and {"amount": each.price.of(each.letters, each.bytes_max), "currency": each.price.currency},
             }
             for each in found.planned
         ]
         output.as_json({"carriers": planned, "problems": [each.where for each in found.problems]})
     for each in found.planned if not wants_json else ():
-        total = sum(batch.bytes_max for batch in each.batches)
-        count = output.count(sum(batch.letters for batch in each.batches), "envelope")
-        click.echo(f"{printable(each.carrier)}: {count}, at most {output.size(total)}")
+        count = output.count(each.letters, "envelope")
+        cost = f", {printable(each.price.said(each.letters, each.bytes_max))}" if each.price else ""
+        click.echo(f"{printable(each.carrier)}: {count}, at most {output.size(each.bytes_max)}{cost}")
         for batch in each.batches:
             click.echo(
                 f"  {printable(batch.peer)}: {output.count(batch.letters, 'envelope')}, at most"
