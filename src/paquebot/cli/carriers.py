@@ -93,7 +93,7 @@ def check_command(
     weather and in foul: loss, copies, disorder, cuts, damage, a killed process, a full disk, slowness, wrong clocks.
     That happens in a place of its own (on a stick, in a folder beside PAQUEBOT), of which nothing is left; nothing
     else there is touched. A carrier that has no such place is tried only if you say --among-others: then its parcels
-    are marked, and what it cannot delete stays there. A mailbox is such a carrier: some 150 small mails go from it to
+    are marked, and what it cannot delete stays there. A mailbox is such a carrier: some 70 small mails go from it to
     itself and are deleted, slowly if its provider counts mails; try a few promises with --only first. The exit code
     is 1 if a promise is broken.
 
