@@ -15,6 +15,7 @@ __all__ = ["Ahead"]
 Result = TypeVar("Result")
 Begin = Callable[[], Callable[[], Result]]
 """Gets together what a piece of work needs, here and now; returns the work, for another thread."""
+KEPT_BYTES = 8 << 20  # an envelope has up to that
 MOST = 1  # results that wait: each may have a megabyte, and what it was made of several
 
 
@@ -30,6 +31,9 @@ class Ahead(Generic[Result]):
         self._worker: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
+        # glibc keeps twice as much freed memory as its largest freed block had, and gives the rest back to the kernel:
+        # a fifth of the time went into getting the same pages again for each envelope. None of this block is touched.
+        bytes(KEPT_BYTES)
         self._worker = ThreadPoolExecutor(1, "ahead")
         return self
 
