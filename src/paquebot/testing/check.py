@@ -29,10 +29,6 @@ from paquebot.testing.kinds import KindContract
 from paquebot.testing.post import MemoryContext
 from paquebot.transport import Scratches
 
-PROMISE_PARCELS = 24
-"""No promise sends more at once."""
-RATION_S = 61
-"""Most providers count by the minute."""
 ARRIVE_S = 45
 """How long what was sent may be on its way, where it is not there at once."""
 GRACE_S = 10
@@ -50,7 +46,7 @@ class Configured(KindContract):
         self._name = f"paquebot-check-{os.urandom(5).hex()}"
         self._real = real
         self._tried = 0
-        self._sent = 0
+        self._ration = marked.Ration()
         self._address = ""
 
     @asynccontextmanager
@@ -67,24 +63,14 @@ class Configured(KindContract):
                 if self._medium is not None:
                     yield link
                     return
-                ours = marked.linked(link, f"{self._name}-{self._tried}\n".encode())
-                await self._paced(link)
+                ours = marked.linked(link, f"{self._name}-{self._tried}\n".encode(), self._ration)
                 try:
                     yield ours
                 except BaseException:
                     with suppress(TransportError):  # what was wrong before is what is told
                         await marked.tidy(ours)
                     raise
-                finally:
-                    self._sent += marked.sent(ours)
                 await marked.tidy(ours)
-
-    async def _paced(self, link: Link) -> None:
-        """Leave a carrier alone for a while that rations what it takes: its provider remembers earlier promises."""
-        left = link.sender.capability.parcels_left
-        if left is not None and self._sent and self._sent + PROMISE_PARCELS > left:
-            await asyncio.sleep(RATION_S)
-            self._sent = 0
 
     async def carry(self, link: Link) -> None:
         """Let what was sent arrive; on a folder it is there at once."""

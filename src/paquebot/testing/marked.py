@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,13 +31,33 @@ from paquebot.transport import (
 )
 
 LOOK_S = 1.0
+REST_S = 61.0  # most providers count by the minute
 _NAMES = (*"abcdefghijklmnopqrstuvwxyz", *map(str, range(100)), "large", "small")  # what parcels are called in tests
+
+
+@dataclass(slots=True)
+class Ration:
+    """Keeps all runs of a check together to what a provider allows, who knows nothing of runs."""
+
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _sent: int = 0
+    """Since the last rest."""
+
+    async def spend(self, parcels: int, most: int | None) -> None:
+        """Rest first, if more than *most* would go without; None for any number."""
+        if most is not None and self._sent and self._sent + parcels > most:
+            await self.sleep(REST_S)
+            self._sent = 0
+        self._sent += parcels
 
 
 @dataclass(slots=True)
 class Traffic:
     """What all ends of one run have sent and settled."""
 
+    ration: Ration
+    most: int | None
+    """How many parcels the carrier takes without a rest."""
     sent: dict[bytes, Outgoing] = field(default_factory=dict)
     """By id."""
     bodies: dict[bytes, bytes] = field(default_factory=dict)
@@ -74,6 +94,7 @@ class Marked:
 
     async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
         """Send *batch*, marked, and to our own address if there are addresses: there all ends have one."""
+        await self.traffic.ration.spend(len(batch), self.traffic.most)
         self.traffic.sent |= {each.id: each for each in batch}
         size, address = len(self._mark), self._end.capability.address
         marked = [
@@ -143,10 +164,10 @@ class Marked:
         await self.acknowledge([Acknowledgement(key, Verdict.TAKEN, token) for key, token in taken])
 
 
-def linked(link: Link, mark: bytes) -> Link:
-    """Return *link* with ends that see only what this run, which is called *mark*, has sent."""
+def linked(link: Link, mark: bytes, ration: Ration) -> Link:
+    """Return *link*, newly opened, with ends that see only what this run, which is called *mark*, has sent."""
     begin(mark[-64:])
-    traffic = Traffic()
+    traffic = Traffic(ration, link.sender.capability.parcels_left)
     base = Waiting if isinstance(link.sender, Waits) else Marked
     kind = type("Marked", (base,), {"api": type(link.sender).api, "settings_type": type(link.sender).settings_type})
     third: Any = None if link.third is None else kind(link.third, mark, traffic)
@@ -165,11 +186,6 @@ class Waiting(Marked):
     async def wait(self, timeout_ms: int) -> bool:
         """Wait, be it for something of others."""
         return await cast(Waits, self._end).wait(timeout_ms)
-
-
-def sent(link: Link) -> int:
-    """Return how many parcels were sent over *link*."""
-    return len(link.sender.traffic.sent) if isinstance(link.sender, Marked) else 0
 
 
 async def arrive(link: Link, seconds: float) -> None:
