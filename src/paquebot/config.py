@@ -447,6 +447,8 @@ def _known(path: Path, table: str, found: Iterable[str], allowed: Iterable[str])
         if key not in (names := list(allowed)):
             near = difflib.get_close_matches(key, names, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
+            if key == "password" and "password_file" in names:
+                hint = "it never stands in this file; write password_command or password_file"
             where = f"{path}: {table}" if table else path
             raise ConfigError(f"{where}: {key!r} is unknown; {hint}")
 

@@ -160,7 +160,7 @@ class MailTransport:
         except Transient as error:
             wait = sender.pace.waiting()
             if wait is not None and wait.kind == "login":
-                raise Denied(f"{error}: {self._account.preset} wants {self._account.sign_in}") from None
+                raise Denied(f"{error}: {self._account.advice}") from None
             raise
 
     def _sender(self) -> Sender:
@@ -268,7 +268,7 @@ class MailTransport:
         if refusals.any and (wait := refusals.wait_ms(await self._tried())):
             raise Denied(
                 f"{self._account.user} was refused; the same is tried again in {wait // MINUTE_MS + 1} minutes:"
-                f" {self._account.preset} wants {self._account.sign_in}"
+                f" {self._account.advice}"
             )
         refused: LoginRefused | None = None
         for _ in range(2 if self._secrets.token else 1):  # a token may just have expired; the next one has not
@@ -281,7 +281,7 @@ class MailTransport:
                 refusals.welcomed()
                 return box
         refusals.refused(await self._tried())
-        raise Denied(f"{refused}; {self._account.preset} wants {self._account.sign_in}")
+        raise Denied(f"{refused}; {self._account.advice}")
 
     async def _tried(self) -> str:
         """Return what must change before a refused login is tried before its time: tokens are new ones each time."""

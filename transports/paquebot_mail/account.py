@@ -49,6 +49,13 @@ class Account:
             sign_in=preset.sign_in,
         )
 
+    @property
+    def advice(self) -> str:
+        """Say what to look at when a login is refused."""
+        if self.sign_in == "the password":
+            return f"look whether the password is right, and whether the user is {self.user!r} there"
+        return f"{self.preset} wants {self.sign_in}"
+
     def found(self, found: Found) -> Account:
         """Return the same with what was *found*, where nothing else is known."""
         address, user = self.settings.address, self.user

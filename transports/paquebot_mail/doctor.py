@@ -124,7 +124,7 @@ class Doctor:
         try:
             imap = await self._line()
         except LoginRefused as error:
-            yield Check("receiving", BROKEN, f"{error}; {self._account.preset} wants {self._account.sign_in}")
+            yield Check("receiving", BROKEN, f"{error}; {self._account.advice}")
             return
         except Transient as error:
             yield Check("receiving", BROKEN, str(error))
@@ -179,7 +179,7 @@ class Doctor:
             yield Check("sending", BROKEN, f"{server.host}: {error}")
             return
         except Denied as error:
-            yield Check("sending", BROKEN, f"{error}; {self._account.preset} wants {self._account.sign_in}")
+            yield Check("sending", BROKEN, f"{error}; {self._account.advice}")
             return
         wanted, most = self._account.limits.message_bytes, session.size_max
         await session.close()
@@ -315,10 +315,10 @@ async def _certificate(what: str, server: Server) -> Check:
     except (OSError, TimeoutError) as error:
         return Check(what, BROKEN, f"{server.host}, port {server.port}: {error or 'no answer'}")
     found = writer.get_extra_info("ssl_object")
-    ends = ssl.cert_time_to_seconds(found.getpeercert()["notAfter"])
+    version, ends = found.version(), ssl.cert_time_to_seconds(found.getpeercert()["notAfter"])
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
     days = int(ends - time.time()) * 1000 // DAY_MS
     state = OK if days >= CERTIFICATE_DAYS else WARNING
-    return Check(what, state, f"{server.host}: {found.version()}, its certificate is good for {days} days")
+    return Check(what, state, f"{server.host}: {version}, its certificate is good for {days} days")

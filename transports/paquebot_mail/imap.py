@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO, NoReturn
@@ -337,6 +338,8 @@ async def connect(server: Server, spool: Callable[[], BinaryIO] | None = None) -
 
 
 def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not good: {error.verify_message}; for a CA of your own, set ca_file"
     return f"no answer ({error})" if isinstance(error, TimeoutError) else str(error)
 
 

@@ -58,9 +58,8 @@ def _read(settings: MailSettings) -> str:
     if settings.password_fd >= 0:
         return _text("password_fd", _line(settings.password_fd))
     raise ConfigError(
-        "it does not say where the password comes from; one of these, for example:\n"
-        '  password_command = ["pass", "show", "node-mail"]   # a program that prints it\n'
-        '  password_file = "~/.config/paquebot/mail"          # mode 0600'
+        "it does not say where the password comes from; for example:"
+        ' password_command = ["pass", "show", "node-mail"], or password_file = "~/.config/paquebot/mail" (mode 0600)'
     )
 
 

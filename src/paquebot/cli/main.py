@@ -306,7 +306,7 @@ def _correct(error: click.ClickException) -> int:
     said = error.format_message()
     if isinstance(error, click.NoSuchOption) and any(error.option_name in each.opts for each in group.params):
         said = f"{error.option_name} goes before the command: paquebot {error.option_name} … {_command(error)}"
-    click.echo(f"Error: {_shown(said)}", err=True)
+    click.echo(f"Error: {_shown(said.expandtabs(2))}", err=True)
     return error.exit_code
 
 

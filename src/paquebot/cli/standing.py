@@ -369,7 +369,7 @@ def _say_peer(peer: PeerStatus, now: Millis, setting: Setting) -> None:
         click.echo(f"  {peer.lacking_lines} of its {peer.heard_lines} journal lines name things that are not here yet")
     if peer.missing_envelopes:
         click.echo(
-            f"  {output.count(peer.missing_envelopes, 'envelope')} of its have not arrived; it will hear of that"
+            f"  not arrived yet: {output.count(peer.missing_envelopes, 'envelope')} of its; it will hear of that"
         )
     if peer.state == "set apart":
         click.echo("  it sent signed data in clear, so its keys may be stolen: nothing is sent to it or taken from it.")
