@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
@@ -100,4 +101,5 @@ def route(
         for each in found:
             click.echo(printable(str(each)))
     else:
-        click.echo(f"{printable(name)} has told no address: paquebot peer route NAME mail ADDRESS", err=True)
+        route = f"paquebot peer route {shlex.quote(printable(name))} mail ADDRESS"
+        click.echo(f"{printable(name)} has told no address: {route}", err=True)

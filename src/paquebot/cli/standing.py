@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +81,8 @@ def status_command(
             line = f"{printable(name)}, when last visited: {printable(each.what)}: {printable(each.detail)}"
             click.echo(line if each.state == OK else output.coloured(line, "yellow", wanted=setting.coloured))
         for name, kind in lacking:
-            click.echo(f"{printable(name)} has told no address for {kind}: paquebot peer route NAME {kind} ADDRESS")
+            route = f"paquebot peer route {shlex.quote(printable(name))} {kind} ADDRESS"
+            click.echo(f"{printable(name)} has told no address for {kind}: {route}")
         if not found.peers:
             click.echo("There is no peer yet: `paquebot invite --for NAME`, or `paquebot join INVITE`")
     return 0
