@@ -425,8 +425,9 @@ class Node:
             except DiskFull as error:
                 report.problems.append(Problem("this home", str(error), error.exit_code))
                 break
+            met = reach.met(self.view, carrier)
             with suppress(DiskFull):  # then the next round notes it
-                self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now()))
+                self._store.commit(noting.worked(self.view, carrier.name, report.said(before), self.now(), met=met))
         report.waiting = sum(letter.handed_at is not None for letter in self.view.letters())
         report.carrying, report.carrying_bytes = courier.burden()
         return report
@@ -468,7 +469,7 @@ class Node:
             if not can.writable and self._engine.waits(way, self.clock()):
                 problem = Problem(carrier.name, "it cannot be written to, and something waits for it", 13)
                 now.report.problems.append(problem)
-            reach.notice(self._store, carrier.name, can, self.now(), now.report, wrote=now.report.sent > before)
+            reach.notice(self._store, carrier, can, self.now(), now.report, wrote=now.report.sent > before)
 
     async def exchange(self, transport: Transport, courier: Courier, carrier: config.Carrier, now: Pass) -> None:
         """Take in, then hand out, over the open transport of *carrier*; *courier* does the same for others."""

@@ -89,17 +89,27 @@ def ways(
 SEEN_MS = 100 * DAY_MS  # a carrier that was not there for longer is not waited for with what is large
 
 
-def notice(store: Store, carrier: str, can: Capability, now: Millis, report: Report, *, wrote: bool) -> None:
+def met(view: SqliteView, carrier: config.Carrier) -> bool:
+    """Return whether *carrier* is configured, or was there once: a path that was mistyped is not waited for."""
+    name = printable(carrier.name, 4_096)
+    given = carrier.table == {"path": carrier.name}
+    return not given or any(view.carried("", f"{what}/{name}") is not None for what in ("bulk", "medium"))
+
+
+def notice(store: Store, carrier: config.Carrier, can: Capability, now: Millis, report: Report, *, wrote: bool) -> None:
     """Remember the medium that *carrier* had, and that it took bulk.
 
-    Say so if we *wrote* to something else than the last time under that name: it may be an empty mount point.
+    Say so if we *wrote* to something else than the last time under that name: it may be an empty mount point. Say who
+    has told no address for it.
     """
-    name, day = printable(carrier, 4_096), b"%d" % (now // DAY_MS)
+    name, day = printable(carrier.name, 4_096), b"%d" % (now // DAY_MS)
     changes: dict[str, bytes | None] = {f"bulk/{name}": day if can.bytes_cheap and can.writable else None}
     if wrote:
         if store.view.carried("", f"medium/{name}") not in (None, can.medium.encode()):
-            report.notes.append(f"{carrier}: this is another medium than the one written to last time")
+            report.notes.append(f"{carrier.name}: this is another medium than the one written to last time")
         changes[f"medium/{name}"] = can.medium.encode()
+    for peer, kind in lacking(store.view, [carrier]):
+        report.notes.append(f"{peer} has told no address for {kind}, so nothing goes there: see `paquebot peer route`")
     store.carry("", changes)
 
 

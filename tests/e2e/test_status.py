@@ -310,3 +310,18 @@ def test_what_a_stolen_node_published_is_told_to_be_revoked_with_it(pair, stick)
         assert f"revoked with all trust in node {short(laptop.fingerprint)}, which published it," in said
         assert "by Alice, with the user key" in said
         assert home.json("status", thing)[0]["revoked"]["node"] == laptop.fingerprint
+
+
+def test_a_mistyped_path_is_not_waited_for_and_a_stick_that_was_there_is(pair, stick):
+    alice, _ = pair
+    alice.run("sync", "--via", "nostick", code=13)
+    assert "does not work" not in alice.out("status")
+
+    alice.say("hello")
+    alice.sync(stick)
+    stick.rename(stick.with_name("elsewhere"))
+    alice.run("sync", "--via", stick, code=13)
+    assert "does not work since" in alice.out("status")
+    stick.with_name("elsewhere").rename(stick)
+    alice.sync(stick)
+    assert "does not work" not in alice.out("status")

@@ -153,23 +153,26 @@ def _shown(view: View, lines: Ranges) -> Iterable[ResourceId]:
 
 FAILING = "failing/"
 """Under this and its name it is remembered since when, in ms, and why a carrier does not work."""
+_UNMET = "unmet/"  # the same of a path that was given, and never was there: mistyped, perhaps
 
 
-def worked(view: View, carrier: str, trouble: str, now: Millis) -> Effects:
+def worked(view: View, carrier: str, trouble: str, now: Millis, *, met: bool = True) -> Effects:
     """Note that *carrier* failed for the reason *trouble*, or works again if that is empty; each is said once.
 
-    The reason and since when it fails are remembered for as long as it does.
+    The reason and since when it fails are remembered for as long as it does; if it was ever *met*, `status` says so.
     """
-    key, trouble = f"{FAILING}{printable(carrier)}", printable(trouble, EVENT_DETAIL_MAX)
-    before = view.remembered(key)
-    failing = before is not None
+    name, trouble = printable(carrier), printable(trouble, EVENT_DETAIL_MAX)
+    known = {key: value for key in (FAILING + name, _UNMET + name) if (value := view.remembered(key)) is not None}
+    key = (FAILING if met else _UNMET) + name
+    before = known.get(key)
     since = (before or b"").partition(b" ")[0] or b"%d" % now
     if trouble and before != (why := since + b" " + trouble.encode()):
         yield Remember(key, why)
-    if trouble and not failing:
+    if trouble and not known:
         yield Note(Kind.FAILURE, now, detail=f"{carrier}: {trouble}")
-    elif failing and not trouble:
-        yield Remember(key, None)
+    elif known and not trouble:
+        for each in known:
+            yield Remember(each, None)
         yield Note(Kind.RECOVERED, now, detail=carrier)
 
 
