@@ -66,6 +66,31 @@ def test_many_are_there_when_they_were_put_together(tmp_path):
     assert list(blobs.drafts()) == []
 
 
+def test_what_was_put_with_others_is_got_before_it_has_its_name(tmp_path):
+    blobs = Blobs(tmp_path)
+    with blobs.together():
+        name = blobs.put(b"cargo")  # inside, it waits for the others
+
+        assert len(list(blobs.drafts())) == 1
+        assert blobs.get(name) == b"cargo"
+    assert list(blobs.drafts()) == []
+    assert blobs.get(name) == b"cargo"
+
+
+def test_a_half_gets_no_name_though_its_writer_goes_on(tmp_path, monkeypatch):
+    blobs, write = Blobs(tmp_path), os.write
+    with blobs.together() as put:
+        put(b"whole")
+        room = [2]
+        monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[: room.pop()]))
+        with pytest.raises(IndexError):
+            put(b"half")
+        monkeypatch.undo()
+
+    assert [blobs.get(name) for name in blobs.names()] == [b"whole"]
+    assert list(blobs.drafts()) == []
+
+
 def test_what_is_given_up_midway_leaves_nothing_half_written(tmp_path):
     blobs = Blobs(tmp_path)
 

@@ -29,11 +29,13 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._settled: set[Path] = set()
+        self._drafts: dict[Path, int] = {}
+        self._lent = False
 
     def put(self, data: bytes, name: bytes = b"") -> bytes:
         """Store *data* durably and return its name; *name* is given by who knows it. Raise `StoreError`.
 
-        Storing it again costs a look.
+        Storing it again costs a look. Inside `together` it is got at once, and durable with the others.
         """
         with self.together() as put:
             return put(data, name)
@@ -42,43 +44,54 @@ class Blobs:
     def together(self) -> Iterator[Put]:
         """Lend a `put` for many: all are durable and have their names when this ends, and before that some may.
 
-        A disk is waited for once for many of them, not three times for each.
+        A disk is waited for once for many of them, not three times for each. Inside another one, that one's end counts.
         """
-        drafts: dict[Path, int] = {}
-
-        def put(data: bytes, name: bytes = b"") -> bytes:
-            name = name or sha256(data).digest()
-            path = self._path(name)
-            with _translated():
-                if path not in drafts and not path.exists():
-                    self._draft(path, data, drafts)
-                    if len(drafts) >= TOGETHER_MAX:
-                        self._settle(drafts)
-            return name
-
+        if self._lent:
+            yield self._put
+            return
+        self._lent = True
         try:
-            yield put
+            yield self._put
             with _translated():
-                self._settle(drafts)
+                self._settle()
         finally:
-            for path, handle in drafts.items():
-                with suppress(OSError):  # what is wrong is said already; `repair` takes away what stays
-                    os.close(handle)
-                    _draft_of(path).unlink(missing_ok=True)
+            self._lent = False
+            for path in [*self._drafts]:
+                self._give_up(path)
 
-    def _draft(self, path: Path, data: bytes, drafts: dict[Path, int]) -> None:
-        """Write what will be called *path*, and have it among *drafts*."""
+    def _put(self, data: bytes, name: bytes = b"") -> bytes:
+        name = name or sha256(data).digest()
+        path = self._path(name)
+        with _translated():
+            if path not in self._drafts and not path.exists():
+                self._draft(path, data)
+                if len(self._drafts) >= TOGETHER_MAX:
+                    self._settle()
+        return name
+
+    def _draft(self, path: Path, data: bytes) -> None:
+        """Write what will be called *path*."""
         self._make(self._folder)
         self._make(path.parent)
         handle = os.open(_draft_of(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        drafts[path] = handle
+        self._drafts[path] = handle
         view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
+        try:
+            while view:
+                view = view[os.write(handle, view) :]
+        except BaseException:
+            self._give_up(path)  # whoever goes on all the same must not give a name to a half
+            raise
 
-    def _settle(self, drafts: dict[Path, int]) -> None:
-        """Give *drafts* their names."""
+    def _give_up(self, path: Path) -> None:
+        with suppress(OSError):  # what is wrong is said already; `repair` takes away what stays
+            os.close(self._drafts.pop(path))
+            _draft_of(path).unlink(missing_ok=True)
+
+    def _settle(self) -> None:
+        """Give all drafts their names."""
         # A file is whole on the disk before it has its name, and its name is on the disk before anyone is told.
+        drafts = self._drafts
         if len(drafts) > 1 and hasattr(os, "posix_fadvise"):
             for handle in drafts.values():  # so that the disk has all to do at once; it is waited for below
                 os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -100,8 +113,9 @@ class Blobs:
 
     def get(self, name: bytes) -> bytes | None:
         """Return the bytes called *name*; None if they are not here, or are not those. Raise `StoreError`."""
+        path = self._path(name)
         try:
-            data = self._path(name).read_bytes()
+            data = (_draft_of(path) if path in self._drafts else path).read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:

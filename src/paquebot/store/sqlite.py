@@ -196,7 +196,7 @@ class Store:
             if first is None:
                 return done
             try:
-                with self._transaction():
+                with self._transaction(), self.blobs.together():
                     writer = _Writer(self._db, self.blobs, view)
                     effect: Effect | None = first
                     while effect is not None:
