@@ -300,6 +300,17 @@ def test_a_torn_crate_of_which_anything_is_here_only_stays(people):
     assert people.crates() == [named]
 
 
+def test_a_torn_crate_in_which_nothing_whole_is_left_goes_in_the_end_and_its_writer_sends_again(people):
+    people.visit(people.anna, letter(BIG))
+    (named,) = people.crates()
+    named.write_bytes(named.read_bytes()[:80])
+    people.grow_old(people.clara, weeks=3)
+    assert people.crates() == [named]
+    people.grow_old(people.clara, weeks=2)
+    assert people.crates() == []
+    assert len(lost(people.visit(people.anna)[1])) == 1
+
+
 def test_what_was_dated_in_the_past_by_a_wrong_clock_is_not_dropped(people):
     """Its writer's clock was 410 days behind; who carries it must not take it for expired."""
     for who in (people.anna, people.boris):

@@ -93,6 +93,7 @@ class Sweep:
     def run(self) -> Swept:
         """Sweep; return what was done. Whatever happens meanwhile, nothing that anybody needs is gone."""
         self._drop([crate for crate in self.left if crate.intact and not self._needed(crate)], self.swept.dead)
+        self._drop([*self._wrecks()], self.swept.dead)
         self._drop(self._doubles(), self.swept.doubles)
         if self._survey.complete and self._heard:
             self._finish_own()
@@ -138,6 +139,17 @@ class Sweep:
         for folder in sorted(folders) if not self._rehearsed else ():
             with suppress(OSError):
                 self._folder.sync_folder(folder)
+
+    def _wrecks(self) -> Iterator[Crate]:
+        """Yield each torn crate of others in which nothing whole is needed, and which has stayed so for long.
+
+        Its writer may never come again, or know nothing of it any more: a home that was put back. If it comes, it
+        misses the crate, and sends again what it held.
+        """
+        for crate in self.left:
+            ours = crate.intact or crate.name in self._own or crate.found.parts[0] != ROOT
+            if not ours and not self._needed(crate) and self._patience.is_over(crate.mark, GRACE_HOURS):
+                yield crate
 
     def _doubles(self) -> Iterator[Crate]:
         """Yield each crate of which everything that is needed lies, whole, in crates of lower rank.
