@@ -126,7 +126,8 @@ def test_nothing_is_written_out_for_a_class_of_which_nothing_is_made() -> None:
     """An idle run declares hundreds; see that their number costs little."""
     script = (
         "import builtins; real, seen = exec, []; builtins.exec = lambda *a: (seen.append(a[0]), real(*a));"
-        "import paquebot.protocol.effects as e; print(sum('def __' in each for each in seen if isinstance(each, str)))"
+        "import paquebot.protocol.effects as e; texts = [each for each in seen if isinstance(each, str)];"
+        "print(sum('def __' in each.replace('def __create_fn__', '') for each in texts))"  # as Python 3.13 begins them
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 3 * 30  # those of the standard library are written out at once

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from paquebot.protocol import publishing
@@ -26,13 +28,13 @@ NAME = bytes(16)
 )
 def test_no_lookup_goes_through_all_rows_of_a_node(ask):
     """SQLite thinks that a node has ten rows of each sort, unless it is told which index to use."""
-    store, new = Store(None), founding()
-    store.found(new.local, lambda: publishing.take_root(store.view, new, NOW))
-    asked = []
-    store._db.set_trace_callback(asked.append)
-    ask(store.view)
-    store._db.set_trace_callback(None)
-    assert asked
-    for sql in asked:
-        plan = [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    new, asked = founding(), []
+    with closing(Store(None)) as store:
+        store.found(new.local, lambda: publishing.take_root(store.view, new, NOW))
+        store._db.set_trace_callback(asked.append)
+        ask(store.view)
+        store._db.set_trace_callback(None)
+        plans = {sql: [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {sql}")] for sql in asked}
+    assert plans
+    for sql, plan in plans.items():
         assert not [step for step in plan if step.startswith("SCAN") or step.endswith("PRIMARY KEY (node=?)")], sql
