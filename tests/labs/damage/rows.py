@@ -217,7 +217,7 @@ from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.sealing import Sealing
 choosing.sealer = lambda secrets, **_: PgpySealer(secrets)
 assert Sealing.signed
-Sealing.signed = lambda self, data, at: (packets.literal_head(len(data)), data)
+Sealing.signed = lambda self, parts, at: (packets.literal_head(sum(map(len, parts))), *parts)
 main(sys.argv[1:])
 """
 
