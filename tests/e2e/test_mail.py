@@ -139,7 +139,7 @@ def test_nothing_is_lost_or_comes_twice_whatever_lines_and_processes_do(make, ma
     with Forks(tmp_path / "log") as forks, Proxy(mail_servers.imaps) as imap, Proxy(mail_servers.smtps) as smtp:
         for home, box in zip(correspondents.homes, correspondents.boxes, strict=True):
             correspondents.configure(home, box, imap.port, smtp.port)
-        killed = 0
+        killed, reach = 0, 0.9  # seconds; who outran death meets it earlier next time
         for turn in range(7):
             for proxy in (imap, smtp):
                 proxy.plans = [mishap(dice) for _ in range(proxy.connections + 8)]
@@ -148,8 +148,9 @@ def test_nothing_is_lost_or_comes_twice_whatever_lines_and_processes_do(make, ma
                     forks.run(home.path, "publish", "--message", said[home.name][turn])
                 if turn == 2 and home is alice:
                     forks.run(home.path, "publish", str(large))
-                code = forks.run(home.path, "sync", "home", kill_after=dice.uniform(0.05, 0.9))
+                code = forks.run(home.path, "sync", "home", kill_after=dice.uniform(0.05, reach))
                 killed += code == -signal.SIGKILL
+                reach = reach if code == -signal.SIGKILL else max(0.15, reach * 0.7)
                 assert code in (0, 13, -signal.SIGKILL), forks.said()
         imap.plans = smtp.plans = [Plan()]
         for each in correspondents.homes:  # what they wait for has to come now

@@ -92,14 +92,14 @@ def test_it_logs_in_by_every_kind_of_line(mail_servers, mailbox, tls):
 @pytest.mark.parametrize("tls", [Tls.IMPLICIT, Tls.STARTTLS])
 def test_a_certificate_that_nobody_vouches_for_is_refused(mail_servers, tls):
     port = mail_servers.imaps if tls is Tls.IMPLICIT else mail_servers.imap
-    with pytest.raises(Lost, match="certificate verify failed"):
+    with pytest.raises(Lost, match="certificate is not good"):
         asyncio.run(connect(Server("localhost", port, tls)))
 
 
 @pytest.mark.parametrize("tls", [Tls.IMPLICIT, Tls.STARTTLS])
 def test_a_certificate_for_another_name_is_refused(mail_servers, tls):
     port = mail_servers.imaps if tls is Tls.IMPLICIT else mail_servers.imap
-    with pytest.raises(Lost, match="certificate verify failed"):
+    with pytest.raises(Lost, match="certificate is not good"):
         asyncio.run(connect(Server("127.1", port, tls, str(mail_servers.ca))))
 
 

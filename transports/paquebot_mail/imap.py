@@ -291,7 +291,7 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
                 self.transport, self, tls_context(self.server), server_hostname=self.server.host
             )
         except OSError as error:
-            self._refuse(f"no encryption: {error}")
+            self._refuse(_why(error))
         self.capabilities = set()  # what was said in clear anybody may have said
 
     def _refuse(self, reason: str) -> NoReturn:
