@@ -476,7 +476,7 @@ class Node:
         report, enough, welcome = now.report, now.enough(transport), self._welcome
         store, seal = self._store, self.envelope_keys.sealer
         inbox = Inbox(store, self._engine, seal, self.clock, report, welcome=welcome, courier=courier, enough=enough)
-        with now.held_back(transport):
+        with now.apart(transport, carrier.name, "receiving"):
             await inbox.drain(transport, reach.link(transport))
         tags = courier.tags
         if self.view.past().branch:  # our journal contradicts what we once said, or a copy of us has gone on
@@ -491,9 +491,9 @@ class Node:
             found, way = reach.ways(self.view, carrier, transport, self.now())
             seal = self.envelope_keys.sealer  # we may be another node by now
             outbox = Outbox(store, self._engine, seal, tags, self.clock, report, now.progress, found, enough)
-            await outbox.flush(transport, way)
+            with now.apart(transport, carrier.name, "sending"):
+                await outbox.flush(transport, way)
         await courier.hand_on(transport)
-        now.end()
 
 
 def _late(also: Callable[[], Iterable[Effect]]) -> Effects:

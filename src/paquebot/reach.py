@@ -17,10 +17,10 @@ from paquebot.protocol.link import Link
 from paquebot.protocol.publishing import Draft
 from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import View
-from paquebot.report import Report
+from paquebot.report import Problem, Report
 from paquebot.store import Store
 from paquebot.store.view import SqliteView
-from paquebot.transport import Capability, Check, Stands, Transient, Transport
+from paquebot.transport import Capability, Check, Stands, Transport, TransportError
 
 
 def link(transport: Transport, addresses: Mapping[Fingerprint, str] | None = None, *, elsewhere: str = "") -> Link:
@@ -51,23 +51,16 @@ class Pass:
     seconds: float | None
     """For each carrier over a network; None for as long as it takes."""
     report: Report = field(default_factory=Report)
-    _trouble: Transient | None = None
 
     @contextmanager
-    def held_back(self, transport: Transport) -> Iterator[None]:
-        """Keep trouble in taking in until `end`: over a network what is to be sent may go by another server."""
-        self._trouble = None
+    def apart(self, transport: Transport, carrier: str, doing: str) -> Iterator[None]:
+        """Note trouble in *doing* something over a network, and go on: what else there is may go by another server."""
         try:
             yield
-        except Transient as error:
+        except TransportError as error:
             if not transport.capability.address:
                 raise
-            self._trouble = error
-
-    def end(self) -> None:
-        """Raise what was held back."""
-        if self._trouble is not None:
-            raise self._trouble
+            self.report.problems.append(Problem(carrier, f"{doing}: {error}", error.exit_code))
 
     def enough(self, transport: Transport) -> Callable[[], bool]:
         """Return what says that *transport* has had its time from now on; a stick is never left half done."""

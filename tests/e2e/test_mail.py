@@ -271,6 +271,29 @@ def test_what_is_to_be_sent_goes_though_the_mailbox_cannot_be_read(correspondent
     assert bob.texts() == ["outward"]
 
 
+def test_what_is_to_be_sent_goes_though_the_mailbox_lets_nobody_in_and_each_trouble_is_told(correspondents):
+    alice, bob = introduced(correspondents)
+    (correspondents.place / "Alice.secret").write_text("wrong")
+    with correspondents.servers.scripted(rules=lambda verb, *_: "235 come in" if verb == "AUTH" else None) as mta:
+        correspondents.configure(alice, correspondents.boxes[0], smtp=mta.port)
+        (correspondents.place / "Alice.secret").write_text("wrong")
+        alice.say("outward")
+        done = alice.json("sync", "home", code=14)
+    assert (done["sent"], len(done["problems"])) == (1, 1)
+    correspondents.wait_for(1, 3)
+    bob.run("sync", "home")
+    assert bob.texts() == ["outward"]
+
+    correspondents.configure(alice, correspondents.boxes[0], smtp=1)
+    (correspondents.place / "Alice.secret").write_text("wrong")
+    alice.say("nowhere to go")
+    done = alice.json("sync", "home", code=14)
+    assert [(each["where"], each["exit_code"]) for each in done["problems"]] == [("home", 14), ("home", 13)]
+    (failing,) = alice.json("status")["failing"]
+    assert all(each["what"] in failing["why"] for each in done["problems"])
+    assert "port 1" in failing["why"]
+
+
 def test_who_stays_awake_hears_of_mail_at_once(correspondents, tmp_path):
     alice, bob = introduced(correspondents)
     log = tmp_path / "log"

@@ -9,6 +9,8 @@ import time
 import pytest
 
 from paquebot import home as homes
+from paquebot.cli.running import _Told
+from paquebot.report import Problem, Report
 
 PATIENCE_S = 30
 
@@ -161,3 +163,16 @@ def test_nothing_is_written_without_being_asked_for(timers):
     alice.run("install-timer", code=2)
     assert not (place / "config").exists()
     assert "no [transport.home]" in alice.err("install-timer", "home", "--yes", code=2)
+
+
+def test_each_of_two_troubles_of_one_carrier_is_told_once(capsys):
+    told = _Told(verbose=False)
+    both = Report(problems=[Problem("home", "receiving: no"), Problem("home", "sending: no")])
+    told.hear(both, {"home"})
+    assert capsys.readouterr().err == "home: receiving: no; sending: no\n"
+    told.hear(both, {"home"})
+    assert capsys.readouterr().err == ""
+    told.hear(Report(problems=both.problems[:1]), {"home"})
+    assert capsys.readouterr().err == "home: receiving: no\n"
+    told.hear(Report(), {"home"})
+    assert capsys.readouterr().err == "home: all is well again\n"

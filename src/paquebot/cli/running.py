@@ -72,7 +72,9 @@ class _Told:
 
     def hear(self, report: Report, visited: Set[str]) -> None:
         """Say of one pass over the carriers *visited* what was not said before."""
-        trouble = {each.where: each.what for each in (*report.problems, *report.findings)}
+        trouble: dict[str, str] = {}
+        for each in (*report.problems, *report.findings):
+            trouble[each.where] = f"{trouble[each.where]}; {each.what}" if each.where in trouble else each.what
         for where, what in trouble.items():
             if self._trouble.get(where) != what:
                 click.echo(f"{printable(where)}: {printable(what)}", err=True)
