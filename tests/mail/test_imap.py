@@ -222,6 +222,19 @@ def test_a_token_is_taken_or_its_refusal_understood(mail_servers, mailbox, secon
         assert refusal.value.token
 
 
+def test_a_user_may_be_called_what_has_a_meaning_in_the_words_of_a_login(mail_servers):
+    """RFC 5801: in what goes before a token, a comma and an equals sign are written as =2C and =3D."""
+    mailbox = mail_servers.account(name="odd=2c,")
+
+    async def work():
+        async with to(mail_servers.imap, login=None) as imap:
+            imap.capabilities = {"AUTH=OAUTHBEARER", "SASL-IR"}
+            await log_in(imap, login_of(mailbox, seconds=3600))
+            assert "UIDPLUS" in imap.capabilities
+
+    asyncio.run(work())
+
+
 @pytest.mark.parametrize("capabilities", ["", "SASL-IR", "AUTH=PLAIN"], ids=["LOGIN", "LOGIN too", "when prompted"])
 def test_any_password_is_quoted(mailbox, capabilities):
     async def work():

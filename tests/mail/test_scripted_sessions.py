@@ -601,10 +601,10 @@ def test_a_bearer_token_is_written_as_the_standard_says(context: MemoryContext):
 
     extensions = (*without("AUTH"), "AUTH OAUTHBEARER XOAUTH2")
     found = told(
-        lambda _, by: passed(by, THREE), context, extensions=extensions, login=Login("alice", token, token=True)
+        lambda _, by: passed(by, THREE), context, extensions=extensions, login=Login("a=l,ice", token, token=True)
     )
     (said,) = [step.argument for step in found.steps if step.verb == "AUTH"]
-    message = f"n,a=alice,\x01host=127.0.0.1\x01port={found.port}\x01auth=Bearer right\x01\x01"
+    message = f"n,a=a=3Dl=2Cice,\x01host=127.0.0.1\x01port={found.port}\x01auth=Bearer right\x01\x01"
     assert said == f"OAUTHBEARER {b64encode(message.encode()).decode()}"
 
 

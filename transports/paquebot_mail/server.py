@@ -13,7 +13,7 @@ from paquebot.transport import ConfigError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Login", "Server", "Tls", "tls_context"]
+__all__ = ["Login", "Server", "Tls", "bearer", "tls_context"]
 
 
 class Tls(Enum):
@@ -61,6 +61,16 @@ class Login:
     """Gives the password or the access token, when it is needed. It is kept nowhere else."""
     token: bool = False
     """Whether that is an OAuth access token."""
+
+
+def bearer(server: Server, user: str, token: str) -> bytes:
+    r"""Return what logs *user* in at *server* by an access *token*, as OAUTHBEARER (RFC 7628; RFC 5801, 4).
+
+    >>> bearer(Server("imap.a.example", 993), "a=b,c", "t")
+    b'n,a=a=3Db=2Cc,\x01host=imap.a.example\x01port=993\x01auth=Bearer t\x01\x01'
+    """
+    name = user.replace("=", "=3D").replace(",", "=2C")
+    return f"n,a={name},\1host={server.host}\1port={server.port}\1auth=Bearer {token}\1\1".encode()
 
 
 def tls_context(server: Server) -> ssl.SSLContext:

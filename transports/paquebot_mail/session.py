@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from paquebot_mail.answers import Verb
-from paquebot_mail.server import Server, Tls
+from paquebot_mail.server import Server, Tls, bearer
 
 if TYPE_CHECKING:
     import ssl
@@ -120,14 +120,13 @@ class Session:
         async def xoauth2() -> SMTPResponse:
             return await smtp.auth_xoauth2(user, secret)
 
-        async def bearer() -> SMTPResponse:
-            where = f"n,a={user},\x01host={self._server.host}\x01port={self._server.port}\x01"
-            first = b64encode(f"{where}auth=Bearer {secret}\x01\x01".encode())
+        async def oauthbearer() -> SMTPResponse:
+            first = b64encode(bearer(self._server, user, secret))
             said = await smtp.execute_command(b"AUTH", b"OAUTHBEARER", first)
             # It explains itself, and wants to hear that we heard (RFC 7628, 3.2.3).
             return await smtp.execute_command(b"AQ==") if said.code == 334 else said
 
-        known = {"oauthbearer": bearer, "xoauth2": xoauth2} if token else {"plain": plain, "login": by_login}
+        known = {"oauthbearer": oauthbearer, "xoauth2": xoauth2} if token else {"plain": plain, "login": by_login}
         for name, run in known.items():
             if name in offered:
                 return await self._asked(Verb.AUTH, run, self._patience.answer)

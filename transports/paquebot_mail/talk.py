@@ -14,7 +14,7 @@ from aioimaplib.aioimaplib import AUTH, SELECTED
 
 from paquebot.transport import Transient
 from paquebot_mail.imap import Answer, Imap, Lost, Running, Said
-from paquebot_mail.server import Login
+from paquebot_mail.server import Login, bearer
 from paquebot_mail.wire import Token, Unreadable, tokens
 
 __all__ = [
@@ -98,12 +98,12 @@ async def _by_password(imap: Imap, user: str, password: str) -> Answer:
 
 async def _by_token(imap: Imap, user: str, token: str) -> Answer:
     if capable(imap, "AUTH=OAUTHBEARER"):
-        mechanism, said, enough = "OAUTHBEARER", f"n,a={user},\1auth=Bearer {token}\1\1", "AQ=="
+        mechanism, said, enough = "OAUTHBEARER", bearer(imap.server, user, token), "AQ=="
     elif capable(imap, "AUTH=XOAUTH2"):
-        mechanism, said, enough = "XOAUTH2", f"user={user}\1auth=Bearer {token}\1\1", ""
+        mechanism, said, enough = "XOAUTH2", f"user={user}\1auth=Bearer {token}\1\1".encode(), ""
     else:
         raise LoginRefused(f"{imap.server.host} offers no login by token", token=True)
-    running, prompt = await _authenticate(imap, mechanism, said.encode())
+    running, prompt = await _authenticate(imap, mechanism, said)
     if prompt is None:
         prompt = await imap.prompted(running)
     if prompt is None:

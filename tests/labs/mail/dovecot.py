@@ -145,6 +145,7 @@ def _shared(plan: Plan) -> str:
         mail_fsync = never
         mail_max_userip_connections = 200
         auth_mechanisms = plain login xoauth2 oauthbearer
+        auth_username_chars =
         auth_failure_delay = 0
         auth_cache_size = 0
         recipient_delimiter = +

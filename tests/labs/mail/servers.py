@@ -115,12 +115,15 @@ class MailServers:
 
     # -- accounts -----------------------------------------------------------------------------
 
-    def account(self, domain: str = DOMAINS[0], *, storage: str = "") -> Mailbox:
-        """Return a mailbox that nobody has used yet; *storage*, as in "256K", is its quota, and costs a second."""
+    def account(self, domain: str = DOMAINS[0], *, storage: str = "", name: str = "") -> Mailbox:
+        """Return a mailbox that nobody has used yet.
+
+        *storage*, as in "256K", is its quota; *name* is how its address begins. Either costs a second.
+        """
         self._serial += 1
         mailbox = Mailbox(self, f"n{self._serial}@{domain}", _password(self._serial))
-        if storage:
-            mailbox = Mailbox(self, f"q{self._serial}@{domain}", _password(self._serial))
+        if storage or name:
+            mailbox = Mailbox(self, f"{name}q{self._serial}@{domain}", _password(self._serial))
             with (self.root / "passwd").open("a") as file:
                 file.write(dovecot.account(mailbox.address, mailbox.password, storage))
             time.sleep(1.1)  # Dovecot looks once a second whether the file has changed
