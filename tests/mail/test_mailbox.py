@@ -324,6 +324,16 @@ def test_a_report_is_read_only_as_far_as_needed_and_told_once(mailbox, reader):
     assert 10_000 < len(reader.reports[0]) <= 16 << 10
 
 
+def test_each_of_two_reports_is_read_that_differ_by_their_dates_alone(mailbox, reader):
+    """As qmail writes them: no Message-ID, no MIME."""
+    report = b"Date: 30 Nov 2026 06:3%d:00 -0000\r\nFrom: MAILER-DAEMON@a.test\r\nSubject: failure\r\n\r\nHi. %d\r\n"
+    for number in range(2):
+        mailbox.receive(report % (number, number))
+        reader.run()
+        reader.run()
+    assert [each.partition(b"\r\n\r\n")[2] for each in reader.reports] == [b"Hi. 0\r\n", b"Hi. 1\r\n"]
+
+
 def test_a_harmed_mail_is_told_of_with_its_bytes_and_left_alone(mailbox, reader):
     whole = mail_of(os.urandom(1000))
     harmed = whole.replace(b"\r\n\r\n", b"\r\n\r\nx", 3)[:-400] + b"\r\n"

@@ -29,6 +29,8 @@ _RETURNED = re.compile(rf"(?m)^[>\s]*(?i:{PART_HEADER}):\s*1\s+{_NAME}(?:\s+[0-9
 _ENVELOPE = re.compile(rf"(?:rfc822;)?\s*<?{_NAME}>?", re.ASCII)
 _ADDRESS = re.compile(r"[^\s<>;,]{1,64}@[^\s<>;,]{1,255}", re.ASCII)
 _QMAIL = re.compile(rb"(?m)^<([^\s<>]{3,320})>:\r?\n((?:[^\r\n]+\r?\n){1,20})")
+_LIKE_QMAIL = (b"Hi. This is the", b"This is the mail delivery agent at")
+"""Qmail's form (QSBMF), as it and others begin it."""
 _COPY = re.compile(rb"(?m)^-{3,}")  # what follows is a copy of our mail
 _CODE = re.compile(r"\b([45])\d\d\b", re.ASCII)
 
@@ -97,7 +99,7 @@ def _standard(mail: bytes) -> Report | None:
 
 
 def _worded(mail: bytes, end: int) -> Report | None:
-    """Return what a report says that is written for people, with our mail behind it: qmail's and Exim's."""
+    """Return what a report says that is written for people, with our mail behind it: like qmail's, and Exim's."""
     fields = BytesHeaderParser(policy=compat32).parsebytes(mail[:end])
     body = mail[end : end + _LOOKED_AT_BYTES]
     returned = _RETURNED.search(body)
@@ -106,7 +108,7 @@ def _worded(mail: bytes, end: int) -> Report | None:
     if failed:
         said = _text(words.decode("utf-8", "replace").rpartition(failed[0])[2])
         found = [Undelivered(each.lower(), "failed", _status(said), said) for each in failed[:_BLOCKS_MAX]]
-    elif b"qmail-send" in words[:400]:
+    elif any(each in words[:400] for each in _LIKE_QMAIL):
         found = [
             Undelivered(address[0].lower(), "failed", _status(_text(said)), _text(said))
             for name, said in _QMAIL.findall(words)[:_BLOCKS_MAX]

@@ -28,7 +28,8 @@ REPORT = "report:"
 """Begins the part of a row that is a report on a mail of ours, and none of ours itself."""
 _HEAD_MAX = 16 << 10
 _HEAD_EXPECTED = 1_000
-_FIELDS = "X-PAQUEBOT-PART FROM MESSAGE-ID X-MICROSOFT-ORIGINAL-MESSAGE-ID CONTENT-TYPE"
+_FIELDS = "X-PAQUEBOT-PART FROM DATE MESSAGE-ID X-MICROSOFT-ORIGINAL-MESSAGE-ID CONTENT-TYPE"
+"""A report is known by all of these: qmail's have neither a Message-ID nor a type, only their dates differ."""
 _SECTION = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]"
 _KNOWN_ANEW_DAYS = 7
 _STRIDE_MAX = 1 << 28
