@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from paquebot_mail.imap import Answer, Imap, Running
 from paquebot_mail.ledger import Row
@@ -272,46 +273,61 @@ class _Pieces:
         self.piece = piece
         """How many bytes are asked for at a time: more and more, while they come quickly."""
         self._came: dict[int, bytes] = {}
-        self._asked: set[int] = set()
-        self._running: deque[tuple[int, int, Running]] = deque()
+        self._asked: dict[int, int] = {}
+        self._running: deque[tuple[int, Running]] = deque()
+        self._length = 0
 
     async def run(self) -> int | Outcome:
         """Return how long the mail is that lies in the file now, whole; or what else became of it."""
-        loop = asyncio.get_running_loop()
         self._imap.heard = self._heard
-        length = self._path.stat().st_size if self._path.exists() else 0
-        ask = length
         with self._path.open("ab") as file:
-            while length <= MAIL_BYTES_MAX:
-                # Ahead only of what the server says that there is; behind that one by one, until one comes short.
-                while not self._running or (ask < self._row.size and len(self._running) < IN_FLIGHT):
-                    command = fetch(self._imap, str(self._row.uid), f"UID BODY.PEEK[]<{ask}.{self.piece}>")
-                    self._running.append((ask, self.piece, command))
-                    self._asked.add(ask)
-                    ask += self.piece
-                begun = loop.time()
-                start, size, command = self._running.popleft()
-                answer = await self._imap.end(command, expected=size * (1 + len(self._running)))
-                self._asked.discard(start)
-                body = self._came.pop(start, None)
-                if body is None:
-                    await self._drain()
-                    return _without(self._row, answer)
-                file.write(body[:size])
-                file.flush()
-                length += len(body[:size])
-                if len(body) < size:
-                    await self._drain()
-                    return length
-                quick = loop.time() - begun < _QUICK_S
-                self.piece = min(self.piece * 2, PIECE_MAX) if quick else max(self.piece // 2, PIECE_FIRST)
+            self._length = file.tell()
+            try:
+                return await self._run(file)
+            except BaseException:
+                while self._take(file) is not None:  # what is whole is not to come again
+                    pass
+                raise
+
+    async def _run(self, file: BinaryIO) -> int | Outcome:
+        loop = asyncio.get_running_loop()
+        ask = self._length
+        while self._length <= MAIL_BYTES_MAX:
+            # Ahead only of what the server says that there is; behind that one by one, until one comes short.
+            while not self._running or (ask < self._row.size and len(self._running) < IN_FLIGHT):
+                command = fetch(self._imap, str(self._row.uid), f"UID BODY.PEEK[]<{ask}.{self.piece}>")
+                self._running.append((self.piece, command))
+                self._asked[ask] = self.piece
+                ask += self.piece
+            begun = loop.time()
+            size, command = self._running.popleft()
+            answer = await self._imap.end(command, expected=size * (1 + len(self._running)))
+            came = self._take(file)
+            if came is None:
+                await self._drain()
+                return _without(self._row, answer)
+            if came < size:
+                break
+            quick = loop.time() - begun < _QUICK_S
+            self.piece = min(self.piece * 2, PIECE_MAX) if quick else max(self.piece // 2, PIECE_FIRST)
         await self._drain()
-        return length
+        return self._length
+
+    def _take(self, file: BinaryIO) -> int | None:
+        """Append the next piece if it is here; return how long it is."""
+        body = self._came.pop(self._length, None)
+        if body is None:
+            return None
+        size = self._asked.pop(self._length)
+        file.write(body[:size])
+        file.flush()
+        self._length += len(body[:size])
+        return len(body[:size])
 
     async def _drain(self) -> None:
         """Hear out what was asked for too much."""
         while self._running:
-            await self._imap.end(self._running.popleft()[2])
+            await self._imap.end(self._running.popleft()[1])
 
     def _heard(self, items: Items) -> None:
         if number(items.get("UID")) != self._row.uid:
