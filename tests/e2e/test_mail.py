@@ -353,11 +353,14 @@ def test_the_doctor_names_a_wrong_password_a_wrong_certificate_and_a_server_that
     secret.unlink()
     assert states(alice.json("doctor", "home", code=16))["secret"] == "broken"
     correspondents.configure(alice, box, imap=1)
-    assert states(alice.json("doctor", "home", code=16))["receiving"] == "broken"
+    found = alice.json("doctor", "home", code=16)
+    assert states(found)["receiving"] == "broken"
+    (said,) = [each["detail"] for each in found if each["state"] == "broken"]
+    assert "nothing listens at port 1" in said
     config = alice.path / "config.toml"
     correspondents.configure(alice, box)
     config.write_text(config.read_text().replace(f'ca_file = "{correspondents.servers.ca}"', ""))
-    assert "set ca_file" in alice.out("doctor", "home", code=16)
+    assert alice.out("doctor", "home", code=16).count("set ca_file") == 2, "once for each direction"
 
 
 def test_the_doctor_says_how_full_the_mailbox_is_and_what_lies_among_spam(make, small_mail_servers, tmp_path):

@@ -108,7 +108,8 @@ class MailTransport:
         await self._complete()
         if self._lacking:
             raise ConfigError(
-                f"where are the servers of {self._settings.address}? Name a preset, or say"
+                f"where are the servers of {self._settings.address}?"
+                " Its domain does not say so, or cannot be asked now. Name a preset, or say"
                 ' imap = { host = "…" } and smtp = { host = "…" }'
             )
         return self

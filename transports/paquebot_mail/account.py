@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from paquebot.transport import ConfigError
 from paquebot_mail.finding import Found
 from paquebot_mail.presets import PRESETS, of_address
+from paquebot_mail.server import Language
 from paquebot_mail.settings import LimitsTable, MailSettings, Retire, ServerTable
 
 __all__ = ["Account"]
@@ -41,8 +42,8 @@ class Account:
         return cls(
             settings=settings,
             user=settings.user or (local if preset.user_is_local_part else settings.address),
-            imap=imap and imap.at(993, 143),
-            smtp=smtp and smtp.at(465, 587),
+            imap=imap and imap.at(*Language.IMAP.value),
+            smtp=smtp and smtp.at(*Language.SMTP.value),
             limits=settings.limits.over(preset.limits),
             retire=Retire.parse(settings.retire or preset.retire or "keep"),
             preset=name,
@@ -61,8 +62,8 @@ class Account:
         address, user = self.settings.address, self.user
         return replace(
             self,
-            imap=self.imap or found.imap.at(993, 143),
-            smtp=self.smtp or found.smtp.at(465, 587),
+            imap=self.imap or found.imap.at(*Language.IMAP.value),
+            smtp=self.smtp or found.smtp.at(*Language.SMTP.value),
             user=found.user if found.user and user == address and not self.settings.user else user,
         )
 

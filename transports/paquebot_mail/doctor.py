@@ -20,10 +20,11 @@ from paquebot_mail.account import Account
 from paquebot_mail.form import PART_HEADER
 from paquebot_mail.imap import Imap, connect
 from paquebot_mail.ledger import Ledger
+from paquebot_mail.network import why
 from paquebot_mail.pace import Pace
 from paquebot_mail.refusals import Refusals
 from paquebot_mail.secret import Secrets
-from paquebot_mail.server import Login, Server, Tls, tls_context
+from paquebot_mail.server import Language, Login, Server, Tls, tls_context
 from paquebot_mail.session import Lost, Patience, Session
 from paquebot_mail.settings import DAY_MS
 from paquebot_mail.standing import QuotaMemory, filled, standing
@@ -49,6 +50,7 @@ LOOP_HEADER = "X-Paquebot-Loop"
 LOOP_S = 90.0
 """How long the mail to ourselves may be on its way before that is worth a word."""
 LOOK_S = 0.5
+CONNECT_S = 20.0
 CERTIFICATE_DAYS = 14
 CLOCK_S = 300
 
@@ -78,12 +80,12 @@ class Doctor:
         except ConfigError as error:
             yield Check("certificates", BROKEN, str(error))
             return
-        imap = None
-        async for check in self._receiving():
-            yield check
-        async for check in self._sending():
-            yield check
-        if send and self._settings.fetch:
+        imap, well = None, set()
+        for way in (self._receiving(), self._sending()):
+            async for check in way:
+                yield check
+                well |= {check.what} if check.state == OK else set()
+        if send and self._settings.fetch and {"receiving", "sending"} <= well:  # else what is wrong was said
             try:
                 imap = await self._line()
                 for check in await self._loop(imap, address):
@@ -120,7 +122,10 @@ class Doctor:
             yield Check("receiving", OK, "mails are handed in by `paquebot receive`")
             return
         server = self._server(sending=False)
-        yield await _certificate("certificate, receiving", server)
+        if certificate := await _certificate("certificate, receiving", server, Language.IMAP):
+            yield certificate
+            if certificate.state == BROKEN:
+                return
         try:
             imap = await self._line()
         except LoginRefused as error:
@@ -172,7 +177,10 @@ class Doctor:
 
     async def _sending(self) -> AsyncIterator[Check]:
         server = self._server(sending=True)
-        yield await _certificate("certificate, sending", server)
+        if certificate := await _certificate("certificate, sending", server, Language.SMTP):
+            yield certificate
+            if certificate.state == BROKEN:
+                return
         try:
             session = await self._session(server)
         except Lost as error:
@@ -192,7 +200,7 @@ class Doctor:
     async def _session(self, server: Server) -> Session:
         """Return a connection that is logged in. Raise `Lost` or `Denied`."""
         session = Session(
-            server, None if server.tls is Tls.NONE else tls_context(server), Patience(connect=20, answer=60)
+            server, None if server.tls is Tls.NONE else tls_context(server), Patience(connect=CONNECT_S, answer=60)
         )
         answer = await session.open()
         if answer.code < 400:
@@ -303,17 +311,20 @@ def _clock(came: bytes, sent: float, found: float) -> Check:
     return Check("clock", WARNING, f"this machine's is {said} the server's")
 
 
-async def _certificate(what: str, server: Server) -> Check:
-    """Look how long the certificate of *server* is good, where that can be seen before a word is said."""
+async def _certificate(what: str, server: Server, language: Language) -> Check | None:
+    """Look how long the certificate of *server* is good, where that can be seen before a word is said.
+
+    Return None if it cannot be seen, or there is no line at all: whoever needs the line says what is wrong with it.
+    """
     if server.tls is not Tls.IMPLICIT:
-        return Check(what, OK, f"{server.host}: {server.tls.value}, verified")
+        return None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(CONNECT_S):
             _, writer = await asyncio.open_connection(server.host, server.port, ssl=tls_context(server))
     except ssl.SSLCertVerificationError as error:
-        return Check(what, BROKEN, f"{server.host}: {error.verify_message}; for a CA of your own, set ca_file")
-    except (OSError, TimeoutError) as error:
-        return Check(what, BROKEN, f"{server.host}, port {server.port}: {error or 'no answer'}")
+        return Check(what, BROKEN, f"{server.host}: {why(error, server, language, CONNECT_S)}")
+    except OSError:
+        return None
     found = writer.get_extra_info("ssl_object")
     version, ends = found.version(), ssl.cert_time_to_seconds(found.getpeercert()["notAfter"])
     writer.close()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO, NoReturn
@@ -29,7 +28,8 @@ from aioimaplib.aioimaplib import (
 from aioimaplib.aioimaplib import Response as Lines
 
 from paquebot.transport import Transient
-from paquebot_mail.server import Server, Tls, tls_context
+from paquebot_mail.network import NO_STARTTLS, foreign, no_answer, why
+from paquebot_mail.server import Language, Server, Tls, tls_context
 from paquebot_mail.wire import Items, Response, Unreadable, Wire, fetched
 
 __all__ = ["Answer", "Imap", "Lost", "Running", "Said", "connect"]
@@ -111,13 +111,14 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
                 if self.lost:
                     return
         except Unreadable as error:
-            self.fail(f"it says what IMAP does not know: {error}")
+            greeted = self._greeting.done()
+            self.fail(f"it says what IMAP does not know: {error}" if greeted else _foreign(data))
         except OSError as error:  # no room for what comes
             self._fail(error)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell all who wait, at once."""
-        self.fail(f"the line broke{f' ({error})' if error else ''}")
+        self.fail(self._why(error) if error else "the line broke")
         self._closed.set()
 
     async def hang_up(self) -> None:
@@ -254,7 +255,8 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
             while not future.done():
                 left = min(max(self._heard_at, begun) + self.server.quiet_s, deadline) - self.loop.time()
                 if left <= 0:
-                    raise Lost(f"{self.server.host}: no answer in {self.server.quiet_s:.0f} seconds")
+                    silent = no_answer(self.server, self.server.quiet_s, greeted=self._greeting.done())
+                    raise Lost(f"{self.server.host}: {silent}")
                 await asyncio.wait([future], timeout=left)
         except BaseException:
             self.fail("it was not waited for any longer")
@@ -266,9 +268,12 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
         """Wait for the greeting. Raise `Lost` unless it is a good one."""
         await self._await(self._greeting)
         greeting = self._greeting.result()
-        known = greeting.tag == "*" and greeting.kind in ("OK", "PREAUTH")
+        if greeting.tag == "*" and greeting.kind == "BYE":
+            self._refuse(f"it hung up: {_text(greeting)[:200]}")
+        if greeting.tag != "*" or greeting.kind not in ("OK", "PREAUTH"):
+            self._refuse(_foreign(f"{greeting.tag} ".encode() + greeting.text))
         # On a line still in clear PREAUTH would keep us from encrypting it; on any line, nobody asked who we are.
-        if not known or (greeting.kind == "PREAUTH" and self.server.tls is Tls.STARTTLS):
+        if greeting.kind == "PREAUTH" and self.server.tls is Tls.STARTTLS:
             self._refuse(f"its greeting is {_text(greeting)[:200]!r}")
         self.state = AUTH if greeting.kind == "PREAUTH" else NONAUTH
         self._learn(_text(greeting))
@@ -278,7 +283,7 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
         if not self.capabilities:
             await self.ask("CAPABILITY")
         if "STARTTLS" not in self.capabilities:
-            self._refuse("it does not offer STARTTLS, and a line in clear is none")
+            self._refuse(NO_STARTTLS)
         answer = await self.end(self.command("STARTTLS"))
         if answer.status != "OK":
             self._refuse(f"it refused STARTTLS: {answer.text[:200]}")
@@ -291,13 +296,16 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
                 self.transport, self, tls_context(self.server), server_hostname=self.server.host
             )
         except OSError as error:
-            self._refuse(_why(error))
+            self._refuse(self._why(error))
         self.capabilities = set()  # what was said in clear anybody may have said
 
     def _refuse(self, reason: str) -> NoReturn:
         self.fail(reason)
         assert self.lost is not None
         raise self.lost
+
+    def _why(self, error: Exception) -> str:
+        return why(error, self.server, Language.IMAP, self.server.quiet_s)
 
     # -- continuations ------------------------------------------------------------------------
 
@@ -326,7 +334,7 @@ async def connect(server: Server, spool: Callable[[], BinaryIO] | None = None) -
         async with asyncio.timeout(server.quiet_s):
             await loop.create_connection(lambda: imap, server.host, server.port, ssl=tls)
     except OSError as error:
-        raise Lost(f"{server.host}, port {server.port}: {_why(error)}") from error
+        raise Lost(f"{server.host}: {why(error, server, Language.IMAP, server.quiet_s)}") from error
     try:
         await imap.greeted()
         if server.tls is Tls.STARTTLS:
@@ -337,10 +345,8 @@ async def connect(server: Server, spool: Callable[[], BinaryIO] | None = None) -
     return imap
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not good: {error.verify_message}; for a CA of your own, set ca_file"
-    return f"no answer ({error})" if isinstance(error, TimeoutError) else str(error)
+def _foreign(greeting: bytes) -> str:
+    return foreign(greeting.decode("utf-8", "replace").partition("\r\n")[0], Language.IMAP)
 
 
 def _text(response: Response) -> str:

@@ -13,7 +13,7 @@ from paquebot.transport import ConfigError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Login", "Server", "Tls", "bearer", "tls_context"]
+__all__ = ["Language", "Login", "Server", "Tls", "bearer", "tls_context"]
 
 
 class Tls(Enum):
@@ -24,6 +24,18 @@ class Tls(Enum):
     """Required, not opportunistic: without it there is no line."""
     NONE = "none"
     """Only to this very machine."""
+
+
+class Language(Enum):
+    """What is spoken on a line, and the usual ports: encrypted from the beginning, and by STARTTLS."""
+
+    IMAP = 993, 143
+    SMTP = 465, 587
+
+    @property
+    def table(self) -> str:
+        """The table in the settings that says where such a server is."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)

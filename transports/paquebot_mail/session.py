@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from paquebot_mail.answers import Verb
-from paquebot_mail.server import Server, Tls, bearer
+from paquebot_mail.network import NO_STARTTLS, foreign, why
+from paquebot_mail.server import Language, Server, Tls, bearer
 
 if TYPE_CHECKING:
     import ssl
@@ -29,6 +30,7 @@ _PIECE_BYTES = 256 << 10
 _SAID_MAX = 300
 _GOODBYE_S = 5.0
 _NO_MECHANISM = 504
+_MALFORMED = "Malformed SMTP response line: "  # aiosmtplib's words for what is no SMTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Session:
             await smtp.connect()
             greeted = await smtp.ehlo()
             if self._server.tls is Tls.STARTTLS:
+                if not smtp.supports_extension("starttls"):
+                    raise Lost(NO_STARTTLS)
                 await smtp.starttls()
                 greeted = await smtp.ehlo()
             return greeted
@@ -220,13 +224,14 @@ class Session:
         except SMTPResponseException as error:
             if not 200 <= error.code < 600:
                 self.cut()
-                raise Lost("the server does not speak SMTP") from None
+                raise Lost(foreign(_line(error.message.removeprefix(_MALFORMED)), Language.SMTP)) from None
             return Answer(verb, error.code, _line(error.message))
         except (SMTPException, OSError, EOFError, ValueError) as error:
             self.cut()
             await asyncio.sleep(0)  # for the transport to close its socket
-            why = f"no answer within {seconds:.0f} seconds" if isinstance(error, TimeoutError) else _line(str(error))
-            raise Lost(why or type(error).__name__) from None
+            cause = (error.__cause__ if isinstance(error, SMTPException) else None) or error
+            greeted = verb is not Verb.CONNECT
+            raise Lost(_line(why(cause, self._server, Language.SMTP, seconds, greeted=greeted))) from None
         except BaseException:
             self.cut()
             raise
