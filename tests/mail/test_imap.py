@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aioimaplib.aioimaplib import Command
 from tests.labs.mail.imapd import Box, ScriptedImap
-from tests.labs.mail.mta import Silence
+from tests.labs.mail.loop import Silence
 from tests.labs.mail.proxy import Plan, Proxy
 from tests.labs.mail.servers import free_ports
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.labs.mail.imapd import CAPABILITIES, Box, Item, ScriptedImap, chosen
-from tests.labs.mail.mta import Cut, Silence
+from tests.labs.mail.loop import Cut, Silence
 from tests.mail.boxes import PEER, Reader, mail_of, personal
 
 from paquebot.errors import Transient

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Self
 
 import pytest
-from tests.labs.mail.mta import Cut
+from tests.labs.mail.loop import Cut
 from tests.labs.mail.proxy import Plan, Proxy
 from tests.labs.mail.servers import Mailbox, MailServers
 
@@ -162,7 +162,7 @@ def test_the_scripted_mta_does_as_it_is_told(mail_servers, mailbox):
             raise Cut
         return None
 
-    with mail_servers.scripted(rules=rules) as mta:
+    with mail_servers.scripted(rules) as mta:
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             submit(mail_servers, mailbox, mailbox.address, MAIL % 1, mta.port)
         with pytest.raises((smtplib.SMTPServerDisconnected, OSError)):

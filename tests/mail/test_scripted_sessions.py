@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.mail.scripted_mta import EXTENSIONS, Cut, Mta, Script, Silence, Step, mta
+from tests.labs.mail.loop import Cut, Silence
+from tests.labs.mail.mta import EXTENSIONS, Rules, ScriptedMta, Session
 
 from paquebot.testing.post import MemoryContext
 from paquebot.transport import (
@@ -77,7 +78,7 @@ class Pass:
 
 
 def sender(
-    found: Mta,
+    found: ScriptedMta,
     context: MemoryContext,
     *,
     login: Login | None = None,
@@ -108,25 +109,34 @@ async def passed(by: Sender, batch: Sequence[Outgoing]) -> Pass:
     return found
 
 
+async def alone(found: ScriptedMta, context: MemoryContext, batch: Sequence[Outgoing], **options: object) -> Pass:
+    """Send *batch* as a process of its own would."""
+    by = sender(found, context, **options)
+    try:
+        return await passed(by, batch)
+    finally:
+        await by.close()
+
+
 THREE = [outgoing("one"), outgoing("two"), outgoing("three", CAROL)]
 
 
-def at(verb: str, answer: str | type[Exception], *times: int) -> Script:
-    """Return the script that gives *answer* to *verb*, always or at these *times* only (from 0)."""
+def at(verb: str, answer: str | type[Exception], *times: int) -> Rules:
+    """Return the rules that give *answer* to *verb*, always or at these *times* only (from 0)."""
 
-    def script(step: Step) -> str | None:
-        if step.verb != verb or (times and step.time not in times):
+    def rules(each: str, _: str, session: Session) -> str | None:
+        if each != verb or (times and session.server.times(verb) not in times):
             return None
         if isinstance(answer, str):
             return answer
         raise answer
 
-    return script
+    return rules
 
 
 @dataclass(frozen=True)
 class Case:
-    script: Script
+    rules: Rules
     went: int
     """Of the three mails of the first pass, two to Bob and one to Carol."""
     kind: Kind | None = None
@@ -237,7 +247,7 @@ CASES = {
     "the last answer is no text": Case(at("DONE", "250 2.0.0 \udcff\x1b[31m\udcfe queued"), 3),
     "the last answer is long": Case(at("DONE", "250 " + "q" * 5_000), 3),
     "rset cut": Case(
-        lambda step: at("RCPT", "450 4.2.0 busy", 0)(step) or at("RSET", Cut)(step), 1, LATER
+        lambda *step: at("RCPT", "450 4.2.0 busy", 0)(*step) or at("RSET", Cut)(*step), 1, LATER
     ),
     # What the server cannot do.
     "no 8BITMIME": Case(at("NOOP", ""), 3, extensions=without("8BITMIME")),
@@ -258,8 +268,8 @@ def test_there_are_enough_of_them():
 def test_each_session_ends_as_designed(name: str, tmp_path: Path):
     case, context = CASES[name], MemoryContext(tmp_path, now=NOW)
 
-    async def story() -> tuple[Pass, Mta, Sender]:
-        async with mta(case.script, extensions=case.extensions) as found:
+    async def story() -> tuple[Pass, ScriptedMta, Sender]:
+        with ScriptedMta(rules=case.rules, extensions=case.extensions) as found:
             by = sender(found, context, login=case.login, patience=case.patience)
             result = await passed(by, THREE)
             await by.close()
@@ -296,12 +306,12 @@ def test_all_goes_once_the_trouble_is_over(name: str, tmp_path: Path):
     case, context = CASES[name], MemoryContext(tmp_path, now=NOW)
 
     async def story() -> Pass:
-        async with mta(case.script, extensions=case.extensions) as found:
+        with ScriptedMta(rules=case.rules, extensions=case.extensions) as found:
             by = sender(found, context, login=case.login, patience=case.patience)
             await passed(by, THREE)
             await by.close()
         context.now += 31 * 24 * 3_600_000
-        async with mta() as found:
+        with ScriptedMta() as found:
             by = sender(found, context)
             result = await passed(by, THREE)
             await by.close()
@@ -314,12 +324,12 @@ def test_all_goes_once_the_trouble_is_over(name: str, tmp_path: Path):
 # -- what was handed in -------------------------------------------------------------------------
 
 
-def told(story: Callable[[Mta, Sender], object], context: MemoryContext, **options: object) -> Mta:
+def told(story: Callable[[ScriptedMta, Sender], object], context: MemoryContext, **options: object) -> ScriptedMta:
     """Run *story* with a server and a sender; return what the server was told."""
-    served = {key: options.pop(key) for key in ("script", "extensions", "tls", "implicit") if key in options}
+    served = {key: options.pop(key) for key in ("rules", "extensions") if key in options}
 
-    async def both() -> Mta:
-        async with mta(**served) as found:
+    async def both() -> ScriptedMta:
+        with ScriptedMta(**served) as found:
             by = sender(found, context, **options)
             await story(found, by)
             await by.close()
@@ -337,21 +347,19 @@ def test_the_server_is_asked_to_report_to_us_under_the_name_of_the_part(context:
     found = told(lambda _, by: passed(by, THREE[:1]), context)
     (mail,) = found.mails
     part = part_id(random.Random("one").randbytes(300))
-    assert (mail.sender, mail.recipient) == (ALICE, BOB)
+    assert (mail.sender, mail.recipients) == (ALICE, (BOB,))
     assert mail.options.split() == [f"SIZE={len(mail.data)}", "RET=HDRS", f"ENVID={part}", "NOTIFY=FAILURE"]
-    assert [step.argument for step in found.steps if step.verb == "EHLO"] == ["[127.0.0.1]"]
+    assert found.asked("EHLO") == ["[127.0.0.1]"]
 
 
 def test_a_mail_whose_last_answer_was_lost_comes_again_byte_for_byte(context: MemoryContext):
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         async for handover in by.send(THREE[:1]):
             assert handover.stage is Stage.ACCEPTED
             context.now += 1
 
-    found = told(story, context, script=at("DONE", Cut, 0, 1))
-    # The scripted server noted only the one that it answered, and read all of them.
-    sizes = [step.argument for step in found.steps if step.verb == "DONE"]
-    assert len(sizes) == 3
+    found = told(story, context, rules=at("DONE", Cut, 0, 1))
+    assert found.said("DONE") == ["Cut", "Cut", "250 2.0.0 queued"]
     assert len(found.mails) == 3
     assert len({mail.data for mail in found.mails}) == 1
 
@@ -363,7 +371,7 @@ def test_one_connection_carries_twenty_mails(context: MemoryContext):
 
 
 def test_a_connection_is_kept_from_one_batch_to_the_next(context: MemoryContext):
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         for each in THREE:
             assert (await passed(by, [each])).went == 1
 
@@ -374,7 +382,7 @@ def test_a_parcel_that_cannot_be_made_does_not_keep_the_others(context: MemoryCo
     batch = [outgoing("bad", error=Permanent("no key")), *THREE, outgoing("nowhere", to="")]
     results: list[Pass] = []
 
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         results.append(await passed(by, batch))
 
     told(story, context)
@@ -391,15 +399,15 @@ def test_ten_megabytes_go_and_come_out_as_they_were(context: MemoryContext):
 
 
 def test_an_answer_in_the_middle_of_the_mail_is_heard(context: MemoryContext):
-    def script(step: Step) -> str | None:
-        return "552 5.3.4 that is enough" if step.verb == "BODY" and int(step.argument) > 600_000 else None
+    def rules(verb: str, argument: str, session: Session) -> str | None:
+        return "552 5.3.4 that is enough" if verb == "BODY" and int(argument) > 600_000 else None
 
     results: list[Pass] = []
 
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         results.append(await passed(by, [outgoing("big", size=4 << 20), *THREE]))
 
-    told(story, context, script=script)
+    told(story, context, rules=rules)
     assert [type(error) for error in results[0].errors] == [ParcelTooLarge]
     assert results[0].went == 3
 
@@ -410,7 +418,7 @@ def test_an_answer_in_the_middle_of_the_mail_is_heard(context: MemoryContext):
 def test_what_the_server_says_of_sizes_is_learnt_for_good(context: MemoryContext):
     extensions = (*without("SIZE"), "SIZE 1000000")
 
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         assert by.parcel_bytes_max > 10_000_000
         result = await passed(by, [outgoing("small", size=100), outgoing("big", size=2_000_000)])
         assert result.went == 1
@@ -427,10 +435,10 @@ def test_what_the_server_says_of_sizes_is_learnt_for_good(context: MemoryContext
 
 
 def test_a_server_that_says_nothing_of_sizes_is_believed_when_it_refuses(context: MemoryContext):
-    def script(step: Step) -> str | None:
-        return "552 5.3.4 too big" if step.verb == "DONE" and int(step.argument) > 1_000_000 else None
+    def rules(verb: str, argument: str, session: Session) -> str | None:
+        return "552 5.3.4 too big" if verb == "DONE" and int(argument) > 1_000_000 else None
 
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         size = 4_000_000
         for _ in range(10):
             result = await passed(by, [outgoing("big", size=size)])
@@ -442,7 +450,7 @@ def test_a_server_that_says_nothing_of_sizes_is_believed_when_it_refuses(context
         assert result.went == 1
         assert size > 400_000
 
-    told(story, context, script=script, extensions=without("SIZE"))
+    told(story, context, rules=rules, extensions=without("SIZE"))
 
 
 # -- waiting ------------------------------------------------------------------------------------
@@ -451,7 +459,7 @@ def test_a_server_that_says_nothing_of_sizes_is_believed_when_it_refuses(context
 def test_greylisting_is_tried_again_later_and_later_for_as_long_as_it_takes(context: MemoryContext):
     waits: list[int] = []
 
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         while len(waits) < 20:
             result = await passed(by, THREE[:1])
             if result.went:
@@ -461,49 +469,48 @@ def test_greylisting_is_tried_again_later_and_later_for_as_long_as_it_takes(cont
             waits.append((error.retry_after_ms or 0) // 60_000)
             context.now += error.retry_after_ms or 0
 
-    found = told(story, context, script=at("RCPT", "451 4.7.1 greylisted", *range(9)))
+    found = told(story, context, rules=at("RCPT", "451 4.7.1 greylisted", *range(9)))
     assert waits == [1, 5, 10, 20, 40, 80, 160, 240, 240]
     assert found.times("RCPT") == 10
     assert found.times("DATA") == 1, "no byte of a mail is sent for a recipient who will not have it"
 
 
 def test_who_waits_is_left_alone_and_others_are_not(context: MemoryContext):
-    async def story(found: Mta, by: Sender) -> None:
+    async def story(found: ScriptedMta, by: Sender) -> None:
         first = await passed(by, THREE)
         assert (first.went, len(first.errors)) == (1, 2)
         second = await passed(by, THREE)
         assert (second.went, len(second.errors)) == (1, 2)
         assert "Greylisted" in str(second.errors[0])
 
-    found = told(story, context, script=at("RCPT", "451 4.7.1 Greylisted", 0))
-    assert [step.argument.split(">")[0] for step in found.steps if step.verb == "RCPT"] == [
+    found = told(story, context, rules=at("RCPT", "451 4.7.1 Greylisted", 0))
+    assert [said.split(">")[0] for said in found.asked("RCPT")] == [
         "TO:<bob@b.example", "TO:<carol@c.example", "TO:<carol@c.example",
     ]  # fmt: skip
 
 
 def test_who_was_said_not_to_exist_and_writes_is_written_to_again(context: MemoryContext):
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         assert (await passed(by, THREE)).went == 1
         by.pace.heard(CAROL)
         assert (await passed(by, THREE)).went == 1
         by.pace.heard(BOB)
         assert (await passed(by, THREE)).went == 3
 
-    told(story, context, script=at("RCPT", "550 5.1.1 no such user", 0))
+    told(story, context, rules=at("RCPT", "550 5.1.1 no such user", 0))
 
 
 def test_a_server_that_is_gone_is_asked_less_and_less(context: MemoryContext):
     waits: list[int] = []
 
     async def story() -> None:
-        async with mta() as found:
+        with ScriptedMta() as found:
             pass
         for _ in range(10):
-            by = sender(found, context)
-            result = await passed(by, THREE)
+            result = await alone(found, context, THREE)
             assert isinstance(result.raised, Transient)
             waits.append((result.raised.retry_after_ms or 0) // 1_000)
-            early = await passed(sender(found, context), THREE)
+            early = await alone(found, context, THREE)
             assert isinstance(early.raised, Transient), "it is not even asked before its time"
             context.now += result.raised.retry_after_ms or 0
 
@@ -514,18 +521,18 @@ def test_a_server_that_is_gone_is_asked_less_and_less(context: MemoryContext):
 def test_a_refused_secret_is_tried_ever_more_rarely_but_never_given_up(context: MemoryContext):
     waits: list[int] = []
 
-    async def story(found: Mta, _: Sender) -> None:
+    async def story(found: ScriptedMta, _: Sender) -> None:
         while True:
-            result = await passed(sender(found, context), THREE)
+            result = await alone(found, context, THREE)
             if result.went:
                 return
             assert isinstance(result.raised, Transient)
             waits.append((result.raised.retry_after_ms or 0) // 60_000)
             context.now += (result.raised.retry_after_ms or 0) - 1
-            assert (await passed(sender(found, context), THREE)).went == 0
+            assert (await alone(found, context, THREE)).went == 0
             context.now += 1
 
-    found = told(story, context, script=at("AUTH", "535 5.7.8 bad credentials", *range(6)))
+    found = told(story, context, rules=at("AUTH", "535 5.7.8 bad credentials", *range(6)))
     assert waits == [15, 60, 360, 1440, 1440, 1440]
     assert found.times("AUTH") == 7, "no oftener: that could lock the account"
 
@@ -533,9 +540,9 @@ def test_a_refused_secret_is_tried_ever_more_rarely_but_never_given_up(context: 
 def test_another_wrong_secret_waits_from_the_start(context: MemoryContext):
     waits: list[int] = []
 
-    async def story(found: Mta, _: Sender) -> None:
+    async def story(found: ScriptedMta, _: Sender) -> None:
         for secret in ("wrong", "wrong", "wrong", "wrong again"):
-            result = await passed(sender(found, context, login=password(secret)), THREE)
+            result = await alone(found, context, THREE, login=password(secret))
             assert isinstance(result.raised, Transient)
             waits.append((result.raised.retry_after_ms or 0) // 60_000)
             context.now += result.raised.retry_after_ms or 0
@@ -551,26 +558,26 @@ def test_a_token_that_is_refused_waits_although_each_is_a_new_one(context: Memor
         given.append(f"expired {len(given)}")
         return given[-1]
 
-    async def story(found: Mta, _: Sender) -> None:
+    async def story(found: ScriptedMta, _: Sender) -> None:
         for _ in range(5):
-            by = sender(found, context, login=Login("alice", token, token=True))
-            assert isinstance((await passed(by, THREE)).raised, Transient)
+            result = await alone(found, context, THREE, login=Login("alice", token, token=True))
+            assert isinstance(result.raised, Transient)
 
     found = told(story, context, extensions=(*without("AUTH"), "AUTH XOAUTH2"))
     assert found.times("AUTH") == 2
 
 
 def test_a_corrected_secret_need_not_wait(context: MemoryContext):
-    async def story(found: Mta, _: Sender) -> None:
-        assert (await passed(sender(found, context, login=password("wrong")), THREE)).went == 0
-        assert (await passed(sender(found, context, login=password("wrong")), THREE)).went == 0
-        assert (await passed(sender(found, context, login=password("right")), THREE)).went == 3
+    async def story(found: ScriptedMta, _: Sender) -> None:
+        assert (await alone(found, context, THREE, login=password("wrong"))).went == 0
+        assert (await alone(found, context, THREE, login=password("wrong"))).went == 0
+        assert (await alone(found, context, THREE, login=password("right"))).went == 3
 
     assert told(story, context).times("AUTH") == 2
 
 
 def test_no_secret_is_kept(context: MemoryContext):
-    told(lambda found, _: passed(sender(found, context, login=password("wrong secret")), THREE), context)
+    told(lambda found, _: alone(found, context, THREE, login=password("wrong secret")), context)
     assert context.state
     assert not [value for value in context.state.values() if b"wrong secret" in value]
 
@@ -586,13 +593,13 @@ def test_a_token_is_used_and_made_anew_once(context: MemoryContext, mechanism: s
         given.append("expired" if not given else "right")
         return given[-1]
 
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         assert (await passed(by, THREE)).went == 3
 
     extensions = (*without("AUTH"), f"AUTH PLAIN {mechanism}")
     found = told(story, context, extensions=extensions, login=Login("alice", token, token=True))
     assert given == ["expired", "right"]
-    assert [step.argument.split()[0] for step in found.steps if step.verb == "AUTH"] == [mechanism] * 2
+    assert [said.split()[0] for said in found.asked("AUTH")] == [mechanism] * 2
 
 
 def test_a_bearer_token_is_written_as_the_standard_says(context: MemoryContext):
@@ -603,7 +610,7 @@ def test_a_bearer_token_is_written_as_the_standard_says(context: MemoryContext):
     found = told(
         lambda _, by: passed(by, THREE), context, extensions=extensions, login=Login("a=l,ice", token, token=True)
     )
-    (said,) = [step.argument for step in found.steps if step.verb == "AUTH"]
+    (said,) = found.asked("AUTH")
     message = f"n,a=a=3Dl=2Cice,\x01host=127.0.0.1\x01port={found.port}\x01auth=Bearer right\x01\x01"
     assert said == f"OAUTHBEARER {b64encode(message.encode()).decode()}"
 
@@ -615,7 +622,7 @@ def test_no_more_mails_go_in_a_minute_or_a_day_than_may(context: MemoryContext):
     limits = Limits(per_minute=4, per_day=10)
     went: list[int] = []
 
-    async def story(found: Mta, _: Sender) -> None:
+    async def story(found: ScriptedMta, _: Sender) -> None:
         for minute in range(60):
             by = sender(found, context, limits=limits)  # each minute a new process, as under cron
             result = await passed(by, [outgoing(f"{minute} {n}", size=50) for n in range(6)])
@@ -630,7 +637,7 @@ def test_no_more_mails_go_in_a_minute_or_a_day_than_may(context: MemoryContext):
     assert len(found.mails) == 10
     context.now += 24 * 3_600_000
     assert told(
-        lambda found, _: passed(sender(found, context, limits=limits), THREE), context
+        lambda found, _: alone(found, context, THREE, limits=limits), context
     ).times("DONE") == 3  # fmt: skip
 
 
@@ -638,26 +645,26 @@ def test_no_more_bytes_go_in_a_day_than_may_and_what_was_sent_in_vain_counts(con
     limits = Limits(per_minute=None, per_day=None, bytes_per_day=40_000)
     sent: list[int] = []
 
-    def script(step: Step) -> str | None:
-        if step.verb == "DONE":
-            sent.append(int(step.argument))
-            if step.time % 3 == 0:
+    def rules(verb: str, argument: str, session: Session) -> str | None:
+        if verb == "DONE":
+            sent.append(int(argument))
+            if session.server.times(verb) % 3 == 0:
                 raise Cut
         return None
 
-    async def story(found: Mta, _: Sender) -> None:
+    async def story(found: ScriptedMta, _: Sender) -> None:
         for hour in range(24):
-            await passed(sender(found, context, limits=limits), [outgoing(f"{hour}", size=4_000)])
+            await alone(found, context, [outgoing(f"{hour}", size=4_000)], limits=limits)
             context.now += 3_000_000
 
-    told(story, context, script=script)
+    told(story, context, rules=rules)
     assert 30_000 < sum(sent) <= 40_000
 
 
 def test_a_server_that_complains_gets_half_as_much_and_after_a_quiet_day_all(context: MemoryContext):
     limits = Limits(per_minute=8, per_day=None)
 
-    async def story(found: Mta, _: Sender) -> None:
+    async def story(found: ScriptedMta, _: Sender) -> None:
         by = sender(found, context, limits=limits)
         assert isinstance((await passed(by, THREE)).raised, Transient)
         for wait, expected in ((11 * 60_000, 4), (24 * 3_600_000, 8)):
@@ -666,16 +673,16 @@ def test_a_server_that_complains_gets_half_as_much_and_after_a_quiet_day_all(con
             assert (result.went, type(result.raised)) == (expected, Budget)
         await by.close()
 
-    told(story, context, script=at("MAIL", "450 4.7.1 too many mails", 0))
+    told(story, context, rules=at("MAIL", "450 4.7.1 too many mails", 0))
 
 
 def test_a_clock_that_went_back_keeps_nobody_waiting_for_longer(context: MemoryContext):
-    async def story(_: Mta, by: Sender) -> None:
+    async def story(_: ScriptedMta, by: Sender) -> None:
         assert (await passed(by, THREE[:1])).went == 0
         context.now -= 3 * 365 * 24 * 3_600_000
         assert (await passed(by, THREE)).went == 3
 
-    told(story, context, script=at("RCPT", "450 4.2.0 busy", 0), limits=Limits(per_minute=3, per_day=3))
+    told(story, context, rules=at("RCPT", "450 4.2.0 busy", 0), limits=Limits(per_minute=3, per_day=3))
 
 
 # -- stopping -----------------------------------------------------------------------------------
@@ -683,7 +690,7 @@ def test_a_clock_that_went_back_keeps_nobody_waiting_for_longer(context: MemoryC
 
 @pytest.mark.parametrize("verb", ["CONNECT", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "BODY", "DONE"])
 def test_a_pass_can_be_stopped_anywhere_and_the_next_one_goes(context: MemoryContext, verb: str):
-    async def story(found: Mta, by: Sender) -> None:
+    async def story(found: ScriptedMta, by: Sender) -> None:
         task = asyncio.create_task(passed(by, THREE))
         while not found.times(verb):  # noqa: ASYNC110 the server is no part of the loop's business
             await asyncio.sleep(0.001)
@@ -692,4 +699,4 @@ def test_a_pass_can_be_stopped_anywhere_and_the_next_one_goes(context: MemoryCon
             await task
         assert (await passed(by, THREE)).went == 3
 
-    told(story, context, script=at(verb, Silence, 0))
+    told(story, context, rules=at(verb, Silence, 0))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from pathlib import Path
 
 import pytest
 from tests.labs.mail import certificates
-from tests.mail.scripted_mta import mta
+from tests.labs.mail.mta import ScriptedMta
 from tests.mail.test_scripted_sessions import ALICE, ANY, HASTE, THREE, passed, password
 
 from paquebot.testing.post import MemoryContext
@@ -23,14 +22,11 @@ NOW = 1_796_000_000_000
 @pytest.mark.parametrize("tls", [Tls.IMPLICIT, Tls.STARTTLS])
 def test_a_line_is_closed_when_we_say_so_whatever_the_other_side_still_has_to_say(tmp_path: Path, tls: Tls):
     certificates.write(tmp_path)
-    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    theirs.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    certificate = (tmp_path / "server.pem", tmp_path / "server.key")
     context = MemoryContext(tmp_path, now=NOW)
 
     async def story() -> None:
-        more = ("STARTTLS",) if tls is Tls.STARTTLS else ()
-        options = {"extensions": (*more, "AUTH PLAIN"), "tls": theirs, "implicit": tls is Tls.IMPLICIT}
-        async with mta(**options) as found:
+        with ScriptedMta(certificate=certificate, implicit=tls is Tls.IMPLICIT) as found:
             server = Server("localhost", found.port, tls, str(tmp_path / "ca.pem"))
             by = Sender(ALICE, server, password(), context, limits=ANY, patience=HASTE)
             assert (await passed(by, THREE)).went == 3

@@ -10,12 +10,10 @@ import asyncio
 import base64
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.labs.mail.loop import elsewhere
-from tests.labs.mail.mta import Cut, Silence
+from tests.labs.mail.loop import Cut, Listener
 
 CAPABILITIES = "IMAP4rev1 SASL-IR AUTH=PLAIN IDLE MOVE UIDPLUS SPECIAL-USE"
 _HEADER_FIELDS = re.compile(r"BODY\.PEEK\[HEADER\.FIELDS \(([^)]*)\)\](?:<(\d+)\.(\d+)>)?")
@@ -82,7 +80,7 @@ Quirk = Callable[[bytes], bytes | None]
 
 
 class ScriptedImap:
-    """Start it, and talk to `port` in clear."""
+    """Talk to `port` in clear, until it is told to `stop`, as at the end of a ``with``."""
 
     def __init__(
         self,
@@ -102,53 +100,28 @@ class ScriptedImap:
         """Session, verb, argument; no passwords."""
         self.given: list[bytes] = []
         """The mails whose bodies, or pieces of them, were given."""
-        self.port = 0
         self._greeting, self._uid_last = greeting, uid_last
-        self._sessions = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener = Listener(self._hold)
+        self.port = self._listener.port
+
+    def stop(self) -> None:
+        """Listen no more, and end all connections."""
+        self._listener.stop()
 
     def __enter__(self) -> Self:
-        """Listen."""
-        self._server = elsewhere(self._listen())
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Return the server, which listens already."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Listen no more, and end all connections."""
-        elsewhere(self._stop())
+        """Stop."""
+        self.stop()
 
     def asked(self, verb: str) -> list[str]:
         """Return the arguments of all commands of that kind."""
         return [argument for _, each, argument in self.log if each == verb]
 
-    async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._connected, "127.0.0.1", 0)
-
-    async def _stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        self._sessions += 1
-        talk = _Talk(self, Session(self, self._sessions), reader, writer)
-        try:
-            await talk.run(self._greeting)
-        except (Cut, OSError, asyncio.IncompleteReadError):
-            writer.transport.abort()
-        except Silence:
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            pass  # the laboratory closes
-        finally:
-            writer.close()
+    async def _hold(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _Talk(self, Session(self, number), reader, writer).run(self._greeting)
 
 
 class _Talk:

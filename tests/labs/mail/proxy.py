@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
-from tests.labs.mail.loop import elsewhere
+from tests.labs.mail.loop import Listener, elsewhere
 
 _CHUNK = 65_536
 
@@ -45,6 +46,11 @@ class Plan:
     refuse: bool = False
     """Hang up at once."""
 
+    @property
+    def mishaps(self) -> set[str]:
+        """Their names."""
+        return {each.name for each in fields(self) if getattr(self, each.name) != each.default}
+
 
 FAIR = Plan()
 
@@ -55,8 +61,8 @@ class Proxy:
     def __init__(self, target: int, *plans: Plan) -> None:
         self.plans = list(plans or (FAIR,))
         """One for each connection, in order; the last one is for all that follow. May be changed at any time."""
-        self.connections = 0
-        self.cuts = 0
+        self.mishaps: Counter[str] = Counter()
+        """How often each took effect, by its name in `Plan`."""
         self.up = 0
         """Bytes that came from clients."""
         self.down = 0
@@ -64,9 +70,13 @@ class Proxy:
         """Set it to pass on nothing more, and keep all lines open."""
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server = elsewhere(self._listen())
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._listener = Listener(self._hold)
+        self.port = self._listener.port
+
+    @property
+    def connections(self) -> int:
+        """How many there were."""
+        return self._listener.connections
 
     def __enter__(self) -> Self:
         """Return the proxy, which listens already."""
@@ -77,33 +87,17 @@ class Proxy:
         self.stop()
 
     def stop(self) -> None:
-        """Listen no more, and end all connections."""
-        elsewhere(self._stop())
+        """Listen no more, and reset all connections."""
+        elsewhere(self._reset())
+        self._listener.stop()
 
-    def cut(self) -> None:
-        """Reset all connections now."""
-        elsewhere(self._cut())
-
-    async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=1 << 18)
-
-    async def _stop(self) -> None:
-        self._server.close()
-        await self._cut()
-        for task in list(self._tasks):
-            task.cancel()
-
-    async def _cut(self) -> None:
+    async def _reset(self) -> None:
         _reset(self._writers)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _hold(self, _number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         plan = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
-        self.connections += 1
         if plan.refuse:
+            self.mishaps["refuse"] += 1
             _reset([writer])
             return
         try:
@@ -120,8 +114,6 @@ class Proxy:
                 _Way(self, plan, both, up=True).run(reader, far),
                 _Way(self, plan, both, up=False).run(far_reader, writer),
             )
-        except asyncio.CancelledError:
-            pass
         finally:
             for each in both:
                 self._writers.discard(each)
@@ -133,9 +125,7 @@ class _Way:
 
     def __init__(self, proxy: Proxy, plan: Plan, both: Iterable[asyncio.StreamWriter], *, up: bool) -> None:
         self._proxy, self._plan, self._both, self._up = proxy, plan, both, up
-        self._cut = plan.cut_up if up else plan.cut_down
-        self._end = 0 if up else plan.end_down
-        self._stall = plan.stall_up if up else plan.stall_down
+        self._ends = ("cut_up", "stall_up") if up else ("cut_down", "end_down", "stall_down")
         self._passed = 0
         self._garbled = False
 
@@ -148,17 +138,18 @@ class _Way:
             while data := await reader.read(_CHUNK if not self._plan.rate else 4096):
                 if self._proxy.frozen:
                     await asyncio.sleep(3600)
-                data, last = self._fate(data)
+                data, end = self._fate(data)
                 free = max(free, loop.time()) + (len(data) / self._plan.rate if self._plan.rate else 0)
                 await queue.put((free + self._plan.delay, data))
-                if last == "cut":
+                if end:
+                    self._proxy.mishaps[end] += 1
+                if end.startswith("cut"):
                     await asyncio.sleep(0.02)  # let what went before arrive
-                    self._proxy.cuts += 1
                     _reset(self._both)
                     return
-                if last == "end":
+                if end.startswith("end"):
                     break
-                if last == "stall":
+                if end.startswith("stall"):
                     await asyncio.sleep(3600)
         except OSError:
             _reset(self._both)
@@ -167,21 +158,24 @@ class _Way:
             await sending
 
     def _fate(self, data: bytes) -> tuple[bytes, str]:
-        """Return what of *data* goes on, and what happens then."""
+        """Return what of *data* goes on, and the name of what ends the line there, if anything does."""
         plan = self._plan
         if not self._up and plan.cut_on and plan.cut_on in data:
-            return b"", "cut"
+            return b"", "cut_on"
         if not self._up and plan.garble and plan.garble in data and not self._garbled:
             self._garbled = True
+            self._proxy.mishaps["garble"] += 1
             data = data.replace(plan.garble, bytes(each ^ 0x15 for each in plan.garble), 1)
         at = plan.flip - 1 - self._passed
         if not self._up and 0 <= at < len(data):
+            self._proxy.mishaps["flip"] += 1
             data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-        for limit, what in ((self._cut, "cut"), (self._end, "end"), (self._stall, "stall")):
+        for name in self._ends:
+            limit: int = getattr(plan, name)
             if limit and self._passed + len(data) >= limit:
                 data = data[: limit - self._passed]
                 self._count(data)
-                return data, what
+                return data, name
         self._count(data)
         return data, ""
 
@@ -197,6 +191,7 @@ class _Way:
         while True:
             due, data = await queue.get()
             if due > loop.time():
+                self._proxy.mishaps.update(self._plan.mishaps & {"delay", "rate"})
                 await asyncio.sleep(due - loop.time())
             try:
                 if not data:
@@ -204,6 +199,7 @@ class _Way:
                         writer.write_eof()
                     return
                 step = self._plan.slice or len(data)
+                self._proxy.mishaps["slice"] += step < len(data)
                 for start in range(0, len(data), step):
                     writer.write(data[start : start + step])
                     await writer.drain()

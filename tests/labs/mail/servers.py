@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.labs.mail import certificates, dovecot, postfix
-from tests.labs.mail.mta import ScriptedMta
+from tests.labs.mail.mta import EXTENSIONS, Rules, ScriptedMta
 
 DOMAINS = ("a.test", "b.test", "c.test")
 ACCOUNTS = 2000
@@ -235,7 +235,7 @@ class MailServers:
                 )
         else:
             for port, implicit in ((self.smtp, False), (self.smtps, True)):
-                self._scripted.append(self.scripted(port=port, implicit=implicit, size_max=self._size_max))
+                self._scripted.append(self.scripted(port=port, implicit=implicit))
 
     def _spawn_dovecot(self) -> None:
         user = self._user
@@ -273,18 +273,18 @@ class MailServers:
     # -- other ways in ------------------------------------------------------------------------
 
     def scripted(
-        self, *, port: int = 0, implicit: bool = True, size_max: int = 30_000_000, **rules: object
+        self, rules: Rules = lambda verb, argument, session: None, *, port: int = 0, implicit: bool = True
     ) -> ScriptedMta:
-        """Return a started scripted MTA that delivers to these mailboxes; the caller stops it."""
+        """Return a scripted MTA that delivers to these mailboxes; the caller stops it."""
         return ScriptedMta(
-            deliver=self.deliver,
+            rules=rules,
+            extensions=[f"SIZE {self._size_max}" if each.startswith("SIZE") else each for each in EXTENSIONS],
             login=lambda user, password: self._accounts.get(user) == password,
+            deliver=lambda taken: self.deliver(taken.sender, taken.recipients, taken.data),
             certificate=(self.root / "tls/server.pem", self.root / "tls/server.key"),
             implicit=implicit,
             port=port,
-            size_max=size_max,
-            **rules,  # type: ignore[arg-type]
-        ).start()
+        )
 
     def deliver(self, sender: str, recipients: Iterable[str], *mails: bytes) -> None:
         """Put mails straight into mailboxes, as the last MTA does. Raise what smtplib raises if that fails."""
