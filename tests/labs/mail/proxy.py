@@ -199,7 +199,8 @@ class _Way:
                         writer.write_eof()
                     return
                 step = self._plan.slice or len(data)
-                self._proxy.mishaps["slice"] += step < len(data)
+                if step < len(data):
+                    self._proxy.mishaps["slice"] += 1
                 for start in range(0, len(data), step):
                     writer.write(data[start : start + step])
                     await writer.drain()
