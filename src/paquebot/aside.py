@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paquebot.errors import Misused, Refused
+from paquebot.errors import Handwritten, Misused, Refused
 from paquebot.frozen import frozen
 from paquebot.protocol import clear, messages
 from paquebot.protocol.encoding import Fingerprint
@@ -32,6 +32,8 @@ def judging(piece: Quarantined, data: bytes) -> Envelope | Item:
     """Return how *piece*, of these bytes, is to be judged again. Raise `Misused` if it cannot be, by itself."""
     if piece.code == clear.CODE:
         raise Misused("this came in clear, outside any envelope: it is evidence, and nothing is taken from it")
+    if piece.code == Handwritten.code:
+        raise Misused(f"this is a letter, to be read: paquebot quarantine show {piece.id}")
     if data[:1] >= b"\x80":  # every OpenPGP message begins so, and no text
         return Envelope()
     try:
@@ -58,6 +60,7 @@ CODES = {
     "set-apart": "its sender is set apart; when their card was added again, release it",
     "broken-chain": "journal lines that do not follow each other",
     "expired": "a key, identity, trust or envelope was used outside its time; check this machine's clock",
+    Handwritten.code: "a person wrote this to a key of this node; it is here to be read, and nothing was taken from it",
     clear.CODE: "signed data of a peer came in clear, so that peer's keys may be stolen; this is the evidence",
 }
 """What each code means, for people."""

@@ -16,6 +16,7 @@ __all__ = [
     "Denied",
     "DiskFull",
     "Expired",
+    "Handwritten",
     "KeysLocked",
     "Malformed",
     "Misused",
@@ -153,6 +154,12 @@ class Stranger(Refused):
 
 class Waiting(Stranger):
     """The sender introduces itself and waits for a person's word: `paquebot peer pending`."""
+
+
+class Handwritten(Refused):
+    """A person wrote this to a key of this node. It is no envelope: it is kept to be read, and nothing else is done."""
+
+    code = "letter"
 
 
 class NotPermitted(Refused):

@@ -246,6 +246,8 @@ class Described:
     """What must be true of it, whether it is, and a detail."""
     parcels: tuple[bytes, ...] = ()
     """The first few whole parcels in it, to be described in their turn."""
+    text: str = ""
+    """What it says to people, lines and all."""
 
 
 class Context(Protocol):

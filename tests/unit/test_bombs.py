@@ -5,12 +5,15 @@ Schemas that would are in hostile_schemas.py. All together take some 12 s.
 
 from __future__ import annotations
 
+import bz2
 import json
 import resource
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,25 @@ def inside(data: bytes) -> Callable[[], object]:
     return enveloped(make)
 
 
+def letter(make: Callable[[], bytes]) -> Callable[[], object]:
+    """Open a letter in which *make*'s bytes are encrypted to us."""
+
+    def read() -> object:
+        from fixtures.openpgp_by_hand import BOB, OPENED, envelope
+
+        from paquebot.vault.letters import open_letter
+
+        return open_letter(BOB, envelope(make()), {}, OPENED)
+
+    return read
+
+
+def compressed(number: int, data: bytes) -> bytes:
+    """Return a packet that holds *data*, compressed in the way of that number."""
+    made = bz2.compress(data) if number == 3 else zlib.compress(data, 9)
+    return packet(8, b"\xff" + (len(made) + 1).to_bytes(4, "big"), bytes((number,)) + made)
+
+
 def packet(tag: int, length: bytes, body: bytes = b"") -> bytes:
     return bytes([0xC0 | tag]) + length + body
 
@@ -133,6 +155,12 @@ BOMBS: dict[str, Callable[[], object]] = {
     "OpenPGP: compressed in compressed": inside((packet(8, FOUR, b"\0")) * 10_000),
     "OpenPGP: a million packets inside": inside(packet(10, b"\x03", b"PGP") * 150_000),
     "OpenPGP: a name of four gigabytes": inside(packet(13, FOUR, b"x")),
+    "letter: 64 MiB from 300 bytes": letter(lambda: compressed(2, compressed(2, bytes(64 << 20)))),
+    "letter: 32 MiB by BZip2": letter(lambda: compressed(3, bytes(32 << 20))),
+    "letter: compressed in compressed": letter(lambda: reduce(lambda data, _: compressed(2, data), range(9), b"x")),
+    "letter: pieces without end": letter(lambda: b"\xcb" + b"\xe0b" * 4_000_000),
+    "letter: a million packets": letter(lambda: packet(10, b"\3", b"PGP") * 1_000_000),
+    "letter: a million signatures": letter(lambda: packet(2, b"\1", b"\4") * 1_000_000),
     "OpenPGP: a number of 65,535 bits": inside(packet(2, b"\xc0\x10", b"\4\0\1\x0a\0\0\0\0\0\0\xff\xff" + bytes(196))),
 }
 

@@ -7,22 +7,26 @@ import re
 from paquebot.transport import Described
 from paquebot_mail.armour import Damaged, unarmour
 from paquebot_mail.form import PART_HEADER
-from paquebot_mail.mime import end_of_head
+from paquebot_mail.mime import HEADER_BYTES_MAX, end_of_head
 from paquebot_mail.reading import MAIL_BYTES_MAX, Parcel, heading, parcel
+from paquebot_mail.showing import show
 
 __all__ = ["describe"]
 
 _ARMOUR = b"-----BEGIN PGP "
 _FIELD = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z][A-Za-z0-9-]{0,75}:")
+_OF_MAIL = re.compile(rb"(?im)^(?:from|content-type|%s):" % PART_HEADER.lower().encode())
 _BOM = b"\xef\xbb\xbf"
 
 
 def describe(data: bytes) -> Described | None:
-    """Return what *data* is, if it is armour or a mail of ours, whole or harmed."""
+    """Return what *data* is, if it is armour, or a mail or a part of one with its own header, whole or harmed."""
     if data.removeprefix(_BOM).lstrip().startswith(_ARMOUR):
         return _armour(data.removeprefix(_BOM))
-    if _FIELD.match(data) and (f"{PART_HEADER}:".encode() in data[: 64 << 10] or _ARMOUR in data[:MAIL_BYTES_MAX]):
-        return _mail(data)
+    if _FIELD.match(data):
+        head = data[: end_of_head(data) or HEADER_BYTES_MAX]
+        if _OF_MAIL.search(head) or _ARMOUR in data[:MAIL_BYTES_MAX]:
+            return _mail(data)
     return None
 
 
@@ -45,9 +49,12 @@ def _mail(data: bytes) -> Described:
         verdict, detail = True, "whole"
     end = end_of_head(data)
     head = heading(data[:end]) if end else None
-    facts = [("from", head.sender), ("part", head.part)] if head else []
     checks = [("parcel", verdict, detail)]
-    if found and head and head.part:
+    if head is None or not head.part:
+        facts, text = show(data)
+        return Described("mail", facts, tuple(checks), (found.data,) if found else (), text)
+    facts = (("from", head.sender), ("part", head.part))
+    if found:
         checks.append(("part", found.part == head.part, "what the header says is what is in it"))
     return Described(
         "mail",

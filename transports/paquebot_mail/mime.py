@@ -17,6 +17,7 @@ HEADER_BYTES_MAX = 64 << 10
 PARTS_MAX = 50
 DEPTH_MAX = 8
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_END_OF_LINE = re.compile(rb"\r?\n")
 _FIELD = re.compile(rb"(?im)^(content-type|content-transfer-encoding):((?:[^\r\n]|\r?\n[ \t])*)")
 _BOUNDARY = re.compile(rb'(?i);\s*boundary\s*=\s*(?:"([^"\r\n]{1,200})"|([^\s";]{1,200}))')
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]*")
@@ -34,6 +35,8 @@ class Entity:
     """The media type in lower case, such as ``text/plain``; empty if nothing is said."""
     encoding: bytes
     boundary: bytes
+    head: int
+    """Where its header begins."""
     start: int
     end: int
     depth: int
@@ -80,9 +83,10 @@ def content(mail: bytes, entity: Entity) -> bytes:
 
 
 def _entity(mail: bytes, start: int, end: int, depth: int) -> Entity:
-    head = end_of_head(mail, start, end)
+    bare = _END_OF_LINE.match(mail, start, end)  # a part may have no header
+    head = bare.end() if bare else end_of_head(mail, start, end)
     if head is None:
-        return Entity(b"", b"", b"", end, end, depth)
+        return Entity(b"", b"", b"", start, end, end, depth)
     fields = {name.lower(): value for name, value in reversed(_FIELD.findall(mail, start, head))}
     kind = fields.get(b"content-type", b"")
     boundary = _BOUNDARY.search(kind)
@@ -90,6 +94,7 @@ def _entity(mail: bytes, start: int, end: int, depth: int) -> Entity:
         kind.split(b";", 1)[0].strip().lower(),
         fields.get(b"content-transfer-encoding", b"").strip().lower(),
         (boundary[1] or boundary[2]) if boundary else b"",
+        start,
         head,
         end,
         depth,

@@ -11,9 +11,10 @@ import click
 from paquebot.amounts import duration
 from paquebot.aside import CODES
 from paquebot.cli import output
+from paquebot.cli.looking import say_text
 from paquebot.cli.main import Setting
 from paquebot.display import printable
-from paquebot.errors import Misused
+from paquebot.errors import Handwritten, Misused
 from paquebot.node import Node
 from paquebot.protocol.stamp import Millis
 from paquebot.report import Report
@@ -78,9 +79,13 @@ def _row(piece: Quarantined, names: dict[str, str]) -> tuple[str, ...]:
 def show_piece(setting: Setting, number: int, target: Path | None, force: bool, wants_json: bool) -> None:
     """Say what one piece is, as far as anyone can tell without trusting it. Its bytes are never printed.
 
+    Only of a letter, which a person wrote to a key of this node, the text is; --save writes it as a mail, with what is
+    attached.
+
     \b
     Examples:
       paquebot quarantine show 3
+      paquebot quarantine show 3 --save letter.eml
       paquebot quarantine show 3 --save suspicious.bin
     """
     from paquebot import inspection
@@ -91,7 +96,11 @@ def show_piece(setting: Setting, number: int, target: Path | None, force: bool, 
         data = node.piece_bytes(piece) if piece.kept or target else None
     if target is not None and data is not None:
         write_to(target, lambda: [data], force=force)
-    found = inspection.inspect([(f"number {number}", data)], [], now)[0] if data is not None else None
+    found, name = None, f"number {number}"
+    if data is not None and piece.code == Handwritten.code:
+        found = inspection.read_letter(name, data, now)
+    elif data is not None:
+        found = inspection.inspect([(name, data)], [], now)[0]
     if wants_json:
         output.as_json({**_as_json(piece, names), "inspection": found.as_json() if found else None})
         return
@@ -108,6 +117,7 @@ def show_piece(setting: Setting, number: int, target: Path | None, force: bool, 
         click.echo(f"what     {found.kind}")
         for what, value in found.facts:
             click.echo(f"  {what}: {value}")
+        say_text(found.text if piece.code == Handwritten.code else "")
         for check in found.checks:
             if check.verdict is False:
                 click.echo(f"  FAILED  {check.what}: {check.detail}")

@@ -16,10 +16,11 @@ from paquebot import config, registry
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
-from paquebot.errors import ConfigError, PaquebotError, Permanent
+from paquebot.errors import BadSignature, ConfigError, KeysLocked, PaquebotError, Permanent
 from paquebot.transport import Takes
 
 TAKEN, DAMAGED, NOT_NOW, NOT_OURS = 0, 65, 75, 77  # as sysexits.h, procmail and Postfix's pipe have them
+_SEALED = (b"-----BEGIN PGP MESSAGE-----", b"application/pgp-encrypted")
 _NO_FILE = (errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.ENXIO)  # gone, or a link, a folder, a socket
 MESSAGE_BYTES_MAX = 32 << 20  # the largest mail that anybody's server takes, and some
 
@@ -35,9 +36,12 @@ MESSAGE_BYTES_MAX = 32 << 20  # the largest mail that anybody's server takes, an
 def receive_command(setting: Setting, names: tuple[str, ...], maildir: Path | None) -> int:
     """Take in one mail from standard input; the next sync, or `paquebot run` at once, opens what is in it.
 
+    What a person wrote to a key of this node (see `paquebot key export`) is set aside at once, to be read:
+    `paquebot quarantine list`. Nothing else is done about it.
+
     For procmail, Sieve's execute, or a pipe of the mail server. It works beside whoever has the home open, and says
     by its exit code what to do with the mail: 0 it is safe here (also if it was before), 75 try again later, 65 it is
-    ours and damaged, 77 it is none of ours: deliver it as always. NAMEs are carriers of config.toml.
+    for us and damaged, 77 it is none of ours: deliver it as always. NAMEs are carriers of config.toml.
 
     \b
     Examples:
@@ -48,7 +52,7 @@ def receive_command(setting: Setting, names: tuple[str, ...], maildir: Path | No
       paquebot receive --maildir ~/Maildir
     """
     try:
-        takers = _takers(setting.home, names)
+        takers = [*_takers(setting.home, names), _Letters(setting)]
         if maildir is not None:
             return _from_maildir(setting.home, takers, maildir)
         message = sys.stdin.buffer.read(MESSAGE_BYTES_MAX + 1)
@@ -74,6 +78,33 @@ def _takers(home: Path, names: tuple[str, ...]) -> list[Takes]:
     if not found:
         raise ConfigError(f"no carrier in {read.path} takes mails; see `paquebot help carriers`")
     return found
+
+
+class _Letters:
+    """Takes what people wrote to a key of this node. See `Takes`."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def take(self, message: bytes) -> bool:
+        """Set aside the letter in *message*, to be read; return False if there is none."""
+        if not any(sign in message for sign in _SEALED):
+            return False
+        from paquebot import letters
+
+        try:
+            with self._setting.look() as node:
+                letter = letters.find(node.view, node.envelope_keys.secrets(), message, node.now())
+        except KeysLocked:
+            click.echo("it may be a letter to this node; nobody is here to unlock the keys", err=True)
+            return False
+        except BadSignature as damage:
+            raise Permanent(str(damage)) from None
+        if letter is None:
+            return False
+        with self._setting.node() as node:
+            node.commit(letters.set_aside(node.view, letter, message, node.now()))
+        return True
 
 
 def _take(takers: list[Takes], message: bytes, what: str) -> int:

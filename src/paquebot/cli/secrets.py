@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -124,6 +125,41 @@ def _secret_json(each: Secret) -> dict[str, Any]:
 def _ages_json(ages: list[Ages], due: Millis | None) -> dict[str, Any]:
     classes = [{"class": each.kind.value, "live": each.count, "expires": output.iso(each.expires)} for each in ages]
     return {"classes": classes, "next_destruction": output.iso(due) if due else None, "sealer": choosing.name()}
+
+
+@key_command.command("export")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.option("--contact", is_flag=True, help="As a contact (vCard), which Delta Chat takes.")
+@click.option("--force", is_flag=True, help="Replace what is there already.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def export_key(setting: Setting, target: Path | None, contact: bool, force: bool, wants_json: bool) -> None:
+    """Write this node's OpenPGP certificate: with it people can write to this node from a mail program, encrypted.
+
+    It holds no secret, and is good for some days or weeks, until the key in it is replaced: the date is said. What
+    people write with it is for you to read (`paquebot receive --help`, `paquebot inspect FILE`); no peer is made by
+    it, and nothing is taken from such a letter.
+
+    \b
+    Examples:
+      paquebot key export -o alice.asc             for Thunderbird, or gpg --import
+      paquebot key export --contact -o alice.vcf   for Delta Chat
+    """
+    from paquebot import letters
+    from paquebot.folders import write_to
+
+    with setting.look() as node:
+        found = letters.certificate(node.view, node.envelope_keys.secrets(), node.now())
+    text = found.card() if contact else found.armoured
+    if target is not None:
+        write_to(target, lambda: [text.encode()], force=force)
+    if wants_json:
+        value = {"name": found.name, "address": found.address or None, "until": output.iso(found.until)}
+        output.as_json({**value, "certificate": text})
+        return
+    if target is None:
+        click.echo(text, nl=False)
+    click.echo(f"Good until {output.moment(found.until)[:10]}; whoever writes later needs a new one.", err=True)
 
 
 @key_command.command("destroy")

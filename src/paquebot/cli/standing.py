@@ -14,6 +14,7 @@ from paquebot.cli.main import Setting
 from paquebot.cli.resources import names_of
 from paquebot.cli.secrets import warnings
 from paquebot.display import printable
+from paquebot.errors import Handwritten
 from paquebot.node import Node
 from paquebot.protocol.encoding import short
 from paquebot.protocol.stamp import Millis
@@ -319,15 +320,23 @@ def _say(
             click.echo(f"{output.count(number, what)}{more}")
     for item in held:
         click.echo(f"  {short(item.id)}, brought by {printable(item.sender)}, waits for {'; '.join(item.waits_for)}")
-    if found.quarantined:
-        click.echo(f"{output.count(found.quarantined, 'damaged or refused item')}, set aside with its bytes:")
-    for each in aside[-20:]:
-        click.echo(f"  {output.moment(each.at)}  {each.code}: {printable(each.reason)} ({printable(each.where)})")
+    _say_aside(aside)
     if found.pending:
         click.echo(f"{output.count(found.pending, 'stranger')} waiting for your word: see `paquebot peer pending`")
     if found.hooks_failed:
         failed = output.count(found.hooks_failed, "hook or folder")
         click.echo(f"{failed} failed, and is tried again: see `paquebot hook list`")
+
+
+def _say_aside(aside: Sequence[Quarantined]) -> None:
+    if written := [each for each in aside if each.code == Handwritten.code]:
+        what = output.count(len(written), "letter")
+        click.echo(f"{what} that somebody wrote by hand, to be read: paquebot quarantine show {written[-1].id}")
+    refused = [each for each in aside if each.code != Handwritten.code]
+    if refused:
+        click.echo(f"{output.count(len(refused), 'damaged or refused item')}, set aside with its bytes:")
+    for each in refused[-20:]:
+        click.echo(f"  {output.moment(each.at)}  {each.code}: {printable(each.reason)} ({printable(each.where)})")
 
 
 STATES = {

@@ -5,6 +5,6 @@ name. Whatever is wrong with a file becomes a failed check. No key material and 
 """
 
 from paquebot.inspection.pages import Check, Inspection
-from paquebot.inspection.recognising import FILE_BYTES_MAX, inspect
+from paquebot.inspection.recognising import FILE_BYTES_MAX, inspect, read_letter
 
-__all__ = ["FILE_BYTES_MAX", "Check", "Inspection", "inspect"]
+__all__ = ["FILE_BYTES_MAX", "Check", "Inspection", "inspect", "read_letter"]

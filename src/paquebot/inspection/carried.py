@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from paquebot.inspection.envelopes import is_openpgp, judge_envelope
+from paquebot.inspection.letters import judge_letter, opened
 from paquebot.inspection.pages import Page
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol.bundle import Bundle, Chunk, Rebuilt, Update, Verbatim
@@ -13,7 +14,11 @@ from paquebot.transport import Described
 
 
 def judge_described(page: Page, found: Described) -> str:
-    """Write down what a carrier says of its file, and judge the envelopes in it; return its kind."""
+    """Write down what a carrier says of its file, and judge the envelopes, or the letter, in it; return its kind."""
+    if len(found.parcels) == 1 and found.parcels[0] and is_openpgp(found.parcels[0]):
+        letter = opened(page, found.parcels[0])
+        if letter is not None:
+            return judge_letter(page, letter, found.facts)
     for what, value in found.facts:
         page.fact(what, value)
     for what, verdict, detail in found.checks:
@@ -23,6 +28,8 @@ def judge_described(page: Page, found: Described) -> str:
             judge_envelope(page.under(f"parcel {number}"), parcel)
         else:
             page.check(f"parcel {number}", False, "it is no OpenPGP message, so no envelope")
+    if not found.parcels:
+        page.text(found.text)
     return found.kind
 
 

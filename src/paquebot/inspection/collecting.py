@@ -19,9 +19,8 @@ from paquebot.protocol.stamp import Millis, parse_time
 from paquebot.protocol.trust import Identity, identity_of
 
 
-def collect(files: Sequence[tuple[str, bytes]], keys: Sequence[PublicKey], at: Millis) -> Known:
-    """Return what *files* and *keys* say together, each checked only so far as to be worth looking up."""
-    known = Known(at)
+def collect(files: Sequence[tuple[str, bytes]], keys: Sequence[PublicKey], known: Known) -> Known:
+    """Return *known* with what *files* and *keys* say together, checked only so far as to be worth looking up."""
     for key in keys:
         known.keys[key.fingerprint] = key, "--key"
     for name, data in (*files, *(("our own schemas", text.encode()) for text in OBJECTS[: len(PUBLISHERS)])):

@@ -16,6 +16,7 @@ from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import Millis, format_time, parse_time
 from paquebot.protocol.trust import Identity
+from paquebot.vault.letters import Letter
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class Inspection:
     kind: str
     facts: tuple[tuple[str, str], ...]
     checks: tuple[Check, ...]
+    text: str = ""
+    """What it says to people; the only text of more than one line."""
 
     @property
     def holds(self) -> bool:
@@ -55,7 +58,12 @@ class Inspection:
             "holds": self.holds,
             "facts": [{"what": what, "value": value} for what, value in self.facts],
             "checks": [{"what": each.what, "verdict": each.verdict, "detail": each.detail} for each in self.checks],
+            "text": self.text,
         }
+
+
+Opens = Callable[[bytes], Letter]
+"""Open what a person wrote to a key of this home. It may raise `PaquebotError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Known:
     """What was found in all files before any of them is judged."""
 
     at: Millis
+    opens: Opens | None = None
+    """None where there are no keys to open anything with."""
     keys: dict[Fingerprint, tuple[PublicKey, str]] = field(default_factory=dict)
     """With where each came from. A key is its own proof: its fingerprint names it."""
     identities: dict[Fingerprint, Identity] = field(default_factory=dict)
@@ -84,12 +94,17 @@ class Page:
     known: Known
     facts: list[tuple[str, str]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     prefix: str = ""
     level: int = 0
 
     def fact(self, what: str, value: object) -> None:
         """Note something that is neither right nor wrong."""
         self.facts.append((self.prefix + what, str(value)))
+
+    def text(self, words: str) -> None:
+        """Note what it says to people."""
+        self.texts.append(words)
 
     def check(self, what: str, verdict: bool | None, detail: str = "") -> None:
         """Note a verdict."""

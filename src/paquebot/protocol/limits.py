@@ -21,6 +21,7 @@ ROW_BYTES_MAX = 64 * KIB  # larger bodies become files: a row would cost a secon
 CONTAINER_BYTES_MAX = 2 * MIB  # of JSON; a manifest of 16 GiB has 700 kB
 CONTAINER_DEPTH_MAX = 32  # JSON nesting; ours is at most 6
 PARTS_MAX = 8_192  # per bundle; a person's month is a thousand
+LETTER_BYTES_MAX = 16 * MIB  # of what a person wrote to us, with its pictures; it is read, and goes nowhere
 RECIPIENTS_MAX = 64  # per envelope; each costs 96 bytes and a trial decryption
 LINES_MAX = 4_096  # per broadcast
 RUNS_MAX = 1_024  # ranges in one acknowledgement

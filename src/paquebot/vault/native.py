@@ -15,7 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.algorithms import AES, AES256
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from paquebot.errors import Malformed
@@ -24,7 +24,7 @@ from paquebot.vault import packets
 from paquebot.vault.keystore import Subkey
 from paquebot.vault.opening import damaged, other_cipher, subkey_fingerprint
 
-__all__ = ["GROWTH_BYTES", "Native", "encrypt", "wrapped"]
+__all__ = ["GROWTH_BYTES", "Native", "decrypted", "encrypt", "handed", "unfilled", "wrapped"]
 
 GROWTH_BYTES = 40
 """By how much what is sealed is longer than what it holds."""
@@ -32,7 +32,7 @@ GROWTH_BYTES = 40
 _AES_256, _OTHERS = 9, (10, 13)  # those of 256 bits
 _KEY_BYTES = 32
 _FILL = 5  # up to a multiple of eight
-_POINT, _WRAPPED = slice(13, 45), slice(46, 94)
+_POINT, _WRAPPED_FROM = slice(13, 45), 45
 _PREFIX, _REPEATED = 18, 2
 _CODE = 22
 _CODE_HEAD = b"\xd3\x14"
@@ -45,25 +45,40 @@ class Native:
 
     def session(self, recipient: packets.Recipient, subkey: Subkey) -> bytes | None:
         """Return the AES-256 key that *recipient* hands to *subkey*, or None. See `Decryption`."""
-        try:
-            shared = _secret(subkey.secret).exchange(X25519PublicKey.from_public_bytes(bytes(recipient.body[_POINT])))
-            padded = aes_key_unwrap(_derived(shared, subkey.key), bytes(recipient.body[_WRAPPED]))
-        except (ValueError, InvalidUnwrap):
-            return None
-        return _session(padded)
+        padded = handed(recipient.body, subkey)
+        return None if padded is None else _session(padded)
 
     def plain(self, sealed: memoryview, session: bytes) -> memoryview:
         """Return what was *sealed* under *session*. See `Decryption`."""
-        decryptor = Cipher(AES256(session), _cfb()(bytes(16))).decryptor()
-        data = decryptor.update(sealed) + decryptor.finalize()
-        view = memoryview(data)
-        covered = len(data) - _CODE + len(_CODE_HEAD)
-        code = _CODE_HEAD + hashlib.sha1(view[:covered], usedforsecurity=False).digest()
-        if len(data) < _PREFIX + _CODE or not hmac.compare_digest(data[-_CODE:], code):
-            raise damaged()
-        if data[_PREFIX - _REPEATED : _PREFIX] != data[_PREFIX - 2 * _REPEATED : _PREFIX - _REPEATED]:
-            raise damaged()
-        return view[_PREFIX:-_CODE]
+        return decrypted(sealed, session)
+
+
+def handed(body: memoryview, subkey: Subkey) -> bytes | None:
+    """Return what a session key packet for X25519 with *body* hands to *subkey*: cipher, key, sum, what fills it up.
+
+    None if it is for another.
+    """
+    start = _WRAPPED_FROM + 1
+    held = bytes(body[start : start + body[_WRAPPED_FROM]])
+    try:
+        shared = _secret(subkey.secret).exchange(X25519PublicKey.from_public_bytes(bytes(body[_POINT])))
+        return aes_key_unwrap(_derived(shared, subkey.key), held)
+    except (ValueError, InvalidUnwrap):
+        return None
+
+
+def decrypted(sealed: memoryview, session: bytes) -> memoryview:
+    """Return what was *sealed* under the AES key *session*, whose code was right (RFC 4880, 5.13). Raise `damaged`."""
+    decryptor = Cipher(AES(session), _cfb()(bytes(16))).decryptor()
+    data = decryptor.update(sealed) + decryptor.finalize()
+    view = memoryview(data)
+    covered = len(data) - _CODE + len(_CODE_HEAD)
+    code = _CODE_HEAD + hashlib.sha1(view[:covered], usedforsecurity=False).digest()
+    if len(data) < _PREFIX + _CODE or not hmac.compare_digest(data[-_CODE:], code):
+        raise damaged()
+    if data[_PREFIX - _REPEATED : _PREFIX] != data[_PREFIX - 2 * _REPEATED : _PREFIX - _REPEATED]:
+        raise damaged()
+    return view[_PREFIX:-_CODE]
 
 
 def wrapped(key: EncryptionKey, session: bytes) -> bytes:
@@ -102,14 +117,18 @@ def _derived(shared: bytes, key: EncryptionKey) -> bytes:
 
 
 def _session(padded: bytes) -> bytes | None:
-    """Return the key in: cipher, 32 bytes, their sum, and what fills it up to a multiple of eight (PKCS #7)."""
-    cipher, session, check, fill = padded[0], padded[1:33], padded[33:35], padded[-1]
-    filled = 0 < fill <= len(padded) - 35 and padded.endswith(bytes([fill]) * fill)
-    if not filled or int.from_bytes(check, "big") != sum(session) & 0xFFFF:
-        return None
-    if cipher in _OTHERS:
+    """Return the AES-256 key in what was `handed`. Raise `other_cipher`."""
+    session = unfilled(padded, _KEY_BYTES)
+    if session is not None and padded[0] in _OTHERS:
         raise other_cipher()
-    return session if cipher == _AES_256 else None
+    return session if padded[0] == _AES_256 else None
+
+
+def unfilled(padded: bytes, size: int) -> bytes | None:
+    """Return the key of *size* bytes in what was `handed`; None if its sum, or what fills it up (PKCS #7), is wrong."""
+    session, check, fill = padded[1 : 1 + size], padded[1 + size : 3 + size], padded[-1]
+    filled = 0 < fill <= len(padded) - size - 3 and padded.endswith(bytes([fill]) * fill)
+    return session if filled and int.from_bytes(check, "big") == sum(session) & 0xFFFF else None
 
 
 @cache

@@ -21,7 +21,10 @@ from paquebot.vault.packing import unpack
 from paquebot.vault.policy import check_time
 from paquebot.vault.sealer import Introduced, Opened
 
-__all__ = ["Decryption", "check_keys", "check_size", "damaged", "open_envelope", "other_cipher", "primary", "subkey_id"]
+__all__ = [
+    "Decryption", "check_keys", "check_size", "damaged", "open_envelope", "other_cipher", "pinned_by", "primary",
+    "subkey_id",
+]  # fmt: skip
 
 _PINS_CACHED = 4096
 
@@ -61,10 +64,10 @@ def open_envelope(
     subkey, session = _unwrap(decryption, secrets, outside.recipients, now)
     inside = packets.inner(decryption.plain(outside.sealed, session))
     issuer, bundle = inside.signature.issuer, None
-    pinned = _pinned(pins, issuer)
+    pinned = pinned_by(pins, issuer)
     if not pinned and introduced is not None:
         bundle = unpack(uncover(inside.data))
-        pinned = _pinned(introduced(bundle), issuer)
+        pinned = pinned_by(introduced(bundle), issuer)
     if not pinned:
         raise Stranger(f"the envelope was sealed by {issuer.hex()[:16]}, who is not one of our peers")
     digest = packets.verify_digest(inside)
@@ -95,7 +98,7 @@ def _unwrap(
     raise NotForUs("none of our keys opens the envelope")
 
 
-def _pinned(pins: Pins, issuer: bytes) -> list[tuple[str, Announcement]]:
+def pinned_by(pins: Pins, issuer: bytes) -> list[tuple[str, Announcement]]:
     """Return the nodes whose pinned primary key has the fingerprint *issuer*."""
     found = []
     for node, announcement in pins.items():

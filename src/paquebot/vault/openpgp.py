@@ -6,6 +6,7 @@ paquebot itself never reads a certificate.
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode, encodebytes
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 __all__ = [
-    "clamped", "export_certificate", "export_secret", "fingerprint", "mpi", "primary_body", "secret_part", "sign",
-    "subkey_body", "subpacket", "view_certificate",
+    "armoured", "clamped", "export_certificate", "export_secret", "fingerprint", "mpi", "primary_body", "secret_part",
+    "shown_key", "sign", "subkey_body", "subpacket", "view_certificate",
 ]  # fmt: skip
 
 _ED25519 = bytes.fromhex("092b06010401da470f01")
@@ -44,9 +45,7 @@ def export_certificate(secrets: Secrets, name: str, now: Millis) -> bytes:
     Some programs encrypt to every subkey they see, and the longest-lived would then decide. Raise `Expired` if no
     key is live at *now*, `Misused` for a name that is none.
     """
-    key = next((subkey.key for subkey in secrets.likely(now) if subkey.key.expires > now), None)
-    if key is None:
-        raise Expired("no encryption key is live")
+    key = shown_key(secrets, now)
     certificate = _Certificate(secrets, now)
     return b"".join(
         (
@@ -56,6 +55,34 @@ def export_certificate(secrets: Secrets, name: str, now: Millis) -> bytes:
             certificate.binding(key),
         )
     )
+
+
+def shown_key(secrets: Secrets, now: Millis) -> EncryptionKey:
+    """Return the encryption key that a certificate shows which is written *now*. Raise `Expired` if none is live."""
+    key = next((subkey.key for subkey in secrets.likely(now) if subkey.key.expires > now), None)
+    if key is None:
+        raise Expired("no encryption key is live")
+    return key
+
+
+def armoured(certificate: bytes) -> str:
+    """Return *certificate* as lines of text, with the checksum that gpg asks for (RFC 4880, 6)."""
+    lines, check = encodebytes(certificate).decode(), b64encode(_checksum(certificate)).decode()
+    return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{lines}={check}\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def _checksum(data: bytes) -> bytes:
+    """Return the CRC-24 of *data*.
+
+    >>> _checksum(b"123456789").hex()
+    '21cf02'
+    """
+    value = 0xB704CE
+    for octet in data:
+        value ^= octet << 16
+        for _ in range(8):
+            value = value << 1 ^ (0x1864CFB if value & 0x800000 else 0)
+    return value.to_bytes(3, "big")
 
 
 def export_secret(secrets: Secrets, name: str, now: Millis) -> bytes:

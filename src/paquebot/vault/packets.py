@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Description", "Inner", "Outer", "Packet", "Recipient", "Signature", "Tag", "describe", "digest_of", "inner",
-    "literal_head", "one_pass", "outer", "packet", "packet_head", "seconds", "split", "verify_digest",
+    "literal_head", "one_pass", "outer", "packet", "packet_head", "seconds", "signature", "split", "verify_digest",
 ]  # fmt: skip
 
 Octets = bytes | bytearray | memoryview
@@ -228,14 +228,15 @@ def inner(plain: Octets) -> Inner:
         raise Malformed("the literal has a file name")
     if bytes(literal[2:6]) != bytes(4):
         raise Malformed("the literal has a date")
-    signature = _signature(packed)
-    expected = bytes((3, BINARY, signature.hash, EDDSA)) + signature.issuer[-8:] + b"\x01"
+    made = signature(packed)
+    expected = bytes((3, BINARY, made.hash, EDDSA)) + made.issuer[-8:] + b"\x01"
     if bytes(head) != expected:
         raise Malformed("the one-pass header does not announce the signature")
-    return Inner(literal[6:], signature)
+    return Inner(literal[6:], made)
 
 
-def _signature(body: memoryview) -> Signature:
+def signature(body: memoryview) -> Signature:
+    """Return the signature in a packet with *body*, which is not verified here. Raise `Malformed`."""
     if len(body) < 6 or body[0] != 4:
         raise Malformed("the signature is not of version 4")
     if body[1] != BINARY:
