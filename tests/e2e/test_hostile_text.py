@@ -100,6 +100,7 @@ WAYS = {
     "quarantine show": [["1"], ["2"], ["1", "--save", "{s}/x"]],
     "key list": [[]],
     "key destroy": [["--yes"]],
+    "key export": [[], ["--contact"], ["-o", "{s}/x"]],
     "key passphrase": [["--new-fd", "{s}"]],
     "log": [[], ["--peer", "{s}"], ["--kind", "{s}"], ["--since", "{s}"]],
     "hook list": [[]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import shutil
 import subprocess
@@ -13,22 +14,28 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
+from tests.e2e.conftest import Home, _by_pgpy, make
+from tests.e2e.test_mail import Correspondents, introduced
 from tests.labs.mail import deltachat
 from tests.labs.mail.deltachat import DeltaChat
 from tests.labs.mail.fixtures import lacking
 from tests.labs.mail.servers import Mailbox
 
+from paquebot import home as homes
 from paquebot.errors import Refused
 from paquebot.protocol.stamp import Millis
 from paquebot.vault import keystore
 from paquebot.vault.interior import Cover
 from paquebot.vault.keystore import Secrets
+from paquebot.vault.letters import open_letter
 from paquebot.vault.openpgp import export_certificate, export_secret
 from paquebot.vault.packing import pack, unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot_mail.armour import armour
 from paquebot_mail.form import compose
 from paquebot_mail.reading import heading, parcel
+
+__all__ = ["_by_pgpy", "make"]
 
 NOW = Millis(time.time_ns() // 1_000_000_000 * 1_000 - 60_000)  # other programs go by the machine's clock
 BUNDLE = b"three barrels of herring, one of them for the lighthouse" * 5
@@ -125,21 +132,140 @@ def test_a_large_envelope_without_a_mail_inside_does_delta_chat_no_harm(core):
     assert running.await_messages(contact, before + 1)[-1]["showPadlock"]
 
 
+def answered(mailbox: Mailbox) -> bytes:
+    """Return what a person has written to *mailbox*, as soon as it is there."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        sealed = [each for each in received(mailbox) if b"multipart/encrypted" in each]
+        if found := [each for each in sealed if b"X-Paquebot-Part" not in each]:
+            return found[-1]
+        time.sleep(0.1)
+    raise AssertionError("nothing came")
+
+
 def test_what_delta_chat_answers_can_be_read_and_is_told_apart_from_ours(core):
     running, contact, alice, _ = core
     running.write(contact, "hello robot, got it")
-    end = time.monotonic() + 30
-    while not alice.look() and time.monotonic() < end:
-        time.sleep(0.1)
-    (answer,) = received(alice)
+    answer = answered(alice)
     assert heading(answer.partition(b"\r\n\r\n")[0]).part == "", "the scan leaves it alone: it is a person's mail"
     found = parcel(answer)
     assert found is not None
     shown = message_from_bytes(opened_by_gpg(ALICE, BOB, armour(found.data)), policy=default)
     assert shown.get_content().strip() == "hello robot, got it"
-    with pytest.raises(Refused) as refusal:  # and whoever hands it in nevertheless is told
-        PgpySealer(ALICE).open(found.data, {"bob": BOB.announcement("bob")}, now=Millis(time.time_ns() // 1_000_000))
+    pins, now = {"bob": BOB.announcement("bob")}, Millis(time.time_ns() // 1_000_000)
+    with pytest.raises(Refused) as refusal:  # an envelope it is not, whoever hands it in
+        PgpySealer(ALICE).open(found.data, pins, now=now)
     assert refusal.value.code == "malformed"
+    letter = open_letter(ALICE, found.data, pins, now)
+    assert letter.signers == ("bob",)
+    assert letter.content.endswith(b"\r\n\r\nhello robot, got it")
+
+
+def shown_in(home: Home, number: int = 1) -> tuple[dict[str, str], str, str]:
+    """Return the facts, the text, and why it was set aside, of a letter."""
+    found = home.json("quarantine", "show", str(number))
+    facts = {each["what"]: each["value"] for each in found["inspection"]["facts"]}
+    return facts, found["inspection"]["text"], found["reason"]
+
+
+def test_a_peer_who_sees_our_mail_in_delta_chat_answers_and_our_person_reads_it(make, mail_servers, tmp_path):
+    """The whole way, by real programs: our mail, Delta Chat's answer, and what our person sees of it."""
+    if reason := deltachat.missing():
+        lacking(reason)
+    correspondents = Correspondents(make, mail_servers, tmp_path)
+    alice, bob = introduced(correspondents)
+    here, there = correspondents.boxes
+    contact = alice.out("key", "export", "--contact")
+    key = block(export_secret(homes.envelope_keys(bob.path), there.address, NOW), b"PRIVATE KEY BLOCK")
+    with DeltaChat(tmp_path / "deltachat", there, key) as running:
+        number = running.takes(contact)
+        alice.say("three barrels of herring")
+        alice.run("sync", "home")
+        (ours,) = running.await_messages(number, 1)
+        assert ours["showPadlock"]
+        chat = running.call("create_chat_by_contact_id", number)
+        (tmp_path / "note.txt").write_bytes(b"an attachment")
+        answer = {"text": "Danke,\ngot *them*", "file": str(tmp_path / "note.txt"), "viewtype": "File"}
+        running.call("send_msg", chat, {**answer, "quotedMessageId": ours["id"]})
+        mail = answered(here)
+    before = here.look()
+    assert alice.json("sync", "home")["refused"] == 0
+    assert here.look() == before, "a polled mailbox is the person's own: nothing in it is fetched, moved or flagged"
+
+    assert alice.run("receive", stdin=mail).stderr == b""
+    alice.run("receive", stdin=mail)
+    assert [each["code"] for each in alice.json("quarantine", "list")["pieces"]] == ["letter"]
+    facts, text, reason = shown_in(alice)
+    assert "Danke,\ngot *them*" in text
+    assert (facts["from"], facts["subject"]) == (f'"Bob" <{there.address}>', "Re: Sync data for paquebot")
+    assert facts["attached"] == "note.txt, text/plain, 13 bytes"
+    assert "signed with the node key of Bob" in reason
+    assert "1 letter that somebody wrote by hand, to be read: paquebot quarantine show 1" in alice.out("status")
+    assert "  | got *them*\n" in alice.out("quarantine", "show", "1")
+    alice.run("quarantine", "show", "1", "--save", tmp_path / "answer.eml")
+    saved = message_from_bytes((tmp_path / "answer.eml").read_bytes(), policy=default)
+    assert [each.get_content() for each in saved.iter_attachments()] == ["an attachment"]
+    assert "a letter, to be read" in alice.err("quarantine", "release", "1", code=2)
+
+
+def test_a_person_with_a_key_of_his_own_writes_to_a_node(make, mail_servers, tmp_path):
+    if reason := deltachat.missing():
+        lacking(reason)
+    correspondents = Correspondents(make, mail_servers, tmp_path)
+    alice, there = correspondents.homes[0], mail_servers.account()
+    alice.run("sync", "home")  # which tells its address
+    with DeltaChat(tmp_path / "deltachat", there) as running:
+        running.write(running.takes(alice.out("key", "export", "--contact")), "who are you?")
+        (tmp_path / "answer.eml").write_bytes(answered(correspondents.boxes[0]))
+    (found,) = alice.json("inspect", tmp_path / "answer.eml", code=1)
+    assert (found["kind"], found["text"], found["holds"]) == ("letter of a person", "who are you?", False)
+    said = {each["what"]: (each["verdict"], each["detail"]) for each in found["checks"]}
+    assert said["opened"][0] is True
+    assert said["signature"][0] is None
+    assert "by a key that is not known here" in said["signature"][1]
+    (found,) = make("Carol").json("inspect", tmp_path / "answer.eml", code=1)
+    assert "who are you?" not in str(found)
+    assert {each["what"]: each["value"] for each in found["facts"]}["letter"] == "no: none of our keys opens it"
+
+
+def test_a_person_writes_to_a_node_with_gpg(make, mail_servers, tmp_path):
+    if shutil.which("gpg") is None:
+        lacking("gpg is not installed")
+    correspondents = Correspondents(make, mail_servers, tmp_path)
+    alice = correspondents.homes[0]
+    alice.run("key", "export", "-o", tmp_path / "alice.asc")
+    words = "Grüße,\nCarol\n"
+    entity = b"Content-Type: text/plain; charset=utf-8\r\nSubject: within\r\n\r\n" + words.encode()
+    with tempfile.TemporaryDirectory(prefix="pq", dir="/tmp") as home:
+        line = ["gpg", "--homedir", home, "--batch", "--quiet", "--trust-model", "always", "--passphrase", ""]
+
+        def gpg(*rest: str, given: bytes = b"") -> bytes:
+            done = subprocess.run([*line, *rest], input=given, capture_output=True, check=False, timeout=60)
+            assert done.returncode == 0, done.stderr.decode()
+            return done.stdout
+
+        try:
+            gpg("--quick-generate-key", "Carol <carol@c.test>", "rsa2048", "default", "never")
+            gpg("--import", str(tmp_path / "alice.asc"))
+            inline, mime = (
+                gpg("--pinentry-mode", "loopback", "--sign", "--encrypt", "--armor", "--recipient", "Alice", given=each)
+                for each in (words.encode(), entity)
+            )
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False, timeout=60)
+    head = b"From: Carol <carol@c.test>\r\nDate: Mon, 30 Nov 2026 10:00:00 +0000\r\nSubject: without\r\n"
+    alice.run("receive", stdin=head + b"\r\n" + inline)
+    parts = b"--q\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n--q\r\n"
+    parts += b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    parts += base64.encodebytes(mime) + b"\r\n--q--\r\n"
+    encrypted = b'Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=q\r\n\r\n'
+    alice.run("receive", stdin=b"From carol\n" + head + encrypted + parts)
+    for number, subject in ((1, "without"), (2, "within")):
+        facts, text, reason = shown_in(alice, number)
+        assert text.strip() == words.strip()
+        assert (facts["from"], facts["subject"]) == ("Carol <carol@c.test>", subject)
+        assert "signed by a key that is not known here" in reason
+        assert ("subject" in reason.partition("not sealed in it")[2]) == (number == 1)
 
 
 def received(mailbox: Mailbox) -> list[bytes]:

@@ -112,7 +112,7 @@ SUMMARIES = {
     "recovery": "Put the user key on paper: words and a QR code.",
     "export": "Write everything, or only the secrets, into one file.",
     "import": "Take in an export: a whole node, or what this one lacks.",
-    "key": "List this node's secrets, and lock them by a passphrase.",
+    "key": "List and lock this node's secrets; export its certificate.",
     "log": "Say what happened, and when.",
     "hook": "List, retry or drop what hooks and folders have not done yet.",
     "forget": "Delete things from this home for good.",

@@ -58,7 +58,7 @@ def no_words(_: click.Context, _option: click.Parameter, words: tuple[str, ...])
 
 @click.group("key")
 def key_command() -> None:
-    """List this node's secrets, and lock them by a passphrase.
+    """List and lock this node's secrets; export its certificate.
 
     What a passphrase locks is the keys. What was published and received lies in the home unlocked: use disk encryption
     against whoever takes the machine.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from paquebot import registry
-from paquebot.errors import PaquebotError
+from paquebot.errors import KeysLocked, PaquebotError
 from paquebot.inspection.envelopes import judge_envelope
 from paquebot.inspection.pages import Page
 from paquebot.vault.letters import Letter
@@ -25,9 +25,11 @@ def opened(page: Page, data: bytes) -> Letter | None:
         return None
     try:
         return page.known.opens(data)
+    except KeysLocked:
+        page.fact("letter", "perhaps: a passphrase locks the keys of this home; see `paquebot key --help`")
     except PaquebotError as problem:
         page.fact("letter", f"no: {problem}")
-        return None
+    return None
 
 
 def judge_letter(page: Page, letter: Letter, outside: Iterable[tuple[str, str]] = ()) -> str:

@@ -25,16 +25,17 @@ def missing() -> str:
 
 
 class DeltaChat:
-    """One running core with one account in *mailbox*, whose secret key is *key* (OpenPGP, armoured)."""
+    """One running core with one account in *mailbox*, whose secret key is *key* (OpenPGP, armoured), or its own."""
 
-    def __init__(self, folder: Path, mailbox: Mailbox, key: bytes) -> None:
+    def __init__(self, folder: Path, mailbox: Mailbox, key: bytes = b"") -> None:
         spec = importlib.util.find_spec("deltachat_rpc_server")
         assert spec is not None
         assert spec.origin is not None
         program = Path(spec.origin).parent / "deltachat-rpc-server"
         self._folder, self._mailbox = folder, mailbox
         (folder / "keys").mkdir(parents=True)
-        (folder / "keys" / "own.asc").write_bytes(key)
+        if key:
+            (folder / "keys" / "own.asc").write_bytes(key)
         self._process = subprocess.Popen(
             [program],
             stdin=subprocess.PIPE,
@@ -54,7 +55,8 @@ class DeltaChat:
         self._account = self.ask("add_account")
         for name, value in (("displayname", "Bob"), ("bcc_self", "0"), ("mdns_enabled", "0")):
             self.call("set_config", name, value)
-        self.call("import_self_keys", str(self._folder / "keys"), "")
+        if any((self._folder / "keys").iterdir()):
+            self.call("import_self_keys", str(self._folder / "keys"), "")
         servers = self._mailbox.servers
         self.call(
             "add_or_update_transport",
@@ -93,6 +95,10 @@ class DeltaChat:
             f"BEGIN:VCARD\r\nVERSION:4.0\r\nEMAIL:{address}\r\nFN:Alice\r\n"
             f"KEY:data:application/pgp-keys;base64\\,{base64.b64encode(certificate).decode()}\r\nEND:VCARD\r\n"
         )
+        return self.takes(card)
+
+    def takes(self, card: str) -> int:
+        """Add a contact by its *card* (vCard); return its number."""
         contact: int = self.call("import_vcard_contents", card)[0]
         return contact
 
