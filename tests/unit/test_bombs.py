@@ -112,9 +112,10 @@ def letter(make: Callable[[], bytes]) -> Callable[[], object]:
     return read
 
 
-def compressed(number: int, data: bytes) -> bytes:
+def compressed(number: int, *data: bytes) -> bytes:
     """Return a packet that holds *data*, compressed in the way of that number."""
-    made = bz2.compress(data) if number == 3 else zlib.compress(data, 9)
+    compressor = bz2.BZ2Compressor() if number == 3 else zlib.compressobj(1)
+    made = b"".join((*map(compressor.compress, data), compressor.flush()))
     return packet(8, b"\xff" + (len(made) + 1).to_bytes(4, "big"), bytes((number,)) + made)
 
 
@@ -155,7 +156,7 @@ BOMBS: dict[str, Callable[[], object]] = {
     "OpenPGP: compressed in compressed": inside((packet(8, FOUR, b"\0")) * 10_000),
     "OpenPGP: a million packets inside": inside(packet(10, b"\x03", b"PGP") * 150_000),
     "OpenPGP: a name of four gigabytes": inside(packet(13, FOUR, b"x")),
-    "letter: 64 MiB from 300 bytes": letter(lambda: compressed(2, compressed(2, bytes(64 << 20)))),
+    "letter: 192 MiB from a kilobyte": letter(lambda: compressed(2, compressed(2, *[bytes(1 << 20)] * 192))),
     "letter: 32 MiB by BZip2": letter(lambda: compressed(3, bytes(32 << 20))),
     "letter: compressed in compressed": letter(lambda: reduce(lambda data, _: compressed(2, data), range(9), b"x")),
     "letter: pieces without end": letter(lambda: b"\xcb" + b"\xe0b" * 4_000_000),

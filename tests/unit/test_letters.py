@@ -146,7 +146,10 @@ REFUSED: dict[str, tuple[bytes, type[Refused]]] = {
     "holding a key": (to_us(packet(6, bytes(40))), Malformed),
     "a literal cut short": (to_us(packet(11, b"b\xff")), Malformed),
     "a bomb": (to_us(packet(8, b"\2" + BOMB)), TooLarge),
-    "a bomb that ends early": (to_us(packet(8, b"\2" + zlib.compress(LITERAL)[:-8])), Malformed),
+    "compressed, and cut short": (
+        to_us(packet(8, b"\2" + zlib.compress(old_packet(11, LITERAL[2:], 3))[:-5])),
+        Malformed,
+    ),
     "a bomb in a bomb": (to_us(NESTED), TooLarge),
     "compressed badly": (to_us(packet(8, b"\2" + b"x" * 30)), Malformed),
     "compressed strangely": (to_us(packet(8, b"\x07" + b"x" * 30)), Malformed),
