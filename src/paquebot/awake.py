@@ -192,7 +192,7 @@ class Awake:
         known, transport = self._waiters.get(carrier.name, (None, None))
         if known != carrier or transport is None:
             kind = registry.load(carrier.uses)
-            settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+            settings = carrier.settings(kind.settings_type)
             transport = kind.open(settings, Onlooker(self._home, carrier))
             self._waiters[carrier.name] = carrier, transport
         return transport

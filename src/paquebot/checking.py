@@ -87,8 +87,9 @@ def check(
     through. Raise `NoScratch`, `TransportError`, `ConfigError` or `PluginError` if it cannot be tried at all.
     """
     kind = registry.load(carrier.uses)
-    config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
-    asked = {"uses": carrier.uses, "name": carrier.name, "table": dict(carrier.table), "only": only, "real": real}
+    carrier.settings(kind.settings_type)
+    name, uses, table, base = carrier.name, carrier.uses, dict(carrier.table), str(carrier.base)
+    asked = {"carrier": (name, uses, table, base), "only": only, "real": real}
     found, trying = Checked(), "it can be opened"
     with _running(json.dumps(asked).encode(), aloud=aloud) as process:
         for said in _lines(process):

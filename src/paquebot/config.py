@@ -5,14 +5,10 @@ Whom we know and trust lives in the store, since it is signed data; how we reach
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import os
 import stat
 import tomllib
-import types
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -37,6 +33,8 @@ from paquebot.protocol.limits import (
     MIB,
     MINUTE_MS,
 )
+from paquebot.settings import known, settings
+from paquebot.transport import PathText
 
 FILE_NAME = "config.toml"
 BYTES_MAX = 64 * 1024
@@ -52,6 +50,15 @@ class Carrier:
     table: Mapping[str, Any]
     told: bool = True
     """Peers are told the address by which it reaches us, if it has one: ``announce = true``."""
+    base: Path = Path()
+    """Where relative paths in its table begin: the folder of config.toml, or for ``--via`` where one stands."""
+
+    def settings(self, kind: type) -> object:
+        """Return what its table says, as the settings dataclass *kind* of the transport that it uses.
+
+        Raise `ConfigError`.
+        """
+        return settings(f"[transport.{self.name}]", kind, self.table, self.base)
 
     @property
     def route(self) -> str | None:
@@ -68,7 +75,7 @@ class Secrets:
     """The name of a file in systemd's $CREDENTIALS_DIRECTORY."""
     command: str = ""
     """A command that prints it; words as in a shell, but no shell runs it."""
-    key_file: str = ""
+    key_file: PathText = PathText("")
     """A file that holds it: mode 0600, in a directory of mode 0700."""
     keyring: bool = False
     """Ask the desktop's keyring; needs ``pip install 'paquebot[keyring]'``."""
@@ -210,7 +217,7 @@ def read(path: Path) -> Config:
         raise ConfigError(f"{path} is not UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    _known(path, "", value, ["transport", "accept", "secrets", "hooks", "output", "watch", "keep", "limits", "carry"])
+    known(str(path), value, ["transport", "accept", "secrets", "hooks", "output", "watch", "keep", "limits", "carry"])
     tables = value.get("transport", {})
     if not isinstance(tables, dict):
         raise ConfigError(f"{path}: write [transport.NAME], not transport = …")
@@ -270,7 +277,7 @@ def _hooks(path: Path, table: object) -> Hooks:
     where = f"{path}: [hooks]"
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: write [hooks], not hooks = …")
-    _known(Path(where), "", table, ["timeout", "silence_days", "silence", *TASKS])
+    known(where, table, ["timeout", "silence_days", "silence", *TASKS])
     commands = {task: tuple(words) for task, words in table.items() if task in TASKS and _is_command(words)}
     if wrong := sorted(table.keys() & TASKS.keys() - commands.keys()):
         raise ConfigError(f'{where}: {wrong[0]} must be a list of words, such as ["/usr/local/bin/tell", "me"]')
@@ -340,7 +347,7 @@ def _secrets(path: Path, table: object) -> Secrets:
         raise ConfigError(f"{where} is not a table")
     if passphrase := next((key for key in table if "pass" in key), None):
         raise ConfigError(f"{where}: no passphrase belongs into this file ({passphrase}); use command or key_file")
-    found = settings(where, Secrets, table)
+    found = settings(where, Secrets, table, path.parent)
     assert isinstance(found, Secrets)
     return found
 
@@ -355,7 +362,9 @@ def _carrier(path: Path, name: str, table: object) -> Carrier:
     told = table.get("announce", True)
     if not isinstance(told, bool):
         raise ConfigError(f"{where}: announce is true or false")
-    found = Carrier(name, uses, {key: table[key] for key in table if key not in ("uses", "announce")}, told)
+    found = Carrier(
+        name, uses, {key: table[key] for key in table if key not in ("uses", "announce")}, told, path.parent
+    )
     try:
         _ = found.route
     except Misused as error:
@@ -367,7 +376,7 @@ def _keep(path: Path, table: object) -> Keep:
     where = f"{path}: [keep]"
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
-    _known(path, "[keep]", table, ["days", "size", "unread", "expired", "rule"])
+    known(where, table, ["days", "size", "unread", "expired", "rule"])
     days, rules = table.get("days"), table.get("rule", [])
     unread, expired = table.get("unread", False), table.get("expired", False)
     if not (isinstance(unread, bool) and isinstance(expired, bool)):
@@ -385,7 +394,7 @@ def _rule(path: Path, table: object) -> KeepRule:
     where = f"{path}: [[keep.rule]]"
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
-    _known(path, "[[keep.rule]]", table, ["peer", "tag", "kind", "days"])
+    known(where, table, ["peer", "tag", "kind", "days"])
     if not any(key in table for key in ("peer", "tag", "kind")):
         raise ConfigError(f"{where}: it names no peer, no tag and no kind")
     for key, value in table.items():
@@ -396,94 +405,3 @@ def _rule(path: Path, table: object) -> KeepRule:
 
 def _count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100_000
-
-
-def settings(where: str, kind: type, table: Mapping[str, Any]) -> object:
-    """Return *table* as an instance of the settings dataclass *kind*. Raise `ConfigError`; *where* names the table.
-
-    A field may be a settings dataclass itself, or a ``dict`` of such by name: then it is a table in the table, and so
-    are mistakes in it named. Lists and tuples hold what their type says. *kind* may raise `ConfigError` as well.
-    """
-    fields = {each.name: each for each in dataclasses.fields(kind)}
-    hints = typing.get_type_hints(kind)
-    _known(Path(where), "", table, fields)
-    values = {name: _value(where, name, value, hints[name]) for name, value in table.items()}
-    missing = [
-        name
-        for name, each in fields.items()
-        if name not in table and each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise ConfigError(f"{where}: {missing[0]} is missing")
-    try:
-        return kind(**values)
-    except ConfigError as error:
-        raise error if str(error).startswith(where) else ConfigError(f"{where}: {error}") from None
-
-
-def _value(where: str, name: str, value: object, hint: Any) -> object:
-    """Return *value* as *hint* says, its tables as settings. Raise `ConfigError`."""
-    if not _fits(value, hint):
-        raise ConfigError(f"{where}: {name} = {value!r} is not {_called(hint)}")
-    inner = f"{where[:-1]}.{name}]" if where.endswith("]") else f"{where}: {name}"
-    for each in _either(hint):
-        if isinstance(value, dict) and dataclasses.is_dataclass(each) and isinstance(each, type):
-            return settings(inner, each, value)
-        if isinstance(value, dict) and typing.get_origin(each) is dict:
-            return {key: _value(inner, key, one, typing.get_args(each)[1]) for key, one in value.items()}
-        if isinstance(value, list) and typing.get_origin(each) is tuple:
-            return tuple(value)
-    return value
-
-
-def _either(hint: Any) -> tuple[Any, ...]:
-    """Return what a value of type *hint* may be."""
-    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-    return typing.get_args(hint) if union else (hint,)
-
-
-def _known(path: Path, table: str, found: Iterable[str], allowed: Iterable[str]) -> None:
-    for key in found:
-        if key not in (names := list(allowed)):
-            near = difflib.get_close_matches(key, names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
-            if key == "password" and "password_file" in names:
-                hint = "it never stands in this file; write password_command or password_file"
-            where = f"{path}: {table}" if table else path
-            raise ConfigError(f"{where}: {key!r} is unknown; {hint}")
-
-
-def _fits(value: object, hint: Any) -> bool:
-    return any(_is(value, each) for each in _either(hint))
-
-
-def _is(value: object, hint: Any) -> bool:
-    """Whether *value* is of the one type *hint*; what tables hold is looked at when they are made."""
-    if hint is type(None):
-        return value is None
-    origin = typing.get_origin(hint)
-    if dataclasses.is_dataclass(hint) or origin is dict:
-        return isinstance(value, dict)
-    if origin in (list, tuple):
-        return isinstance(value, list) and all(_fits(each, typing.get_args(hint)[0]) for each in value)
-    if isinstance(value, bool) and hint in (int, float):
-        return False
-    return isinstance(value, (int, float) if hint is float else hint) if isinstance(hint, type) else True
-
-
-def _called(hint: Any) -> str:
-    names = {str: "a text in quotes", int: "a whole number", bool: "true or false", float: "a number"}
-    either = [each for each in _either(hint) if each is not type(None)]
-    if len(either) > 1:
-        return " or ".join(map(_called, either))
-    (one,) = either
-    origin = typing.get_origin(one)
-    if dataclasses.is_dataclass(one) and isinstance(one, type):
-        names_of = ", ".join(each.name for each in dataclasses.fields(one))
-        return f"a table of {names_of}"
-    if origin is dict:
-        return "a table of tables"
-    if origin in (list, tuple):
-        many = {str: "texts in quotes", int: "whole numbers"}
-        return f"a list of {many.get(typing.get_args(one)[0], 'values')}"
-    return names.get(one, str(one))

@@ -35,7 +35,7 @@ async def examine(node: Node, carriers: Sequence[config.Carrier], *, send: bool)
         for carrier in carriers:
             try:
                 kind = registry.load(carrier.uses)
-                settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+                settings = carrier.settings(kind.settings_type)
                 folder = node.home / "carriers" / carrier.uses
                 context = HouseContext(
                     store, carrier.uses, folder, None, now=node.now, entropy=os.urandom, name=carrier.name

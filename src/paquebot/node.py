@@ -448,7 +448,7 @@ class Node:
 
     async def _visit(self, carrier: config.Carrier, courier: Courier, now: Pass) -> None:
         kind = registry.load(carrier.uses)
-        settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+        settings = carrier.settings(kind.settings_type)
         folder = self.home / "carriers" / carrier.uses
         context = HouseContext(
             self._store,

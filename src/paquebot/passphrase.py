@@ -85,7 +85,7 @@ class Passphrases:
                 self.get(Which.HOME)  # the first line
             yield read_line(self.fd)
         if which is Which.HOME and told.key_file:
-            yield files.read_secret(Path(told.key_file).expanduser())
+            yield files.read_secret(Path(told.key_file))
         if which is Which.HOME and told.keyring:
             yield _from_keyring(self.home)
         if (typed := self.ask(PROMPTS[which].format(home=self.home))) is not None:

@@ -80,7 +80,7 @@ async def rehearse(node: Node, carriers: Sequence[config.Carrier]) -> Rehearsal:
 
 async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrier) -> Planned:
     kind = registry.load(carrier.uses)
-    settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+    settings = carrier.settings(kind.settings_type)
     with tempfile.TemporaryDirectory(prefix="paquebot-plan-") as folder:
         tags = Tags(store, _no_secrets)
         context = HouseContext(

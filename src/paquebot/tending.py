@@ -52,7 +52,7 @@ async def verify(node: Node, carrier: config.Carrier, progress: Callable[[int], 
 async def _opened(node: Node, store: Store, carrier: config.Carrier, *, asks: bool) -> AsyncIterator[Tended]:
     """Lend an open transport that can be tended. Unless it *asks*, what only locked keys can tell is not known."""
     kind = registry.load(carrier.uses)
-    settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+    settings = carrier.settings(kind.settings_type)
     tags = None
     if asks or knows_its_own(node):
         tags = Tags(store, node.keys.envelope_keys, node.keys.former_envelope_keys)

@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
-from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
+from typing import ClassVar, NewType, Protocol, Self, TypeVar, runtime_checkable
 
 from paquebot.errors import (
     ConfigError,
@@ -34,14 +34,16 @@ from paquebot.price import Price
 __all__ = [
     "API_VERSION", "BROKEN", "OK", "WARNING", "Acknowledgement", "Arrival", "Capability", "Check", "ConfigError",
     "Context", "Denied", "Described", "Examined", "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing",
-    "ParcelTooLarge", "Permanent", "PluginError", "Price", "Recipient", "Relay", "Scratch", "Scratches", "Stage",
-    "Stands", "Stock", "Takes", "Tended", "TokenShown", "Transient", "Transport", "TransportError", "Verdict", "Waits",
-    "Whose", "closed_after", "parcel_name", "token_hash",
+    "ParcelTooLarge", "PathText", "Permanent", "PluginError", "Price", "Recipient", "Relay", "Scratch", "Scratches",
+    "Stage", "Stands", "Stock", "Takes", "Tended", "TokenShown", "Transient", "Transport", "TransportError", "Verdict",
+    "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0
 """0 until mail, stick and radio have all lived behind this door; then 1, and changed only to break."""
 T = TypeVar("T")
+PathText = NewType("PathText", str)
+"""A path in the settings: ``~`` is the person's home, and what is relative begins in the folder of config.toml."""
 
 
 def token_hash(token: bytes) -> bytes:

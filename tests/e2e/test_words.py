@@ -214,6 +214,22 @@ def test_a_mistake_in_a_table_is_said_to_be_in_the_table(alice):
     assert "config.toml: [[keep.rule]]: 'peeer' is unknown; did you mean 'peer'?" in alice.err("sync", code=2)
 
 
+def test_a_relative_path_in_the_configuration_begins_where_the_configuration_lies(pair, monkeypatch, tmp_path):
+    alice, _ = pair
+    (alice.path / "stick").mkdir(), (tmp_path / "stick").mkdir()
+    (alice.path / "config.toml").write_text('[transport.blue]\nuses = "drop"\npath = "stick"\n')
+    alice.say("hello")
+    for place in (tmp_path, alice.path):
+        monkeypatch.chdir(place)
+        alice.run("sync", "blue")
+    assert alice.json("transport", "check", "blue", "--only", "as they were sent")["broken"] == 0
+    assert crates(alice.path / "stick")
+    monkeypatch.chdir(tmp_path)
+    assert crates(tmp_path / "stick") == []
+    alice.run("sync", "--via", "stick")
+    assert crates(tmp_path / "stick"), "on the command line it begins where one stands"
+
+
 @pytest.mark.parametrize("name", ["node.json", "envelope.json"])
 def test_check_says_which_key_is_missing_and_an_export_brings_it_back(alice, tmp_path, name, passphrase):
     alice.run("export", tmp_path / "a.export", "--export-passphrase-fd", passphrase())

@@ -1,7 +1,10 @@
 """The configuration file: every mistake is named with its remedy."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from paquebot import config
 from paquebot.config import Carrier
 from paquebot.errors import ConfigError
 from paquebot.protocol.account import Grant
+from paquebot.transport import PathText
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,10 @@ def test_carriers_come_in_the_order_of_the_file(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text("[transport.b]\nuses = 'drop'\npath = '/b'\n[transport.a]\nuses = 'mail'\n")
 
-    assert config.read(path).carriers == (Carrier("b", "drop", {"path": "/b"}), Carrier("a", "mail", {}))
+    assert config.read(path).carriers == (
+        Carrier("b", "drop", {"path": "/b"}, base=tmp_path),
+        Carrier("a", "mail", {}, base=tmp_path),
+    )
 
 
 def test_a_table_becomes_settings():
@@ -52,6 +59,59 @@ def test_a_mistake_is_named_with_its_remedy(table, complaint):
         config.settings("here", Settings, table)
 
     assert str(caught.value) == complaint
+
+
+@dataclass(frozen=True)
+class House:
+    door: Door | None = None
+    window: Pane | None = None
+
+
+@dataclass(frozen=True)
+class Door:
+    host: str
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Pane:
+    width: int = 0
+    height: int = 0
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ({"door": "/x"}, "door = '/x' is not a table of host, port; write door = { host = \"/x\" }"),
+        ({"door": 3}, "door = 3 is not a table of host, port; write door = { host = … }"),
+        ({"window": "w"}, "window = 'w' is not a table of width, height; write window = { width = … }"),
+    ],
+)
+def test_where_a_table_is_wanted_it_is_said_how_one_is_written(table, complaint):
+    with pytest.raises(ConfigError) as caught:
+        config.settings("here", House, table)
+    assert str(caught.value) == f"here: {complaint}"
+
+
+@dataclass(frozen=True)
+class Places:
+    near: PathText = PathText("")
+    named: str = ""
+    inner: Places | None = None
+
+
+def test_a_relative_path_begins_where_the_file_lies(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/a")
+    given = {"near": "x/y", "named": "x/y"}
+    base = Path("/etc/paquebot")
+    assert config.settings("", Places, given | {"inner": {"near": "z"}}, base) == Places(
+        PathText("/etc/paquebot/x/y"), "x/y", Places(PathText("/etc/paquebot/z"))
+    )
+    for path, found in (("~/x", "/home/a/x"), ("/x", "/x"), ("", "")):
+        assert config.settings("", Places, {"near": path}, base) == Places(PathText(found))
+    for wrong in (7, "a\0b"):
+        with pytest.raises(ConfigError, match="is not a path in quotes"):
+            config.settings("", Places, {"near": wrong}, base)
 
 
 def test_an_enormous_file_is_not_read_as_toml(tmp_path):

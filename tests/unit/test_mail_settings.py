@@ -1,6 +1,7 @@
 """What the configuration says of a mailbox, what a provider's preset adds, and where the secret comes from."""
 
 import os
+import re
 import sys
 from dataclasses import replace
 
@@ -130,10 +131,24 @@ def test_a_secret_comes_from_a_command_a_file_a_credential_or_a_descriptor(tmp_p
     os.close(read_end), os.close(write_end)
 
 
+def test_a_program_that_gives_a_secret_may_lie_in_ones_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "tell").write_text("#!/bin/sh\necho s3cret\n")
+    (tmp_path / "tell").chmod(0o700)
+    assert secret(password_command=("~/tell",)) == "s3cret"
+
+
 def test_a_secret_is_never_shown():
     found = Secrets(MailSettings("node@a.example", password_command=("printf", "s%scret", "3")))
     assert found.get() == "s3cret"
     assert "s3cret" not in repr(found)
+
+
+def test_what_was_meant_for_a_server_is_told_how_to_be_written():
+    with pytest.raises(ConfigError, match=re.escape("""write imap = { host = "mail.a.example" }""")):
+        read(imap="mail.a.example")
+    with pytest.raises(ConfigError, match="no name of a server; the port stands by itself: port = …"):
+        read(imap={"host": "mail.a.example:993"})
 
 
 @pytest.mark.parametrize(

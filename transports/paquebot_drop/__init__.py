@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from os.path import expanduser
 from pathlib import Path
 from shutil import rmtree
 from typing import ClassVar, Self
@@ -26,6 +25,7 @@ from paquebot.transport import (
     Inventory,
     Outgoing,
     ParcelTooLarge,
+    PathText,
     Permanent,
     Scratch,
     Stage,
@@ -57,7 +57,7 @@ _UNNAMED = "unnamed"
 class DropSettings:
     """Where the medium is."""
 
-    path: str = ""
+    path: PathText = PathText("")
     """The mounted stick, or the synced folder. `PAQUEBOT` is made in it when there is something to write.
 
     The folder `PAQUEBOT` on it means the same."""
@@ -86,7 +86,7 @@ class DropTransport:
     def __init__(self, settings: DropSettings, context: Context) -> None:
         self._context = context
         self._settings = settings
-        self._path = expanduser(settings.path)
+        self._path = settings.path
         self._there = ""
         self._wanted = settings.volume
         self._label = settings.label or settings.path or settings.volume
@@ -395,7 +395,7 @@ class DropTransport:
         except OSError as error:
             raise Transient(f"{self._label} cannot be written to: {error.strerror}") from error
         try:
-            yield Scratch(replace(self._settings, path=str(place), volume=""), place)
+            yield Scratch(replace(self._settings, path=PathText(str(place)), volume=""), place)
         finally:
             rmtree(place, ignore_errors=True)
 

@@ -51,7 +51,7 @@ def _read(settings: MailSettings) -> str:
     if settings.credential:
         return _text("credential", _credential(settings.credential))
     if settings.password_file:
-        path = Path(settings.password_file).expanduser()
+        path = Path(settings.password_file)
         return _text("password_file", _file(path, 0o077, "readable by you alone; chmod 600"))
     if settings.keyring:
         return _from_keyring(settings.address)
@@ -74,6 +74,7 @@ def _text(where: str, data: bytes) -> str:
 
 
 def _run(where: str, words: Sequence[str]) -> bytes:
+    words = [os.path.expanduser(words[0]), *words[1:]]
     try:
         with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:  # noqa: S603 theirs
             try:

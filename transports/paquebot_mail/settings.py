@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from math import inf
-from pathlib import Path
 
-from paquebot.transport import ConfigError
+from paquebot.transport import ConfigError, PathText
 from paquebot_mail.form import is_address, is_subject
 from paquebot_mail.server import Server, Tls
 
@@ -64,7 +63,8 @@ class ServerTable:
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.host):
-            raise ConfigError(f"host = {self.host!r} is no name of a server")
+            apart = "; the port stands by itself: port = …" if ":" in self.host else ""
+            raise ConfigError(f"host = {self.host!r} is no name of a server{apart}")
         if not 0 <= self.port < 1 << 16:
             raise ConfigError(f"port = {self.port} is none")
         if self.tls not in TLS:
@@ -72,7 +72,7 @@ class ServerTable:
 
     def server(self, ca_file: str = "") -> Server:
         """Return the same for those who connect there."""
-        return Server(self.host, self.port, Tls(self.tls), str(Path(ca_file).expanduser()) if ca_file else "")
+        return Server(self.host, self.port, Tls(self.tls), ca_file)
 
     def at(self, implicit: int, starttls: int) -> ServerTable:
         """Return the same with a port: one of these two, unless it is given."""
@@ -180,13 +180,13 @@ class MailSettings:
     """A program and its arguments; the first line that it prints is an OAuth 2 access token."""
     credential: str = ""
     """The name of a file in systemd's $CREDENTIALS_DIRECTORY."""
-    password_file: str = ""
+    password_file: PathText = PathText("")
     """A file that holds it, mode 0600."""
     password_fd: int = -1
     """A file descriptor that gives it in its first line."""
     keyring: bool = False
     """Ask the desktop's keyring; needs ``pip install 'paquebot[keyring]'``."""
-    ca_file: str = ""
+    ca_file: PathText = PathText("")
     """Certificates to trust instead of the system's: for servers of your own."""
     fetch: bool = True
     """False where mails come by `paquebot receive` alone, and no server is asked for them."""

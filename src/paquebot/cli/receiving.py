@@ -71,7 +71,7 @@ def _takers(home: Path, names: tuple[str, ...]) -> list[Takes]:
         if names and carrier.name not in names:
             continue
         kind = registry.load(carrier.uses)
-        settings = config.settings(f"[transport.{carrier.name}]", kind.settings_type, carrier.table)
+        settings = carrier.settings(kind.settings_type)
         transport = kind.open(settings, Onlooker(home, carrier))
         if isinstance(transport, Takes):
             found.append(transport)

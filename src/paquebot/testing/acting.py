@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from paquebot import config
+from paquebot.settings import settings
 from paquebot.testing.ends import NOW_MS, outgoing
 from paquebot.testing.post import MemoryContext
 from paquebot.transport import Stage, TransportError
@@ -74,9 +74,9 @@ def kind_of(name: str) -> Any:
 
 async def _send(asked: Mapping[str, Any]) -> None:
     kind = kind_of(asked["kind"])
-    settings = config.settings("[check]", kind.settings_type, asked["settings"])
+    found = settings("[check]", kind.settings_type, asked["settings"])
     numbers = asked["numbers"]
-    async with kind(settings, FolderContext(Path(asked["state"]))) as transport:
+    async with kind(found, FolderContext(Path(asked["state"]))) as transport:
         for start in range(0, len(numbers), AT_ONCE):
             batch = {}
             for number in numbers[start : start + AT_ONCE]:

@@ -189,9 +189,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stopped)
     asked = json.load(sys.stdin)
     try:
-        found = registry.load(asked["uses"])
-        settings = config.settings(f"[transport.{asked['name']}]", found.settings_type, asked["table"])
-        contract = Configured(found.kind, settings, asked["name"], real=asked["real"])
+        name, uses, table, base = asked["carrier"]
+        found = registry.load(uses)
+        settings = config.Carrier(name, uses, table, base=Path(base)).settings(found.settings_type)
+        contract = Configured(found.kind, settings, name, real=asked["real"])
         with tempfile.TemporaryDirectory(prefix="paquebot-check-") as folder:
             _say(capability=asyncio.run(contract.card(Path(folder))))
         for promise, test in promises(contract):
