@@ -23,7 +23,7 @@ from paquebot.protocol.link import Link
 from paquebot.protocol.state import Letter
 from paquebot.report import Problem
 from paquebot.store import Store
-from paquebot.transport import Price
+from paquebot.transport import Check, Price, Stands
 from paquebot.vault import keystore
 
 
@@ -38,6 +38,8 @@ class Planned:
     elsewhere: str = ""
     """The carrier that is waited for with them; empty if none is known."""
     price: Price | None = None
+    standing: Sequence[Check] = ()
+    """How the carrier stands: what is left of its rations, who waits."""
 
     @property
     def letters(self) -> int:
@@ -92,8 +94,9 @@ async def _plan(node: Node, store: Store, engine: Engine, carrier: config.Carrie
             elsewhere = reach.bulk_elsewhere(store.view, carrier.name, node.now())
             way = reach.link(transport, routes.addresses(store.view, carrier.uses), elsewhere=elsewhere)
             letters = _letters(node, store, engine, way, carrier.name)
-            price = transport.capability.price
-            return Planned(carrier.name, batches(store.view, letters), *_left(store, way, elsewhere), price)
+            stands = transport.standing() if isinstance(transport, Stands) else ()
+            price, left = transport.capability.price, _left(store, way, elsewhere)
+            return Planned(carrier.name, batches(store.view, letters), *left, price, stands)
 
 
 def _left(store: Store, way: Link, elsewhere: str) -> tuple[int, str]:

@@ -149,6 +149,7 @@ async def ours(port: int, address: str, password: str, place: Path) -> int:
     from paquebot.testing.post import MemoryContext
     from paquebot.transport import Acknowledgement, Verdict
     from paquebot_mail.mailbox import Brought, Mailbox
+    from paquebot_mail.reading import MAIL_BYTES_MAX
     from paquebot_mail.server import Login, Server, Tls
 
     async def secret() -> str:
@@ -160,7 +161,9 @@ async def ours(port: int, address: str, password: str, place: Path) -> int:
         context.state = {key: bytes.fromhex(value) for key, value in json.loads(kept.read_text()).items()}
     found = 0
     server, login = Server("127.0.0.1", port, Tls.NONE), Login(address, secret)
-    async with Mailbox(address, server, login, context, wants=lambda heading, size: heading.sender == PEER) as mailbox:
+    async with Mailbox(
+        address, server, login, context, wants=lambda heading, size: MAIL_BYTES_MAX * (heading.sender == PEER)
+    ) as mailbox:
         async for news in mailbox.look():
             if isinstance(news, Brought):
                 found += 1

@@ -414,7 +414,10 @@ def test_status_says_what_is_left_of_the_ration_how_full_it_is_and_who_waits_unt
     assert "when last visited" not in alice.out("status")
     alice.run("sync", "home")
     said = alice.out("status")
-    assert "home, when last visited: ration: 100000 of 100000 mails and 200 kB of 200 kB may go today" in said
+    ration = "ration: 100000 of 100000 mails may go today; of 200 kB both ways, "
+    ration += r"(?:19\d|200) kB are left, [1-9]\d* B came"
+    assert re.search(f"home, when last visited: {ration}", said)
+    assert re.search(f"^  {ration}$", alice.out("plan", "home"), re.MULTILINE)
     assert " % of 50 (storage) is used" in said
     before = alice.json("status")["carriers"]
     assert [(each["carrier"], each["what"], each["state"]) for each in before] == [
@@ -423,9 +426,12 @@ def test_status_says_what_is_left_of_the_ration_how_full_it_is_and_who_waits_unt
 
     alice.run("join", correspondents.homes[1].out("invite", "--for", "Alice").strip())
     assert re.search(r"home: 1 envelope, at most .*, about 1\.\d\d EUR$", alice.out("plan", "home"), re.MULTILINE)
-    assert 1 < alice.json("plan", "home")["carriers"][0]["cost"]["amount"] < 2
+    (plan,) = alice.json("plan", "home")["carriers"]
+    assert 1 < plan["cost"]["amount"] < 2
+    assert [each["what"] for each in plan["standing"]] == ["ration", "cost", "quota"]
     alice.run("sync", "home")
-    assert re.search(r"cost: about 1\.\d\d EUR in the last 24 hours, for 1 mail of ", alice.out("status"))
+    cost = r"cost: about 1\.\d\d EUR in the last 24 hours, for 1 mail of [\d.]+ kB, and [1-9]\d* B that came"
+    assert re.search(cost, alice.out("status"))
 
     alice.say("one more")
     correspondents.configure(alice, box, smtp=1)

@@ -11,6 +11,7 @@ from paquebot.testing.post import MemoryContext
 from paquebot.transport import Acknowledgement, Finding, Verdict
 from paquebot_mail.form import compose
 from paquebot_mail.mailbox import Brought, Mailbox, Reported
+from paquebot_mail.reading import MAIL_BYTES_MAX
 from paquebot_mail.server import Login, Server, Tls
 from paquebot_mail.settings import Retire
 
@@ -43,6 +44,8 @@ class Reader:
     peers: set[str] = field(default_factory=lambda: {PEER})
     retire: Retire = Retire("keep")
     quiet_s: float = 30.0
+    most: int = MAIL_BYTES_MAX
+    """How large a mail may be."""
     options: dict = field(default_factory=dict)
     decide: Callable[[Brought], Verdict | None] = lambda brought: Verdict.TAKEN
     """What the house answers; None for nothing, as when the power is cut before."""
@@ -70,7 +73,7 @@ class Reader:
             self.server or Server("127.0.0.1", self.port, Tls.NONE, quiet_s=self.quiet_s),
             Login(self.address, secret),
             self.context,
-            wants=lambda heading, size: heading.sender in self.peers or heading.report,
+            wants=lambda head, size: self.most * (size <= self.most and (head.sender in self.peers or head.report)),
             retire=self.retire,
             **self.options,
         )

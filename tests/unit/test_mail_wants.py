@@ -47,7 +47,7 @@ def test_a_large_mail_is_not_fetched_for_a_name_that_anybody_can_write(transport
 
 def test_strangers_are_few_in_a_visit_and_crowd_out_no_peer(transport):
     many = range(3 * STRANGERS_A_VISIT)
-    assert sum(transport._wants(head(STRANGER, each), 1_000) for each in many) == STRANGERS_A_VISIT
+    assert sum(transport._wants(head(STRANGER, each), 1_000) > 0 for each in many) == STRANGERS_A_VISIT
     assert transport._wants(head(PEER, 1), 1_000)
     assert all(transport._wants(head(PEER, each, tagged=True), 1_000) for each in many)
 
@@ -55,4 +55,4 @@ def test_strangers_are_few_in_a_visit_and_crowd_out_no_peer(transport):
 def test_reports_are_few_in_a_visit_too(transport):
     many = range(3 * REPORTS_A_VISIT)
     reports = [head(f"mailer-daemon@{each}.test", ours=False, report=True) for each in many]
-    assert sum(transport._wants(each, 3_000) for each in reports) == REPORTS_A_VISIT
+    assert sum(transport._wants(each, 3_000) > 0 for each in reports) == REPORTS_A_VISIT

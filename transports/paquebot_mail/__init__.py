@@ -37,13 +37,14 @@ from paquebot.transport import (
 from paquebot_mail.account import Account
 from paquebot_mail.form import mail_bytes, parcel_bytes
 from paquebot_mail.handed import HandedIn
-from paquebot_mail.reading import MAIL_BYTES_MAX, Heading
+from paquebot_mail.reading import MAIL_BYTES_MAX, REPORT_BYTES, Heading
 from paquebot_mail.secret import Secrets
 from paquebot_mail.server import Login
 from paquebot_mail.settings import MailSettings
 
 if TYPE_CHECKING:
     from paquebot_mail.mailbox import Brought, Mailbox, Reported
+    from paquebot_mail.meter import Meter
     from paquebot_mail.sending import Sender
     from paquebot_mail.talk import Quota
 
@@ -259,7 +260,15 @@ class MailTransport:
             return self._box
         self._box = await self._connected()
         self._boxed, self._untagged, self._reports = True, Counter(), 0
+        self._box.within(self._meter())
         return self._box
+
+    def _meter(self) -> Meter:
+        """Return what counts the bytes that come, where they are rationed or cost something."""
+        from paquebot_mail.meter import Meter
+
+        day, pace = self._account.limits.day_bytes, self._sender().pace
+        return Meter(pace.to_come(), day=day, note=pace.came) if day or self._settings.price else Meter()
 
     async def _connected(self) -> Mailbox:
         from paquebot_mail.refusals import Refusals
@@ -304,22 +313,22 @@ class MailTransport:
             rescue_junk=settings.rescue_junk,
         )
 
-    def _wants(self, head: Heading, size: int) -> bool:
-        """Return whether a mail is worth downloading: one of a peer, a report we may wait for, or an introduction.
+    def _wants(self, head: Heading, size: int) -> int:
+        """Return how much of a mail is worth downloading: one of a peer, a report we may wait for, or an introduction.
 
         Anybody can write a header, also in a peer's name: only what bears a peer's tag may be large and many.
         """
         if head.report and not head.part:
             self._reports += 1
-            return self._sender().pace.sent_lately and self._reports <= REPORTS_A_VISIT
+            return REPORT_BYTES if self._sender().pace.sent_lately and self._reports <= REPORTS_A_VISIT else 0
         if head.tag and self._context.recognise(head.part.encode(), head.tag):
             self._ours[self._mark(head.part)] = b""
-            return size <= MAIL_BYTES_MAX
+            return MAIL_BYTES_MAX if size <= MAIL_BYTES_MAX else 0
         if size > STRANGER_BYTES_MAX:
-            return False
+            return 0
         known = self._context.knows(head.sender)  # strangers must not crowd out who may have new keys
         self._untagged[known] += 1
-        return self._untagged[known] <= STRANGERS_A_VISIT
+        return STRANGER_BYTES_MAX if self._untagged[known] <= STRANGERS_A_VISIT else 0
 
     async def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Settle arrivals; their mails are put away when the visit ends."""

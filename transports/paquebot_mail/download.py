@@ -3,6 +3,9 @@
 A parcel is taken out of its mail as it comes, and its name is checked: whatever a server, a cut line or a disk did to
 the bytes on the way shows here. What looks harmed is fetched once more, in one piece, before it is told of: there are
 servers that do not cut mails into pieces well.
+
+No more of a mail is asked for than the server said that it has, and what is longer goes on with care: neither memory
+nor a ration of bytes depends on what a server says. Where bytes are counted, each mail is asked for by itself.
 """
 
 from __future__ import annotations
@@ -16,21 +19,24 @@ from typing import BinaryIO
 
 from paquebot_mail.imap import Answer, Imap, Running
 from paquebot_mail.ledger import Row
-from paquebot_mail.reading import MAIL_BYTES_MAX, Damaged, Parcel, parcel
+from paquebot_mail.reading import MAIL_BYTES_MAX, REPORT_BYTES, Damaged, Parcel, parcel
 from paquebot_mail.scan import REPORT, number
 from paquebot_mail.talk import fetch, uid_sets
 from paquebot_mail.wire import LITERAL_MAX, Items
 
-__all__ = ["Came", "Download", "Gone", "Outcome", "Refused", "Spoiled"]
+__all__ = ["Came", "Download", "Gone", "Later", "Outcome", "Refused", "Spoiled"]
 
 BATCH_BYTES = 2 << 20
 BATCH_MAILS = 100
 IN_FLIGHT = 4
 PIECE_FIRST = 64 << 10  # on a line of 1 kB/s no more than a minute is lost when it is cut
 PIECE_MAX = LITERAL_MAX
-REPORT_BYTES = 16 << 10  # what was returned of a mail need not be read
+PIECE_LEAST = 4 << 10  # where bytes are counted, less is not worth a question
 _QUICK_S = 0.5  # a piece that took no longer may be larger the next time
 _TOO_LARGE = "the mail is larger than any that brings a parcel"
+_LIAR = "the mail is larger than its server said, and nobody whom we know has sent it"
+_MARGIN = 1_000
+_AROUND = 200  # of the words around a mail in an answer
 _HARMED_BYTES_MAX = 8 << 20  # of a harmed mail, to be set aside
 
 
@@ -49,6 +55,15 @@ class Spoiled:
     row: Row
     reason: str
     data: bytes
+    damage: bool = True
+    """It may have been for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A mail, or the rest of it, for which today's ration of bytes is not enough."""
+
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Refused:
     reason: str
 
 
-Outcome = Came | Spoiled | Gone | Refused
+Outcome = Came | Spoiled | Gone | Refused | Later
 
 
 class Download:
@@ -74,15 +89,17 @@ class Download:
 
     def __init__(self, imap: Imap, rows: list[Row], coming: dict[int, Path]) -> None:
         self._imap, self._coming = imap, coming
+        self._rationed = imap.meter.left is not None
         self._outcomes: list[Outcome] = [Spoiled(row, _TOO_LARGE, b"") for row in rows if row.size > MAIL_BYTES_MAX]
         rows = [row for row in rows if row.size <= MAIL_BYTES_MAX]
         self._reports = deque(row for row in rows if row.part.startswith(REPORT) and not row.tries)
         # What made trouble before comes last and alone, so that it holds up no other.
         self._last = deque(sorted((row for row in rows if row.tries), key=lambda row: row.tries))
         fresh = [row for row in rows if not row.tries and row not in self._reports]
-        self._batches = deque(_in_batches([row for row in fresh if not self._is_large(row)]))
+        small = [row for row in fresh if not self._is_large(row)]
+        self._batches = deque([row] for row in small) if self._rationed else deque(_in_batches(small))
         self._large = deque(row for row in fresh if self._is_large(row))
-        self._whole: deque[Row] = deque()
+        self._whole: deque[tuple[Row, int]] = deque()
         self._running: deque[_Batch] = deque()
         self._piece = PIECE_FIRST  # what the line was last found good for
 
@@ -100,7 +117,7 @@ class Download:
         elif self._large:
             await self._piecewise(self._large.popleft())
         elif self._whole:
-            await self._in_one(self._whole.popleft())
+            await self._in_one(*self._whole.popleft())
         elif self._reports:
             await self._report(self._reports.popleft())
         elif self._last:
@@ -128,7 +145,13 @@ class Download:
     async def _batch(self) -> None:
         self._imap.heard = self._heard
         while self._batches and len(self._running) < IN_FLIGHT:
-            self._running.append(_Batch(self._imap, self._batches.popleft(), self))
+            rows = self._batches.popleft()
+            if self._room(rows[0]) < _asked(rows) * len(rows):
+                self._large += rows
+            else:
+                self._running.append(_Batch(self._imap, rows, self))
+        if not self._running:
+            return
         batch = self._running[0]
         try:
             answer = await self._imap.end(batch.command, expected=sum(each.bytes for each in self._running))
@@ -158,9 +181,9 @@ class Download:
             reason = "the mail looks like one of ours and holds no parcel"
         except Damaged as damage:
             reason = str(damage)
-        if last:
+        if last or self._room(row) < _with_margin(len(mail)):
             return Spoiled(row, reason, mail[:_HARMED_BYTES_MAX])
-        self._whole.append(row)
+        self._whole.append((row, len(mail)))
         return None
 
     def too_long(self, row: Row, first: bytes) -> None:
@@ -168,10 +191,17 @@ class Download:
         self._coming[row.uid].write_bytes(first)
         self._large.append(row)
 
+    def _room(self, row: Row) -> int:
+        """Return how much may be asked for of a mail; more than there can be, if nobody counts."""
+        return room(self._imap, row)
+
     # -- large mails --------------------------------------------------------------------------
 
     async def _piecewise(self, row: Row) -> None:
         path = self._coming[row.uid]
+        if self._room(row) < PIECE_LEAST:
+            self._outcomes.append(Later(row))
+            return
         try:
             pieces = _Pieces(self._imap, row, path, self._piece)
             outcome = await pieces.run()
@@ -180,21 +210,23 @@ class Download:
             self._outcomes.append(Refused(row, str(error)))
             raise
         if isinstance(outcome, int):
-            if outcome > MAIL_BYTES_MAX:
+            if outcome > row.most:
                 path.unlink()
-                self._outcomes.append(Spoiled(row, _TOO_LARGE, b""))
+                self._outcomes.append(_too_large(row))
                 return
             mail = path.read_bytes()
             path.unlink()
             opened = self.open(row, mail)
             self._outcomes += [opened] if opened else []
         else:
-            path.unlink(missing_ok=True)
+            if not isinstance(outcome, Later):
+                path.unlink(missing_ok=True)
             self._outcomes.append(outcome)
 
-    async def _in_one(self, row: Row) -> None:
-        """Fetch a mail as it stands, into a file if it is large."""
+    async def _in_one(self, row: Row, length: int) -> None:
+        """Fetch a mail as it stands, which had so many bytes before; into a file if it is large."""
         came: list[bytes] = []
+        most = min(_with_margin(max(length, row.size)), MAIL_BYTES_MAX + 1)
 
         def heard(items: Items) -> None:
             body = items.get("BODY[]<0>", items.get("BODY[]"))
@@ -209,8 +241,8 @@ class Download:
 
         self._imap.heard = heard
         try:
-            command = fetch(self._imap, str(row.uid), f"UID BODY.PEEK[]<0.{MAIL_BYTES_MAX + 1}>")
-            answer = await self._imap.end(command, expected=MAIL_BYTES_MAX)
+            command = fetch(self._imap, str(row.uid), f"UID BODY.PEEK[]<0.{most}>", most)
+            answer = await self._imap.end(command, expected=most)
         except BaseException as error:
             self._outcomes.append(Refused(row, str(error)))
             raise
@@ -219,6 +251,10 @@ class Download:
 
     async def _report(self, row: Row) -> None:
         came: list[bytes] = []
+        most = min(_with_margin(row.size), REPORT_BYTES)
+        if self._room(row) < most:
+            self._outcomes.append(Later(row))
+            return
 
         def heard(items: Items) -> None:
             body = body_of(items, 0)
@@ -226,7 +262,7 @@ class Download:
                 came.append(body)
 
         self._imap.heard = heard
-        command = fetch(self._imap, str(row.uid), f"UID BODY.PEEK[]<0.{REPORT_BYTES}>")
+        command = fetch(self._imap, str(row.uid), f"UID BODY.PEEK[]<0.{most}>", most)
         try:
             answer = await self._imap.end(command, expected=REPORT_BYTES)
         except BaseException as error:
@@ -244,7 +280,9 @@ class _Batch:
         self.bytes = sum(row.size for row in rows)
         self.outcomes: list[Outcome] = []
         self._download = download
-        self.command = fetch(imap, ",".join(uid_sets(self.missing)), f"UID BODY.PEEK[]<0.{PIECE_MAX}>")
+        self._asked = _asked(rows)
+        most = len(rows) * (self._asked + _AROUND)
+        self.command = fetch(imap, ",".join(uid_sets(self.missing)), f"UID BODY.PEEK[]<0.{self._asked}>", most)
 
     def heard(self, items: Items) -> bool:
         """Take what came; return whether it was for this batch."""
@@ -253,7 +291,7 @@ class _Batch:
         if row is None or body is None:
             return False
         del self.missing[row.uid]
-        if len(body) >= PIECE_MAX:
+        if len(body) >= min(self._asked, row.most + 1):
             self._download.too_long(row, body)
         elif outcome := self._download.open(row, body):
             self.outcomes.append(outcome)
@@ -291,14 +329,20 @@ class _Pieces:
 
     async def _run(self, file: BinaryIO) -> int | Outcome:
         loop = asyncio.get_running_loop()
-        ask = self._length
-        while self._length <= MAIL_BYTES_MAX:
+        ask, most = self._length, self._row.most + 1  # one byte more shows that it is too large
+        while self._length < most:
             # Ahead only of what the server says that there is; behind that one by one, until one comes short.
-            while not self._running or (ask < self._row.size and len(self._running) < IN_FLIGHT):
-                command = fetch(self._imap, str(self._row.uid), f"UID BODY.PEEK[]<{ask}.{self.piece}>")
-                self._running.append((self.piece, command))
-                self._asked[ask] = self.piece
-                ask += self.piece
+            while not self._running or (ask < min(self._row.size, most) and len(self._running) < IN_FLIGHT):
+                piece, left = min(self.piece, most - ask), room(self._imap, self._row)
+                if left < min(piece, PIECE_LEAST):
+                    break
+                piece = min(piece, left)
+                command = fetch(self._imap, str(self._row.uid), f"UID BODY.PEEK[]<{ask}.{piece}>", piece)
+                self._running.append((piece, command))
+                self._asked[ask] = piece
+                ask += piece
+            if not self._running:
+                return Later(self._row)
             begun = loop.time()
             size, command = self._running.popleft()
             answer = await self._imap.end(command, expected=size * (1 + len(self._running)))
@@ -338,6 +382,29 @@ class _Pieces:
                 self._came[start] = body
 
 
+def room(imap: Imap, row: Row) -> int:
+    """Return how many bytes of a mail may be asked for: more than it can have, if nobody counts.
+
+    What is surely from a peer goes before what may be from anybody.
+    """
+    left = imap.meter.left if row.sure else imap.meter.spare
+    return 2 * MAIL_BYTES_MAX if left is None else left
+
+
+def _asked(rows: list[Row]) -> int:
+    """Return how many bytes are asked for of each of *rows*: what comes as long is longer than it was said to be."""
+    return min(_with_margin(max(row.size for row in rows)), PIECE_MAX, max(row.most for row in rows) + 1)
+
+
+def _with_margin(size: int) -> int:
+    """Return as much as a mail of *size* bytes may have: some servers count line ends as one, or guess."""
+    return size + size // 8 + _MARGIN
+
+
+def _too_large(row: Row) -> Spoiled:
+    return Spoiled(row, _TOO_LARGE, b"") if row.sure else Spoiled(row, _LIAR, b"", damage=False)
+
+
 def body_of(items: Items, start: int) -> bytes | None:
     """Return the piece of a mail that begins at *start*; None if *items* do not hold it."""
     named = [f"BODY[]<{start}>", *(["BODY[]"] if start == 0 else [])]
@@ -356,7 +423,8 @@ def _in_batches(rows: list[Row]) -> Iterator[list[Row]]:
     batch: list[Row] = []
     size = 0
     for row in rows:
-        if batch and (size + row.size > BATCH_BYTES or len(batch) >= BATCH_MAILS):
+        uneven = (len(batch) + 1) * _asked([*batch, row]) > 2 * BATCH_BYTES  # as much may come of each of them
+        if batch and (size + row.size > BATCH_BYTES or uneven or len(batch) >= BATCH_MAILS):
             yield batch
             batch, size = [], 0
         batch.append(row)

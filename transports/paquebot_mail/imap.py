@@ -28,6 +28,7 @@ from aioimaplib.aioimaplib import (
 from aioimaplib.aioimaplib import Response as Lines
 
 from paquebot.transport import Transient
+from paquebot_mail.meter import Meter
 from paquebot_mail.network import NO_STARTTLS, foreign, no_answer, why
 from paquebot_mail.server import Language, Server, Tls, tls_context
 from paquebot_mail.wire import Items, Response, Unreadable, Wire, fetched
@@ -77,6 +78,8 @@ class Running:
     name: str
     answer: asyncio.Future[Answer]
     begun: float
+    most: int = 0
+    """How many bytes of mails it may bring."""
     kept: list[Response] = field(default_factory=list)
 
 
@@ -89,6 +92,7 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
         self.transport: asyncio.Transport | None
         self.heard: Callable[[Items], None] = _ignore
         """Is called for each FETCH answer, asked for or not."""
+        self.meter = Meter()
         self.stirred = asyncio.Event()
         """Set when the server says that the folder has changed, or when the line is lost."""
         self.lost: Exception | None = None
@@ -104,7 +108,12 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
 
     def data_received(self, data: bytes) -> None:
         """Take what came. Nothing is logged: formatting what is not printed costs more than reading it."""
+        if self.lost:
+            return
         self._heard_at = self.loop.time()
+        if not self.meter.came(len(data)):
+            self.fail("it sends more than was asked for")
+            return
         try:
             for response in self._wire.feed(data):
                 self._take(response)
@@ -135,6 +144,7 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
         if self.lost is None:
             self.lost = error
             self.state = LOGOUT
+            self._wire.close()
         futures = [self._greeting, self._prompt, *(each.answer for each in self._running.values())]
         self._running.clear()
         for future in futures:
@@ -196,6 +206,8 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
             self._deaf = True  # to all that comes in clear from now on
             assert self.transport is not None
             self.transport.pause_reading()
+        if running.name == "FETCH":
+            self.meter.answered(running.most)
         text = _text(response)
         self._learn(text)
         if not running.answer.done():
@@ -218,17 +230,22 @@ class Imap(IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no typ
         answer = await self.end(self.begin(command))
         return Lines(answer.status, [each.text for each in answer.untagged] + [answer.text.encode()])
 
-    def command(self, name: str, *words: str, uid: bool = False) -> Running:
-        """Send a command, *words* being as they go on the line; `end` gives its answer."""
-        return self.begin(Command(name, self.new_tag(), *words, prefix="UID" if uid else None, loop=self.loop))
+    def command(self, name: str, *words: str, uid: bool = False, most: int = 0) -> Running:
+        """Send a command, *words* being as they go on the line; `end` gives its answer.
 
-    def begin(self, command: Command) -> Running:
+        If it fetches mails, they have at most so many bytes.
+        """
+        return self.begin(Command(name, self.new_tag(), *words, prefix="UID" if uid else None, loop=self.loop), most)
+
+    def begin(self, command: Command, most: int = 0) -> Running:
         """Send *command* if this is the time for it."""
         if self.lost:
             raise self.lost
         if self.state not in Commands[command.name].valid_states:
             raise RuntimeError(f"{command.name} makes no sense in state {self.state}")
-        running = Running(command.name, self.loop.create_future(), self.loop.time())
+        running = Running(command.name, self.loop.create_future(), self.loop.time(), most)
+        if running.name == "FETCH":
+            self.meter.ask(most)
         self._running[command.tag] = running
         self._write(str(command))
         return running

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from paquebot.transport import Context
 from paquebot_mail.form import part_id
+from paquebot_mail.reading import MAIL_BYTES_MAX
 
 __all__ = ["Changes", "Held", "Known", "Ledger", "Record", "Row", "Rows", "State"]
 
@@ -64,17 +65,24 @@ class Row:
     """When it was done with, in Unix milliseconds."""
     epoch: str = ""
     """In which none of our keys opened it."""
+    most: int = MAIL_BYTES_MAX
+    """How many bytes of it are worth downloading."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether it bears a peer's tag, which nobody else can make."""
+        return self.most == MAIL_BYTES_MAX
 
     def encode(self) -> bytes:
         """Return it as kept."""
-        kept = [self.part, self.sender, self.size, self.state.value, self.tries, self.since, self.epoch]
+        kept = [self.part, self.sender, self.size, self.state.value, self.tries, self.since, self.epoch, self.most]
         return json.dumps(kept, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, uid: int, kept: bytes) -> Row:
         """Return what was kept."""
-        part, sender, size, state, tries, since, epoch = json.loads(kept)
-        return cls(uid, part, sender, size, State(state), tries, since, epoch)
+        part, sender, size, state, *rest = json.loads(kept)
+        return cls(uid, part, sender, size, State(state), *rest)
 
 
 @dataclass(frozen=True, slots=True)

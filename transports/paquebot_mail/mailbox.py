@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
 from paquebot.transport import Acknowledgement, Context, Finding, Transient, Verdict
-from paquebot_mail.download import Came, Download, Gone, Outcome, Refused, Spoiled
+from paquebot_mail.download import PIECE_LEAST, Came, Download, Gone, Later, Outcome, Refused, Spoiled
 from paquebot_mail.imap import Imap, Said, connect
 from paquebot_mail.ledger import Changes, Held, Known, Ledger, Record, Row, Rows, State
+from paquebot_mail.meter import Meter
 from paquebot_mail.reading import Parcel
-from paquebot_mail.scan import AUDIT_MS, REPORT, Scan, Wants, read_heads
+from paquebot_mail.scan import AUDIT_MS, HEAD_COST, REPORT, Scan, Wants, read_heads
 from paquebot_mail.server import Login, Server
 from paquebot_mail.settings import Retire
 from paquebot_mail.talk import (
@@ -44,6 +45,7 @@ __all__ = ["Brought", "Mailbox", "Reported"]
 JUNK_EVERY_MS = 3_600_000
 RENEW_S = 9 * 60.0  # before a router forgets the line
 TRIES_TOLD = 10
+RATIONED = "today's bytes are used up: some mails, or the rest of one, are fetched later"
 _UNTOUCHED = "has no MOVE and no UIDPLUS: mails cannot be put away there without touching others, so they stay"
 
 
@@ -94,6 +96,8 @@ class Mailbox:
         self._line: Imap | None = None
         self._junk = self._ledger.junk
         self._rows: dict[str, Rows] = {}
+        self._rationed = False
+        """Something was left in the mailbox because the day's bytes are used up."""
         self._there: dict[str, str] = {}
         """What folders of ours are called on the server, where that is different."""
 
@@ -112,7 +116,14 @@ class Mailbox:
     async def __aexit__(self, *exc_info: object) -> None:
         """Say goodbye."""
         line, self._line = self._imap, None
-        await log_out(line)
+        try:
+            await log_out(line)
+        finally:
+            line.meter.close()
+
+    def within(self, meter: Meter) -> None:
+        """Let no more bytes of mails come, in this visit, than *meter* has left."""
+        self._imap.meter = meter
 
     def _spool(self) -> BinaryIO:
         return cast("BinaryIO", tempfile.TemporaryFile(dir=self._ledger.folder))
@@ -134,6 +145,15 @@ class Mailbox:
 
         Raise `Lost` when the line breaks, after all was yielded that was whole by then.
         """
+        try:
+            async with aclosing(self._looked()) as found:
+                async for news in found:
+                    yield news
+                    del news
+        finally:
+            self._imap.meter.settle()
+
+    async def _looked(self) -> AsyncGenerator[News, None]:
         self._tidy()
         for held in self._ledger.held():
             if (brought := self._brought(held)) is not None:
@@ -170,23 +190,22 @@ class Mailbox:
             epoch=self._context.epoch,
             download=download,
             note_look=name != self._folder,
+            audit_ms=self._audit_ms,
         )
-        await scan.run(audit_ms=self._audit_ms)
-        for finding in scan.findings:
-            yield finding
-        if not download:
-            if scan.ours:
-                yield Finding(name, f"mails of peers that are taken for spam: {scan.ours}", damage=False)
-            return
-        await self._read_again(folder, rows, scan.read)
-        while wanted := self._wanted(rows):
-            tried = {row.uid for row in wanted}
-            async with aclosing(self._bring(folder, rows, wanted)) as found:
-                async for news in found:
-                    yield news
-                    del news
-            if not {row.uid for row in self._wanted(rows)} - tried:
-                return
+        tried: set[int] = set()
+        for look in (scan.news, scan.audit):  # what is new is brought first: there may not be bytes for both
+            await look()
+            while scan.findings:
+                yield scan.findings.pop(0)
+            while download and (due := await self._due(name, rows, scan.read, tried)):
+                async with aclosing(self._bring(folder, rows, due)) as found:
+                    async for news in found:
+                        yield news
+                        del news
+        if not scan.complete or self._rationed:
+            yield Finding(name, RATIONED, damage=False)
+        if not download and scan.ours:
+            yield Finding(name, f"mails of peers that are taken for spam: {scan.ours}", damage=False)
 
     def _known(self, name: str) -> Rows:
         if name not in self._rows:
@@ -197,16 +216,38 @@ class Mailbox:
         """Return the mails to be downloaded now, one for each parcel."""
         epoch = self._context.epoch
         wanted: dict[str, Row] = {}
-        for row in sorted(rows, key=lambda row: (row.tries, row.uid)):
+        for row in sorted(rows, key=lambda row: (row.tries, not row.sure, row.uid)):
             if row.state is State.WANTED or (row.state is State.LEFT and row.epoch != epoch):
                 wanted.setdefault(row.part, row)
         return list(wanted.values())
 
-    async def _read_again(self, folder: Folder, rows: Rows, read: set[int]) -> None:
-        """Read the headers of wanted mails that were seen in an earlier visit: numbers may mean other mails now."""
-        old = [row for row in self._wanted(rows) if row.uid not in read]
-        there = await self._still_there(folder.name, rows, old)
+    async def _due(self, name: str, rows: Rows, read: set[int], tried: set[int]) -> list[Row]:
+        """Return the wanted mails that were not *tried*, as far as the ration goes; note them as tried.
+
+        The headers of those seen in an earlier visit are *read* once more: numbers may mean other mails now.
+        """
+        due = self._affordable([row for row in self._wanted(rows) if row.uid not in tried])
+        tried |= {row.uid for row in due}
+        old = [row for row in due if row.uid not in read]
+        there = await self._still_there(name, rows, old)
         rows.write({row.uid: None for row in old if row.uid not in there})
+        read |= there
+        return [row for row in due if row.uid in read]
+
+    def _affordable(self, rows: list[Row]) -> list[Row]:
+        """Return those of *rows* that can at least be begun today."""
+        left, spare = self._imap.meter.left, self._imap.meter.spare
+        if left is None or spare is None:
+            return rows
+        found = []
+        for row in rows:
+            most = left if row.sure else spare
+            if most >= HEAD_COST + PIECE_LEAST:
+                found.append(row)
+                cost = HEAD_COST + max(PIECE_LEAST, row.size)
+                left, spare = left - cost, spare - cost
+        self._rationed = self._rationed or len(found) < len(rows)
+        return found
 
     async def _still_there(self, name: str, rows: Rows, some: Sequence[Row]) -> set[int]:
         """Return the UIDs of *some* whose headers, read now, say what they said when they were noted.
@@ -269,6 +310,8 @@ class Mailbox:
                             after[other.uid] = replace(other, state=State.HERE)
                 case Gone():
                     after[row.uid] = None
+                case Later():
+                    self._rationed = True
                 case Refused():
                     after[row.uid] = replace(row, tries=row.tries + 1)
         rows.write(after, changes)
@@ -280,8 +323,8 @@ class Mailbox:
                 yield Brought(parcel.data, parcel.part, row.sender, folder.name)
             case Came(_, bytes() as report):
                 yield Reported(report)
-            case Spoiled(_, reason, data):
-                yield Finding(where, reason, data)
+            case Spoiled(_, reason, data, damage):
+                yield Finding(where, reason, data, damage)
             case Refused(row, reason) if row.tries + 1 == TRIES_TOLD:
                 yield Finding(where, f"it did not come in {TRIES_TOLD} tries: {reason}", damage=False)
 
@@ -371,6 +414,8 @@ class Mailbox:
         imap, now, rows = self._imap, self._context.now_ms(), self._known(name)
         done = [row for row in rows if row.state is State.DONE]
         due = [row for row in done if abs(now - row.since) >= retire.after_ms]
+        if (left := imap.meter.left) is not None:
+            due = due[: left // HEAD_COST]
         record = self._ledger.record(name)
         if not due or retire.how == "keep" or record is None:
             return []

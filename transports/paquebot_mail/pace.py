@@ -23,6 +23,8 @@ _FLOOR_BYTES = 16 << 10  # a mail that holds any envelope at all
 _REPORTED_FLOOR_BYTES = 512 << 10  # reports can be forged: they make mails small, not tiny
 _SHARE_MIN = 1 / 64
 _SPENT_MAX = 1_000
+_SLOT = 10 * _MINUTE  # what came in so long is remembered as one
+_TO_SEND = 4  # the part of a day's bytes that what comes leaves to what goes
 _ACCOUNT = ""
 
 
@@ -33,6 +35,7 @@ class Limits:
     per_minute: int | None = 20
     per_day: int | None = 300
     bytes_per_day: int | None = None
+    """Both ways."""
     mail_bytes_max: int = 25_000_000
 
 
@@ -71,6 +74,8 @@ class Pace:
         """On which days, counted from 1970, something went of which a report may come."""
         self._forget()
         self._recent = self._load()
+        self._came: dict[int, int] = {int(slot): size for slot, size in self._get("came") or []}
+        """How many bytes of mails came, by the number of the slot, counted from 1970."""
 
     # -- waits ------------------------------------------------------------------------------
 
@@ -158,7 +163,7 @@ class Pace:
         now, share, limits = self._context.now_ms(), self._share(), self._limits
         windows = [(most, window) for most, window in ((limits.per_minute, _MINUTE), (limits.per_day, _DAY)) if most]
         mails = [max(1, int(most * share)) - self._within(window, now) for most, window in windows]
-        size = None if limits.bytes_per_day is None else max(0, limits.bytes_per_day - self._spent(now))
+        size = None if limits.bytes_per_day is None else max(0, limits.bytes_per_day - self._used(now))
         return (max(0, min(mails)) if mails else None), size
 
     def today(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
@@ -169,13 +174,16 @@ class Pace:
             most = max(1, int(limits.per_day * self._share()))
             mails = max(0, most - self._within(_DAY, now)), most
         if limits.bytes_per_day is not None:
-            size = max(0, limits.bytes_per_day - self._spent(now)), limits.bytes_per_day
+            size = max(0, limits.bytes_per_day - self._used(now)), limits.bytes_per_day
         return mails, size
 
     def sent_today(self) -> tuple[int, int]:
         """Return how many mails went in the last 24 hours, in vain or not, and their bytes."""
         now = self._context.now_ms()
         return self._within(_DAY, now), self._spent(now)
+
+    def _used(self, now: int) -> int:
+        return self._spent(now) + self.came_today()
 
     def _spent(self, now: int) -> int:
         return sum(count for at, count in self._recent if 0 <= now - at < _DAY)
@@ -199,7 +207,7 @@ class Pace:
         most = self._limits.bytes_per_day
         if most is None:
             return 0
-        within = sorted((at, count) for at, count in self._recent if 0 <= now - at < _DAY)
+        within = sorted((at, count) for at, count in (*self._recent, *self._slots(now)) if 0 <= now - at < _DAY)
         spent, free_at = sum(count for _, count in within), now
         for at, count in within:
             if spent + size <= most:
@@ -214,6 +222,37 @@ class Pace:
             return 1.0
         days = max(0, self._context.now_ms() - found["at"]) // _DAY
         return float(min(1.0, found["share"] * 2 ** min(days, 10)))
+
+    # -- what comes -------------------------------------------------------------------------
+
+    def to_come(self) -> int | None:
+        """Return how many bytes of mails may be fetched now; None for any. Some of a day's are left to what goes."""
+        day, came = self._limits.bytes_per_day, self.came_today()
+        if day is None:
+            return None
+        return max(0, min(day - self._spent(self._context.now_ms()) - came, day - day // _TO_SEND - came))
+
+    def came(self, size: int) -> None:
+        """Note that *size* bytes of mails come, or that so many were noted and did not come, if it is less than 0."""
+        slot = self._context.now_ms() // _SLOT
+        self._came[slot] = self._came.get(slot, 0) + size
+        while self._came[slot] < 0 and (before := [each for each in self._came if each < slot]):
+            self._came[max(before)] += self._came.pop(slot)
+            slot = max(before)
+        kept = {slot: size for slot, size in self._came.items() if size > 0 and self._counts(slot)}
+        self._came = kept
+        self._put("came", sorted(kept.items()))
+
+    def came_today(self) -> int:
+        """Return how many bytes of mails came in the last 24 hours."""
+        return sum(size for slot, size in self._came.items() if self._counts(slot))
+
+    def _counts(self, slot: int) -> bool:
+        return 0 <= self._context.now_ms() // _SLOT - slot <= _DAY // _SLOT
+
+    def _slots(self, now: int) -> list[tuple[int, int]]:
+        """Return the same as moments: each slot as if all of it had come at its end, or now."""
+        return [(min(now, (slot + 1) * _SLOT - 1), size) for slot, size in self._came.items() if self._counts(slot)]
 
     # -- sizes ------------------------------------------------------------------------------
 

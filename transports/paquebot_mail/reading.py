@@ -18,9 +18,13 @@ from paquebot_mail.armour import BEGIN, END, Damaged, unarmour
 from paquebot_mail.form import PART_HEADER, PART_VERSION, part_id
 from paquebot_mail.mime import HEADER_BYTES_MAX, TooMany, content, end_of_head, walk
 
-__all__ = ["HEADER_BYTES_MAX", "MAIL_BYTES_MAX", "Damaged", "Heading", "Parcel", "heading", "may_concern", "parcel"]
+__all__ = [
+    "HEADER_BYTES_MAX", "MAIL_BYTES_MAX", "REPORT_BYTES", "Damaged", "Heading", "Parcel", "heading", "may_concern",
+    "parcel",
+]  # fmt: skip
 
 MAIL_BYTES_MAX = 16 << 20  # a full envelope of 8 MiB in armour, which somebody encoded once more
+REPORT_BYTES = 16 << 10  # what was returned of a mail need not be read
 _ARMOURS_MAX = 8  # blocks tried in one mail
 _VALUE_MAX = 1_000
 _PART = re.compile(rf"{PART_VERSION} ([a-z2-7]{{40}})(?: ([0-9a-f]{{16}}))?", re.ASCII)

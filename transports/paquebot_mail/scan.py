@@ -27,16 +27,23 @@ MAILS_A_DAY = 10_000
 REPORT = "report:"
 """Begins the part of a row that is a report on a mail of ours, and none of ours itself."""
 _HEAD_MAX = 16 << 10
+_HEAD_THIN = 1 << 10
+"""Of the fields that are asked for, where bytes are counted: our own mails have less."""
+_HEAD_AROUND = 300
+"""Of the words around them in an answer."""
+HEAD_COST = _HEAD_THIN + _HEAD_AROUND
 _HEAD_EXPECTED = 1_000
+_AUDIT_PART = 20
+"""An audit costs less than this part of a day's ration for each day between two."""
 _FIELDS = "X-PAQUEBOT-PART FROM DATE MESSAGE-ID X-MICROSOFT-ORIGINAL-MESSAGE-ID CONTENT-TYPE"
 """A report is known by all of these: qmail's have neither a Message-ID nor a type, only their dates differ."""
 _SECTION = f"BODY.PEEK[HEADER.FIELDS ({_FIELDS})]"
 _KNOWN_ANEW_DAYS = 7
 _STRIDE_MAX = 1 << 28
 
-Wants = Callable[[Heading, int], bool]
-"""Says whether a mail is to be downloaded, by what its header says and by its size in bytes: is it from somebody whom
-we know, or a report that we wait for?"""
+Wants = Callable[[Heading, int], int]
+"""Says how many bytes of a mail are to be downloaded at most, by what its header says and by its size as the server
+says, which may be wrong: is it from somebody whom we know, or a report that we wait for? 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,13 @@ async def read_heads(imap: Imap, uids: str, count: int) -> list[Head]:
             found[uid] = Head(uid, size, read, sha256(said).hexdigest()[:32] if read else "")
 
     imap.heard = heard
+    size = _HEAD_MAX if imap.meter.left is None else _HEAD_THIN
+    most = count * (size + _HEAD_AROUND)
     answer = await imap.end(
-        fetch(imap, uids, f"UID RFC822.SIZE {_SECTION}<0.{_HEAD_MAX}>"), expected=count * _HEAD_EXPECTED
+        fetch(imap, uids, f"UID RFC822.SIZE {_SECTION}<0.{size}>", most), expected=count * _HEAD_EXPECTED
     )
     if answer.status == "BAD":  # a server that knows no parts of header fields
-        answer = await imap.end(fetch(imap, uids, f"UID RFC822.SIZE {_SECTION}"), expected=count * _HEAD_EXPECTED)
+        answer = await imap.end(fetch(imap, uids, f"UID RFC822.SIZE {_SECTION}", most), expected=count * _HEAD_EXPECTED)
     if answer.status != "OK":
         raise Said(f"{imap.server.host} does not give us headers: {answer.text[:200]}", answer.code[0])
     return [found[uid] for uid in sorted(found)]
@@ -94,46 +103,62 @@ class Scan:
         epoch: str,
         download: bool = True,
         note_look: bool = False,
+        audit_ms: int = AUDIT_MS,
     ) -> None:
         self._imap, self._ledger, self._folder, self._rows = imap, ledger, folder, rows
         self._wants, self._retire, self._now, self._epoch = wants, retire, now, epoch
-        self._download, self._note_look = download, note_look
+        self._download, self._note_look, self._audit_ms = download, note_look, audit_ms
         self.findings: list[Finding] = []
         self.read: set[int] = set()
         """Those whose headers were read on this line."""
+        self.complete = False
+        """All that is new was looked at."""
         self.ours = 0
         """How many new mails of ours there were."""
 
-    async def run(self, *, audit_ms: int = AUDIT_MS) -> None:
-        """Look at what is new, and from time to time at everything once more."""
-        record = self._begin(audit_ms)
+    async def news(self) -> None:
+        """Look at what is new, as far as the ration of bytes goes."""
+        record = self._begin()
         last = self._folder.uidnext - 1 if self._folder.uidnext else await self._highest()
         width = WINDOW
-        while record.cursor < last:
-            end = min(record.cursor + width, last)
+        meter = self._imap.meter
+        while record.cursor < last and (wide := self._within(width, meter.spare if self._note_look else meter.left)):
+            end = min(record.cursor + wide, last)
             heads = await self._window(record.cursor + 1, end)
             record = self._note(heads, replace(record, cursor=end))
             width = self._next_width(width, heads)
-        while 0 < record.audit <= record.cursor:
-            end = min(record.audit + width - 1, record.cursor)
+        self.complete = record.cursor >= last
+        self._note([], replace(record, looked=self._now) if self._note_look else record)
+
+    async def audit(self) -> None:
+        """Look at everything once more, if it is time."""
+        record = self._ledger.record(self._folder.name)
+        assert record is not None, "written by `news`"
+        width = WINDOW
+        while 0 < record.audit <= record.cursor and (wide := self._within(width, self._imap.meter.spare)):
+            end = min(record.audit + wide - 1, record.cursor)
             heads = await self._window(record.audit, end)
             self._drop_gone(record.audit, end, heads)
             record = self._note(heads, replace(record, audit=end + 1))
             width = self._next_width(width, heads)
-        if record.audit:
+        if record.audit > record.cursor:
             self._ledger.forget_old()
-            record = self._note([], replace(record, audit=0))
-        if self._note_look:
-            self._note([], replace(record, looked=self._now))
+            self._note([], replace(record, audit=0))
+
+    def _within(self, width: int, left: int | None) -> int:
+        """Return how many numbers may be asked for, at most *width*, if *left* bytes may come."""
+        if left is None or left >= HEAD_COST * min(width, self._folder.exists):
+            return width
+        return min(width, left // HEAD_COST)
 
     def _next_width(self, width: int, heads: list[Head]) -> int:
         """Return how many numbers to ask for next: over deserts in ever longer strides, as the folder's size allows."""
         most = _STRIDE_MAX if self._folder.exists <= MAILS_A_DAY else 16 * WINDOW
         return WINDOW if heads else min(2 * width, most)
 
-    def _begin(self, audit_ms: int) -> Record:
+    def _begin(self) -> Record:
         """Return where to go on from: from the beginning, if the folder's numbers mean something else now."""
-        folder, now = self._folder, self._now
+        folder, now, audit_ms = self._folder, self._now, self._audit_ms
         record = self._ledger.record(folder.name)
         fresh = record is None or not folder.uidvalidity or folder.uidvalidity != record.uidvalidity
         # Some servers give other numbers under the same UIDVALIDITY; then the next one is lower than it was.
@@ -143,6 +168,8 @@ class Scan:
             self._ledger.set_record(folder.name, record, changes)
             self._rows.write({row.uid: None for row in self._rows}, changes)
         every = max(audit_ms, audit_ms * folder.exists // MAILS_A_DAY)
+        if day := self._imap.meter.day:
+            every = max(every, audit_ms * folder.exists * HEAD_COST * _AUDIT_PART // day)
         met = record.strangers and record.epoch != self._epoch  # whom we know now
         if not record.audit and (met or abs(now - record.audited) >= every):
             record = replace(record, audit=1, audited=now, strangers=0, epoch=self._epoch)
@@ -154,13 +181,13 @@ class Scan:
             return 0
         found: list[int] = [0]
         self._imap.heard = lambda items: found.append(number(items.get("UID")))
-        await self._imap.end(fetch(self._imap, "*", "UID"))
+        await self._imap.end(fetch(self._imap, "*", "UID", _HEAD_AROUND))
         return max(found)
 
     async def _window(self, first: int, last: int) -> list[Head]:
         """Return the heads from *first* to *last*. One that the server cannot give does not hide the others."""
         try:
-            heads = await read_heads(self._imap, f"{first}:{last}", last - first + 1)
+            heads = await read_heads(self._imap, f"{first}:{last}", min(last - first + 1, self._folder.exists))
         except Said as error:
             if first == last:
                 self.findings.append(Finding(f"{self._folder.name}, mail {first}", str(error), damage=False))
@@ -204,14 +231,15 @@ class Scan:
             if known.days >= _KNOWN_ANEW_DAYS:
                 self._ledger.know(part, known, changes)
             # Anybody can write the name of what is known. Only what is read once more, and brings that, is put away.
-            prove = self._puts_away and known.applied and said.part and self._wants(said, head.size)
-            return (row if prove else None), False
+            prove = self._wants(said, head.size) if self._puts_away and known.applied and said.part else 0
+            return (replace(row, most=prove) if prove else None), False
         if said.part and self._ledger.is_held(part) and not self._puts_away:
             return replace(row, state=State.HERE), False
-        if not self._wants(said, head.size):
+        most = self._wants(said, head.size)
+        if not most:
             return None, bool(said.part)
         self.ours += bool(said.part)
-        return (row if self._download else None), False
+        return (replace(row, most=most) if self._download else None), False
 
     @property
     def _puts_away(self) -> bool:

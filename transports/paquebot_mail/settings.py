@@ -90,7 +90,7 @@ class LimitsTable:
     message: str | int = 0
     """The largest mail: bytes, or a text such as "25 MB"."""
     bytes_per_day: str | int = 0
-    """Of whole mails, as they are sent; without it, as many as there are."""
+    """Of mails, both ways: whole ones as they are sent, and what is fetched, headers too; without it, any number."""
 
     def __post_init__(self) -> None:
         if min(self.per_minute, self.per_day, amount(self.message), amount(self.bytes_per_day)) < 0:
@@ -118,12 +118,12 @@ class LimitsTable:
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """What the provider takes for what is sent; 0 for nothing. An estimate is made of it, and no decision."""
+    """What the provider takes; 0 for nothing. An estimate is made of it, and no decision."""
 
     mail: float = 0
-    """For each mail, whatever its size."""
+    """For each mail that is sent, whatever its size."""
     megabyte: float = 0
-    """For a million bytes of whole mails."""
+    """For a million bytes of mails, both ways."""
     currency: str = ""
 
     def __post_init__(self) -> None:
@@ -199,7 +199,7 @@ class MailSettings:
     """What stands over every mail, for whoever looks into the mailbox."""
     limits: LimitsTable = LimitsTable()
     price: PriceTable | None = None
-    """What sending costs, where it does."""
+    """What mails cost, where they do."""
     latency_minutes: int = 60
     """How long a mail may take from here until it is looked at there."""
 

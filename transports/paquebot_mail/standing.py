@@ -22,10 +22,12 @@ def standing(context: Context, settings: MailSettings, pace: Pace) -> list[Check
     """Return what is left of today's ration, who is left alone and until when, and a quota that is nearly used up."""
     address, found = settings.address, [_ration(pace)]
     if price := settings.price:
-        mails, sent = pace.sent_today()
-        said = Price(price.mail, price.megabyte, price.currency).said(mails, sent)
+        (mails, sent), came = pace.sent_today(), pace.came_today()
+        said = Price(price.mail, price.megabyte, price.currency).said(mails, sent + came)
         count = f"{mails} mail{'s' * (mails != 1)}"
-        found.append(Check("cost", OK, f"{said} in the last 24 hours, for {count} of {size(sent)}"))
+        found.append(
+            Check("cost", OK, f"{said} in the last 24 hours, for {count} of {size(sent)}, and {size(came)} that came")
+        )
     if wait := pace.waiting():
         found.append(Check("sending", WARNING, f"waits until {_moment(wait.until)}: {wait.why}"))
     prefix = f"smtp/{address}/wait/"
@@ -52,10 +54,11 @@ def filled(quotas: Iterable[Quota]) -> list[Check]:
 
 def _ration(pace: Pace) -> Check:
     mails, day_bytes = pace.today()
-    left = [f"{mails[0]} of {mails[1]} mails"] if mails else []
-    left += [f"{size(day_bytes[0])} of {size(day_bytes[1])}"] if day_bytes else []
-    used_up = any(each[0] <= 0 for each in (mails, day_bytes) if each)
-    return Check("ration", WARNING if used_up else OK, f"{' and '.join(left) or 'as much as there is'} may go today")
+    said = f"{f'{mails[0]} of {mails[1]} mails' if mails else 'as much as there is'} may go today"
+    if day_bytes:
+        said += f"; of {size(day_bytes[1])} both ways, {size(day_bytes[0])} are left, {size(pace.came_today())} came"
+    used_up = any(each[0] <= 0 for each in (mails, day_bytes) if each) or pace.to_come() == 0
+    return Check("ration", WARNING if used_up else OK, said)
 
 
 def _moment(ms: int) -> str:

@@ -15,7 +15,7 @@ from aioimaplib.aioimaplib import AUTH, SELECTED
 from paquebot.transport import Transient
 from paquebot_mail.imap import Answer, Imap, Lost, Running, Said
 from paquebot_mail.server import Login, bearer
-from paquebot_mail.wire import Token, Unreadable, tokens
+from paquebot_mail.wire import SPOOLED_MAX, Token, Unreadable, tokens
 
 __all__ = [
     "Folder", "LoginRefused", "Quota", "capable", "create", "examine", "expunge", "fetch", "idle", "junk", "localised",
@@ -261,9 +261,9 @@ def uid_sets(uids: Iterable[int]) -> Iterator[str]:
         yield line
 
 
-def fetch(imap: Imap, uids: str, items: str) -> Running:
-    """Ask for *items* of mails; `Imap.heard` is given them, and `Imap.end` waits for the end."""
-    return imap.command("FETCH", uids, f"({items})", uid=True)
+def fetch(imap: Imap, uids: str, items: str, most: int = SPOOLED_MAX) -> Running:
+    """Ask for *items* of mails, of at most so many bytes; `Imap.heard` is given them, `Imap.end` waits for the end."""
+    return imap.command("FETCH", uids, f"({items})", uid=True, most=most)
 
 
 async def mark_deleted(imap: Imap, uids: str) -> None:

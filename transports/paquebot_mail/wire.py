@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["LITERAL_MAX", "Items", "Literal", "Response", "Token", "Unreadable", "Wire", "fetched", "tokens"]
+__all__ = [
+    "LITERAL_MAX", "SPOOLED_MAX", "Items", "Literal", "Response", "Token", "Unreadable", "Wire", "fetched", "tokens",
+]  # fmt: skip
 
 LINE_MAX = 64 << 10
 LITERAL_MAX = 1 << 20
@@ -79,6 +81,12 @@ class Wire:
     def empty(self) -> bool:
         """Whether no part of an answer is waiting for its rest."""
         return not self._buffer and not self._pieces and self._literal is None
+
+    def close(self) -> None:
+        """Forget the answer that was coming, and its file."""
+        for each in (*self._pieces, self._literal):
+            if each is not None and not isinstance(each, bytes | bytearray):
+                each.close()
 
     def feed(self, data: bytes) -> Iterator[Response]:
         """Yield the answers that *data* completes. Raise `Unreadable`."""

@@ -98,6 +98,9 @@ def plan_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...],
                 "batches": [batch.as_json() for batch in each.batches],
                 "left": each.left,
                 "left_for": each.elsewhere,
+                "standing": [
+                    {"what": known.what, "state": known.state, "detail": known.detail} for known in each.standing
+                ],
                 "cost": each.price
                 and {"amount": each.price.of(each.letters, each.bytes_max), "currency": each.price.currency},
             }
@@ -113,6 +116,8 @@ def plan_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...],
                 f"  {printable(batch.peer)}: {output.count(batch.letters, 'envelope')}, at most"
                 f" {output.size(batch.bytes_max)}: {printable(_words(batch.contents))}"
             )
+        for known in each.standing:
+            click.echo(f"  {printable(known.what)}: {printable(known.detail)}")
         if each.left:
             way = f"left for {printable(each.elsewhere)}" if each.elsewhere else "too large for it: they need a stick"
             click.echo(f"  {output.count(each.left, 'part')} of large files: {way}")
