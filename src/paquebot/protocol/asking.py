@@ -13,8 +13,8 @@ from hashlib import sha256
 
 from paquebot.errors import Malformed
 from paquebot.protocol.account import Asking
-from paquebot.protocol.effects import Answered, AskAnew, Asked, Effects, SaveAccount, SaveAsking
-from paquebot.protocol.encoding import Fingerprint, ResourceId, raw
+from paquebot.protocol.effects import Answered, AskAnew, Asked, DropReply, Effects, SaveAccount, SaveAsking
+from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
 from paquebot.protocol.limits import (
     ASK_AGAIN_MS,
     ASK_LAST_MS,
@@ -155,11 +155,18 @@ def identifier(letter: str, resource: ResourceId) -> str:
 
 
 def denied(view: View, identifier: str, node: Fingerprint, now: Millis) -> Effects:
-    """*node* answers that it has not got what it was asked for: ask the next; when none is left, wait long."""
+    """*node* answers that it has not got what it was asked for: ask the next; when none is left, wait long.
+
+    It may answer an older question than the one that is on its way to it: something has changed since, and that says
+    nothing.
+    """
     resource = named(identifier)
     rows = {row.peer: row for row in view.askings(resource)} if resource else {}
     row = rows.get(node)
     if resource is None or row is None or view.has(resource):
+        return
+    letter, _, _ = identifier.rpartition(".")
+    if _under_way([each for each in view.letters(node) if b64(each.id) != letter], resource):
         return
     said = replace(row, until=Millis(0), denied=now)
     yield SaveAsking(said)
@@ -202,14 +209,19 @@ def listed(view: View, resource: ResourceId, now: Millis) -> Effects:
         yield Asked(resource, now if any(row.until > now for row in rows) else Millis(0))
 
 
+def listed_again(view: View, resource: ResourceId, node: Fingerprint) -> Effects:
+    """*node* tells again that it holds *resource*: if it had refused that, it can be asked for it again."""
+    for row in view.askings(resource):
+        if row.peer == node and row.denied and not view.has(resource):
+            yield SaveAsking(replace(row, denied=Millis(0)))
+            yield Asked(resource, Millis(0))
+
+
 def hold(view: View, lines: Ranges, node: Fingerprint) -> Effects:
     """*node* says that it holds what our *lines* name: what we lost of that it can be asked for again."""
     names = (line.entry.resource for run in lines.runs for line in view.own_lines(*run) if line.gone)
     for resource in names:
-        for row in view.askings(resource):
-            if row.peer == node and row.denied and not view.has(resource):
-                yield SaveAsking(replace(row, denied=Millis(0)))
-                yield Asked(resource, Millis(0))
+        yield from listed_again(view, resource, node)
 
 
 def came(view: View, resource: ResourceId, sender: Fingerprint | None) -> Effects:
@@ -235,6 +247,13 @@ def trusted(view: View, resource: Resource) -> Effects:
     local, found = view.local(), trust_of(resource)
     if found.trustee in (local.user, local.node) and READ in found.rights:
         yield AskAnew(resource.user)
+
+
+def unsaid(view: View, node: Fingerprint) -> Effects:
+    """*node* may have more by now: it is refused nothing any more that it asked for before, and asks again."""
+    for reply in view.replies(node):
+        if reply.status == "not_found":
+            yield DropReply(reply.number)
 
 
 def proofs(view: View, signed: SignedObject) -> Iterator[SignedObject]:

@@ -206,7 +206,7 @@ class Answered:
 
 @frozen
 class AskAnew:
-    """Forget who refused what *publisher* published, and when it was asked for: something has changed."""
+    """Forget who was asked for what is lacking of *publisher*'s, and when: something has changed."""
 
     publisher: Fingerprint
 

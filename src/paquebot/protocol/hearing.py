@@ -310,6 +310,9 @@ def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within:
         number = next(line.number for line in overlap if view.line_id(peer.node, line.number) != line.id)
         yield from recovery.contradicted(view, peer.node, number, signed, hearing.now)
         raise BrokenChain("its journal contradicts what it said before: two nodes use one key, or it was restored")
+    for line in overlap:
+        if line.number not in peer.done:
+            yield from asking.listed_again(view, line.entry.resource, peer.node)
     new = lines[len(overlap) :]
     if not new:
         yield Tell("duplicate", "journal")

@@ -366,14 +366,15 @@ def settle_moot(view: View, node: Fingerprint) -> Effects:
 
 
 def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
-    """Return what goes into *letter*'s envelope now."""
+    """Return what goes into *letter*'s envelope now: less than was planned, if less may go there by now."""
     peer = view.peer(letter.peer)
     assert peer is not None, "letters go with their peer"
     parts: list[Part] = [*introducing.introduction(view, peer, letter.plan)]
     parts += map(_part, introducing.new_keys(view, peer, letter.plan))
-    parts += _bodies(view, letter.plan.bodies)
+    lines, bodies = (letter.plan.lines, letter.plan.bodies) if peer.reads else (Ranges(), Ranges())
+    parts += _bodies(view, bodies)
     places = {part.signed.id: place for place, part in enumerate(parts) if isinstance(part, Rebuilt)}
-    for first, last in letter.plan.lines.runs:
+    for first, last in lines.runs:
         parts.append(updates.write(view, key, peer, first, last, places))
     parts += (Verbatim(SignedObject.sign(messages.write(each), key).encode()) for each in _asked(view, peer, letter))
     if letter.plan.recall:
@@ -381,7 +382,7 @@ def compose(view: View, key: PrivateKey, letter: Letter) -> Bundle:
     for reply in view.replies(peer.node):
         if reply.number in letter.plan.replies:
             parts += _answer(view, key, _still(view, peer, reply, letter.created), len(parts))
-    for number in letter.plan.chunks:
+    for number in letter.plan.chunks & peer.owed_chunks:
         name = view.chunk(number)
         data = view.blob(name) if name else None
         if name and data is not None:
@@ -452,6 +453,8 @@ def _asked(view: View, peer: Peer, letter: Letter) -> Iterator[messages.Message]
 
 def _still(view: View, peer: Peer, reply: Reply, at: Millis) -> Reply:
     """What was asked for may have been taken back, or the peer's right to it, since the answer was promised."""
+    if reply.tells and not peer.reads:
+        return replace(reply, limit=0)
     if reply.resource is None:
         return reply
     author, _ = view.origin(reply.resource) or ("", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paquebot.protocol import mailing, withheld
+from paquebot.protocol import asking, mailing, withheld
 from paquebot.protocol.effects import DropLoose, Effects, SavePeer, SaveTold
 from paquebot.protocol.ranges import Ranges
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
@@ -32,6 +32,10 @@ def refresh(view: View, at: Millis | None) -> Effects:
 def _changed(view: View, peer: Peer, *, gains: bool) -> Effects:
     if not peer.reads:
         yield SavePeer(replace(peer, owed_chunks=Ranges(), asked_chunks=Ranges()))
+        for letter in view.letters(peer.node):
+            # What is not handed over may not be sealed yet: it will say less than was planned, and must not count.
+            if peer.revoked or letter.handed_at is None:
+                yield from mailing.lost(view, letter)
     elif gains:
         # It may know lines whose resources it was refused: it is told them again, with all that belongs to them.
         held = peer.applied | peer.known
@@ -41,9 +45,8 @@ def _changed(view: View, peer: Peer, *, gains: bool) -> Effects:
         owed = view.own_chunks() - mailing.chunks_at(view, peer.applied)
         yield from withheld.add(view, peer.node, peer.acked - held)
         yield SavePeer(replace(peer, acked=peer.acked & held, owed_chunks=owed))
+        yield from asking.unsaid(view, peer.node)
     else:
         yield SavePeer(peer)
     if peer.revoked:
         yield DropLoose(peer.node)
-        for letter in view.letters(peer.node):
-            yield from mailing.lost(view, letter)

@@ -127,11 +127,12 @@ def note(
         case ask.AskAnew(publisher):
             theirs = node, view.party(publisher, create=True)
             db.execute(
-                "UPDATE asking SET denied = 0 WHERE node = ? AND resource IN (SELECT resource FROM wanted"
-                " WHERE node = ? AND publisher = ?)",
-                (node, *theirs),
+                "DELETE FROM asking WHERE node = ? AND resource IN (SELECT resource FROM wanted WHERE node = ?"
+                " AND publisher = ? UNION ALL SELECT id FROM resource WHERE node = ? AND lacking > 0 AND author = ?)",
+                (node, *theirs, *theirs),
             )
             db.execute("UPDATE wanted SET asked = 0 WHERE node = ? AND publisher = ?", theirs)
+            db.execute("UPDATE resource SET asked = 0 WHERE node = ? AND lacking > 0 AND author = ?", theirs)
 
 
 def save_account(db: sqlite3.Connection, view: AskingView, effect: ask.SaveAccount) -> None:

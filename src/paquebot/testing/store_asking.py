@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from paquebot.protocol import journal
 from paquebot.protocol.account import Account, Asking
@@ -12,6 +13,7 @@ from paquebot.protocol.effects import (
     Answered,
     AskAnew,
     Asked,
+    Keep,
     SaveAccount,
     SaveAsking,
     SavePeer,
@@ -32,6 +34,10 @@ class AskingPromises:
         """Return a store with a node in it."""
         raise NotImplementedError
 
+    def keep(self, store: AnyStore, name: str, **fields: Any) -> Keep:
+        """Return the effect that keeps a resource on the journal's next line."""
+        raise NotImplementedError
+
     def test_a_question_is_remembered_for_each_peer_until_it_is_answered(self, tmp_path: Path) -> None:
         store, name = self.begin(tmp_path), resource("wanted").id
         assert store.view.askings(name) == []
@@ -50,15 +56,19 @@ class AskingPromises:
 
     def test_what_one_published_is_asked_for_anew_and_nothing_else(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)
-        mine, other = resource("mine").id, resource("other").id
-        entries = [Entry(WRITER, mine), Entry(OTHER, other)]
+        store.commit([held := self.keep(store, "file", chunks=(bytes(32),), chunk_total=1)])
+        mine, other, file = resource("mine").id, resource("other").id, held.kept.signed.id
+        entries = [Entry(WRITER, mine), Entry(OTHER, other), Entry(WRITER, file)]
         store.commit([AddLines(PEER, tuple(journal.extend(journal.root(PEER), 0, entries)))])
         for entry in entries:
             asking = Asking(entry.resource, PEER, 3, denied=NOW)
-            store.commit([Want(entry), Asked(entry.resource, Millis(NOW + 9)), SaveAsking(asking)])
+            wanted = [Want(entry)] if entry.resource != file else []
+            store.commit([*wanted, Asked(entry.resource, Millis(NOW + 9)), SaveAsking(asking)])
+        assert store.view.wanted(PEER, NOW, 9) == store.view.incomplete(PEER, NOW, 9) == []
         store.commit([AskAnew(WRITER)])
         assert [entry.resource for entry in store.view.wanted(PEER, NOW, 9)] == [mine]
-        assert store.view.askings(mine) == [Asking(mine, PEER, 3)]
+        assert store.view.incomplete(PEER, NOW, 9) == [file]
+        assert store.view.askings(mine) == store.view.askings(file) == []
         assert store.view.askings(other) == [Asking(other, PEER, 3, denied=NOW)]
 
     def test_what_a_clock_far_ahead_put_off_is_asked_now(self, tmp_path: Path) -> None:

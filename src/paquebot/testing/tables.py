@@ -472,10 +472,10 @@ class Writer:
 
     def _ask_anew(self, publisher: Fingerprint) -> None:
         t = self._tables
-        for name in [name for name, (who, _) in t.wanted.items() if who == publisher]:
-            t.put(t.wanted, name, (publisher, Millis(0)))
-            rows = t.askings.get(name, {})
-            t.put(t.askings, name, {who: replace(row, denied=Millis(0)) for who, row in rows.items()})
+        files = [name for name, row in t.rows.items() if row.lacking and row.kept.user == publisher]
+        for name in [*files, *(name for name, (who, _) in t.wanted.items() if who == publisher)]:
+            self._asked(name, Millis(0))
+            t.drop(t.askings, name)
 
     def _quarantine(self, effect: ask.Quarantine) -> None:
         t, name = self._tables, sha256(effect.data).digest()

@@ -15,7 +15,20 @@ from typing import Protocol
 from paquebot.errors import Refused
 from paquebot.protocol import journal, mailing
 from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
-from paquebot.protocol.effects import AddLines, DropReply, Effect, Handed, Hide, Keep, Post, Release, Seen, Settle, Tell
+from paquebot.protocol.effects import (
+    AddLines,
+    DropReply,
+    Effect,
+    Handed,
+    Hide,
+    Keep,
+    Post,
+    Release,
+    SavePeer,
+    Seen,
+    Settle,
+    Tell,
+)
 from paquebot.protocol.encoding import Fingerprint, LineId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import IN_FLIGHT_MAX
@@ -81,6 +94,8 @@ class Witness:
         """How often each line or chunk was put on each medium."""
         self.told: Counter[str] = Counter()
         """What became of items since it was cleared."""
+        self._readers: dict[tuple[Fingerprint, Fingerprint], bool] = {}
+        """Whether a node lets a peer read."""
         self._done: set[tuple[Fingerprint, bytes]] = set()
         self._proven: dict[tuple[Fingerprint, Fingerprint], tuple[int, LineId]] = {}
         self._believed: dict[tuple[Fingerprint, Fingerprint], Peer] = {}
@@ -116,7 +131,7 @@ class Witness:
 
     def committed(self, who: Fingerprint, effects: Iterable[Effect], heard: Bundle | None, *, incoming: bool) -> None:
         """A transaction of *who* is complete; it dealt with the envelope *heard*, if with any."""
-        effects = list(effects)
+        effects, regained = list(effects), False
         for effect in effects:
             match effect:
                 case Tell(outcome):
@@ -135,7 +150,11 @@ class Witness:
                     assert name in self.carried, "an envelope counts as handed over that no carrier took"
                 case Settle(name) if incoming:
                     self._check_settled(self.letters[name])
-                case DropReply(number):
+                case SavePeer(peer):
+                    before = self._readers.get((who, peer.node), peer.reads)
+                    regained |= peer.reads and not before
+                    self._readers[who, peer.node] = peer.reads
+                case DropReply(number) if not regained:  # else it may have been a refusal
                     self._check_answered(who, number)
                 case AddLines(author):
                     self._prove(who, author)
