@@ -44,7 +44,8 @@ def test_a_set_of_very_many_runs_that_we_kept_ourselves_can_be_read_again():
 
 
 @pytest.mark.parametrize(
-    "flat", [[1], [1, 2, 3], [2, 1], [1, 2, 3, 4], [1, 2, 2, 4], [5, 6, 1, 2], [1, 5, 3, 4], [-1, 1]]
+    "flat",
+    [[1], [1, 2, 3], [2, 1], [1, 2, 3, 4], [1, 2, 2, 4], [5, 6, 1, 2], [1, 5, 3, 4], [-1, 1], [1, b""], {}, b"", 1],
 )
 def test_any_other_wire_form_is_refused(flat):
     with pytest.raises(Malformed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from paquebot.errors import Malformed
 from paquebot.frozen import frozen
@@ -102,8 +102,10 @@ class Ranges:
         return [number for run in self.runs for number in run]
 
     @classmethod
-    def parse(cls, flat: Sequence[int]) -> Ranges:
+    def parse(cls, flat: object) -> Ranges:
         """Return the set whose wire form is *flat*. Raise `Malformed` for anything that `flat` does not write."""
+        if not isinstance(flat, list) or not set(map(type, flat)) <= {int}:
+            raise Malformed("a list of runs is no list of numbers")
         if len(flat) % 2:
             raise Malformed("a list of runs has an odd length")
         before = -2

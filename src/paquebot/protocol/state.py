@@ -158,9 +158,9 @@ class Plan:
         """Return the plan that `encode` wrote."""
         match cbor.decode(data):
             case {
-                0: list(lines),
-                1: list(bodies),
-                2: list(chunks),
+                0: lines,
+                1: bodies,
+                2: chunks,
                 3: list(asks),
                 4: list(wants),
                 5: list(replies),
@@ -168,9 +168,9 @@ class Plan:
                 **more,
             }:
                 return cls(
-                    lines=_ranges(lines),
-                    bodies=_ranges(bodies),
-                    chunks=_ranges(chunks),
+                    lines=Ranges.parse(lines),
+                    bodies=Ranges.parse(bodies),
+                    chunks=Ranges.parse(chunks),
                     requests=tuple(_name(each) for each in asks),
                     wants=tuple(_want(each) for each in wants),
                     replies=tuple(each for each in replies if isinstance(each, int)),
@@ -180,10 +180,6 @@ class Plan:
         raise Malformed("a stored plan cannot be read")
 
 
-def _ranges(flat: list[Value]) -> Ranges:
-    return Ranges.parse([each for each in flat if isinstance(each, int)])
-
-
 def _name(data: Value) -> ResourceId:
     assert isinstance(data, bytes)
     return ResourceId(b64(data))
@@ -191,8 +187,8 @@ def _name(data: Value) -> ResourceId:
 
 def _want(value: Value) -> tuple[ResourceId, Ranges]:
     match value:
-        case [bytes(name), list(chunks)]:
-            return ResourceId(b64(name)), _ranges(chunks)
+        case [bytes(name), chunks]:
+            return ResourceId(b64(name)), Ranges.parse(chunks)
     raise Malformed("a stored plan cannot be read")
 
 

@@ -15,8 +15,7 @@ from paquebot.protocol.state import View
 def lines(view: View, peer: Fingerprint) -> Ranges:
     """Return the lines that *peer* is being told again."""
     data = view.remembered(_key(peer))
-    flat = cbor.decode(data) if data else []
-    return Ranges.parse([each for each in flat if isinstance(each, int)]) if isinstance(flat, list) else Ranges()
+    return Ranges.parse(cbor.decode(data)) if data else Ranges()
 
 
 def add(view: View, peer: Fingerprint, some: Ranges) -> Effects:
