@@ -68,9 +68,11 @@ class RestoreWitness(Witness):
         assert len(parcel) <= size_max, f"an envelope of {len(parcel)} bytes was announced with {size_max}"
         self.note(parcel, Sealed(sender, bundle))
 
-    def committed(self, who: Fingerprint, effects: Iterable[Effect], heard: Bundle | None, *, incoming: bool) -> None:
+    def committed(
+        self, who: Fingerprint, effects: Iterable[Effect], heard: tuple[Bundle, str] | None, *, incoming: bool
+    ) -> None:
         """A transaction of *who* is complete."""
-        mine = heard is None or any(to.node == node_tag(who) for to in heard.to)
+        mine = heard is None or any(to.node == node_tag(who) for to in heard[0].to)
         super().committed(who, effects, heard if mine else None, incoming=incoming)
 
     def _check_settled(self, letter: Letter) -> None:

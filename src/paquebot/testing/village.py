@@ -144,7 +144,8 @@ def content(store: MemoryStore | Store) -> object:
 class WatchedEngine(Engine):
     """An engine that lets one see which envelope it deals with."""
 
-    heard: Bundle | None = None
+    heard: tuple[Bundle, str] | None = None
+    """The envelope, and the medium by which it came."""
     lies = False
     """Whether it lists what others published, and never gives it."""
 
@@ -166,7 +167,7 @@ class WatchedEngine(Engine):
         for effect in super().receive(bundle, sender, link, where, wall, sealed, size):
             if not (self.lies and isinstance(effect, AddReply) and self._foreign(effect.reply.resource)):
                 yield effect
-        self.heard = bundle
+        self.heard = bundle, link.medium
 
 
 class WatchedSealer:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from paquebot.errors import Refused
-from paquebot.protocol import journal, mailing
+from paquebot.protocol import journal, mailing, patience
 from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
 from paquebot.protocol.effects import (
     AddLines,
@@ -29,11 +29,11 @@ from paquebot.protocol.effects import (
     Settle,
     Tell,
 )
-from paquebot.protocol.encoding import Fingerprint, LineId, b64
+from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, b64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import IN_FLIGHT_MAX
 from paquebot.protocol.reading import CLOSURE
-from paquebot.protocol.resource import Resource, Signature, SignedObject
+from paquebot.protocol.resource import PROOFS, Resource, Signature, SignedObject
 from paquebot.protocol.schema import published
 from paquebot.protocol.state import Kept, Letter, Peer, View
 from paquebot.protocol.trust import READ, trust_of
@@ -94,6 +94,8 @@ class Witness:
         """How often each line or chunk was put on each medium."""
         self.told: Counter[str] = Counter()
         """What became of items since it was cleared."""
+        self._judged: dict[tuple[Fingerprint, frozenset[ResourceId]], object] = {}
+        """What counts of a user's trusts and revocations, by those that were held."""
         self._readers: dict[tuple[Fingerprint, Fingerprint], bool] = {}
         """Whether a node lets a peer read."""
         self._done: set[tuple[Fingerprint, bytes]] = set()
@@ -129,8 +131,10 @@ class Witness:
         """Somebody made an envelope with the key of *sender*, who knows nothing of it."""
         self.parcels[sha256(parcel).digest()] = Sealed(sender, bundle)
 
-    def committed(self, who: Fingerprint, effects: Iterable[Effect], heard: Bundle | None, *, incoming: bool) -> None:
-        """A transaction of *who* is complete; it dealt with the envelope *heard*, if with any."""
+    def committed(
+        self, who: Fingerprint, effects: Iterable[Effect], heard: tuple[Bundle, str] | None, *, incoming: bool
+    ) -> None:
+        """A transaction of *who* is complete; it dealt with the envelope *heard* by some medium, if with any."""
         effects, regained = list(effects), False
         for effect in effects:
             match effect:
@@ -158,8 +162,11 @@ class Witness:
                     self._check_answered(who, number)
                 case AddLines(author):
                     self._prove(who, author)
+        for user in {each.kept.user for each in effects if isinstance(each, Keep) and each.kept.kind in PROOFS}:
+            self._check_judgement(who, user)
         if heard is not None:
-            self._check_outcomes(effects, heard)
+            self._check_outcomes(effects, heard[0])
+            self._check_patience(who, effects, heard[1])
 
     def acknowledged(self, who: Fingerprint, parcel: bytes) -> None:
         """*who* showed a token: what the parcel taught must be stored by now."""
@@ -214,6 +221,20 @@ class Witness:
             if READ in trust.rights:
                 self.grants.add((kept.user, trust.trustee))
 
+    def _check_judgement(self, who: Fingerprint, user: Fingerprint) -> None:
+        """What counts of the trusts and revocations of *user* follows from those that are held, whoever holds them.
+
+        Where lines of an ended journal decide, it depends on what is known of that as well.
+        """
+        view = self.views[who]
+        found = view.authority(user)
+        if found.ended:
+            return
+        held = frozenset(each.id for each in view.listed(PROOFS, revoked=True) if each.user == user)
+        given = {trust.id for each in {trust.trustee for trust in found.trusts.values()} for trust in found.given(each)}
+        counts = {*found.revocations}, {*found.unconditional}, given
+        assert self._judged.setdefault((user, held), counts) == counts, "two know the same trusts, and judge otherwise"
+
     def _check_given(self, sender: Fingerprint, peer: Peer, signed: SignedObject) -> None:
         """What was put into an envelope of *sender*'s own may go to *peer*, by what *sender* holds itself."""
         view = self.views[sender]
@@ -267,6 +288,13 @@ class Witness:
         requests = sum(isinstance(part, Verbatim) for part in heard.parts)
         known = 0 <= spare <= min(bad, requests)
         assert known, f"{items} items came, {released} were looked at again, {told} outcomes"
+
+    def _check_patience(self, who: Fingerprint, effects: Sequence[Effect], medium: str) -> None:
+        """Whoever was heard on a medium is answered there without waiting, however long it was silent."""
+        for effect in effects:
+            if isinstance(effect, Seen):
+                told = self.views[who].told(effect.sender, medium)
+                assert patience.patient(told) == told, "somebody was heard, and is left alone as if it were not there"
 
     def _prove(self, who: Fingerprint, author: Fingerprint) -> None:
         """Follow the chain of *author*'s journal as *who* has it, from where it was followed to."""

@@ -154,6 +154,14 @@ SABOTAGES = (
         slow=True,
     ),
     _of(
+        "protocol/patience.py",
+        "who was silent is answered too late",
+        "        if (here and told.failures) or (told.given_up and (here or back)):",
+        "        if False:",
+        8,
+        village="council",
+    ),
+    _of(
         "protocol/ranges.py",
         "a run swallows its neighbour's neighbour",
         "if merged and first <= merged[-1][1] + 1:",
@@ -165,6 +173,14 @@ SABOTAGES = (
         "    return view.authority(user).grants(READ, (peer.user, peer.node), at)",
         "    return True",
         1,
+        village="council",
+    ),
+    _of(
+        "protocol/authority.py",
+        "a revocation depends on who heard it first",
+        "for revocation in sorted(revocations, key=self._order):",
+        "for revocation in revocations:",
+        9,
         village="council",
     ),
     _of(
