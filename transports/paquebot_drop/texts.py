@@ -18,13 +18,13 @@ FORMAT = """\
 paquebot drop 1
 {volume}
 
-C/x/NAME.PQB  a crate, never changed. Records, each: "PQR1", u32 length, id16 (BLAKE2b-128 of the body), u8
+C/x/NAME.PQB  a crate, never changed. Records, each: "PQR1", u32 length, id16 (half SHA-256 of the body), u8
               priority + 16 * how many nodes have carried it on, u32 expires (hours since 1970), u8 recipients,
               for each: tag8, token hash16; CRC-32 of all that; body. Then the index, for each record: id16, u8
               as above, u32 expires, u8 recipients, u32 offset, u32 length, for each recipient: tag8, token
-              hash16; then BLAKE2b-128 of the index, u32 its length, u32 records, "PQX1".
+              hash16; then half SHA-256 of the index, u32 its length, u32 records, "PQX1".
 A/NAME.ACK    a slip: "PQA1", 26 letters of a crate's name, u32 expires, u32 tokens, for each: id16, token16;
-              u8 1 if the crate was found damaged; BLAKE2b-128 of all that.
+              u8 1 if the crate was found damaged; half SHA-256 of all that.
 All numbers are little-endian. A record is needed until each of its token hashes has been matched by a token
 (BLAKE2b-128, personalised "paquebot token") or it has been expired for four weeks. A crate may be deleted when no
 record in it is needed, or all that are lie in other crates, whole and under the same header: in smaller ones, or in

@@ -286,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(f"error: {_shown(f'{where}{error.strerror or error}')}", err=True)
         _stop_printing()
         code = 1
+    gc.freeze()  # or all that a process of its own leaves behind is searched for garbage twice
     sys.exit(code)
 
 
