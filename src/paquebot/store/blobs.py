@@ -28,7 +28,8 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._settled: set[Path] = set()
+        self._known: set[Path] = set()
+        self._made: set[Path] = set()
         self._drafts: dict[Path, int] = {}
         self._lent = False
 
@@ -99,17 +100,18 @@ class Blobs:
             os.fsync(handle)
         for path in drafts:
             _draft_of(path).rename(path)
-        for folder in dict.fromkeys(path.parent for path in drafts):
+        for folder in sorted({path.parent for path in [*drafts, *self._made]}):  # from above
             sync_folder(folder)
+        self._known |= self._made
+        self._made.clear()
         while drafts:
             os.close(drafts.popitem()[1])
 
     def _make(self, folder: Path) -> None:
-        """Make *folder* durably, once in each run: one that is there may be of a run that was cut off before it was."""
-        if folder not in self._settled:
+        """Make *folder*, once in each run: one that is there may be of a run that was cut off before it was durable."""
+        if folder not in self._known and folder not in self._made:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_folder(folder.parent)
-            self._settled.add(folder)
+            self._made.add(folder)
 
     def get(self, name: bytes) -> bytes | None:
         """Return the bytes called *name*; None if they are not here, or are not those. Raise `StoreError`."""
