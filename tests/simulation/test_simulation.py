@@ -15,8 +15,6 @@ from paquebot.testing.examples import NOW, founding, letter, peer
 from paquebot.testing.memory import MemoryStore
 from paquebot.testing.simulation import Simulation
 
-WHOLE, BRIEF = range(200), range(200, 2_000)
-"""Seeds of whole months, and of some whose foul weather lasts a fifth of that."""
 GROUP = 5
 REAL = range(50)
 
@@ -30,24 +28,23 @@ BUGS = {
     358: "what a clock a year ahead had asked for was not asked for again before a year was over",
     724: "an envelope whose chunks had been put off came again, and its token was shown",
 }
-"""Seeds among them that failed once, and why."""
+"""Seeds that failed once, and why."""
+
+WHOLE = [*range(100), *(seed for seed in BUGS if seed >= 100)]
+"""Seeds of whole months. For the others of two thousand, foul weather lasts a fifth of that."""
+BRIEF = sorted({*range(2_000)} - {*WHOLE})
 
 
-@pytest.mark.parametrize("first", WHOLE[::GROUP])
-def test_a_month_of_bad_weather_loses_nothing(first):
-    for seed in range(first, first + GROUP):
+@pytest.mark.parametrize("at", range(0, len(WHOLE), GROUP))
+def test_a_month_of_bad_weather_loses_nothing(at):
+    for seed in WHOLE[at : at + GROUP]:
         Simulation(seed).run()
 
 
-@pytest.mark.parametrize("first", BRIEF[:: 4 * GROUP])
-def test_some_days_of_bad_weather_lose_nothing(first):
-    for seed in range(first, first + 4 * GROUP):
+@pytest.mark.parametrize("at", range(0, len(BRIEF), 4 * GROUP))
+def test_some_days_of_bad_weather_lose_nothing(at):
+    for seed in BRIEF[at : at + 4 * GROUP]:
         Simulation(seed, brief=True).run()
-
-
-def test_whatever_failed_once_is_among_them():
-    assert {*BUGS} <= {*WHOLE, *BRIEF}
-    assert len(WHOLE) + len(BRIEF) == 2_000
 
 
 def test_a_chunk_that_no_carrier_takes_is_no_news():

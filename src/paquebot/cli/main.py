@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -259,6 +260,8 @@ def group(ctx: click.Context, home: Path | None, verbose: bool, plain: bool, pas
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code that says what happened."""
     gc.set_threshold(GARBAGE)
+    atexit.unregister(gc.freeze)  # once in a process that runs many commands
+    atexit.register(gc.freeze)  # what is left at the end goes with the process, and is not searched for garbage
     signal.signal(signal.SIGTERM, _terminate)
     if sys.stdout is None:  # closed by the shell: >&-
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as we run
@@ -286,7 +289,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(f"error: {_shown(f'{where}{error.strerror or error}')}", err=True)
         _stop_printing()
         code = 1
-    gc.freeze()  # or all that a process of its own leaves behind is searched for garbage twice
     sys.exit(code)
 
 
