@@ -56,9 +56,7 @@ def token_hash(token: bytes) -> bytes:
 
 
 def parcel_name(parcel: bytes) -> bytes:
-    """Return the 16 bytes by which every carrier knows *parcel*, and which are the salt of its recipients' tags.
-
-    The first half of SHA-256, for which many processors have instructions.
+    """Return the 16 bytes by which every carrier knows *parcel*, the salt of its recipients' tags: half SHA-256.
 
     >>> parcel_name(b"").hex()[:8]
     'e3b0c442'
