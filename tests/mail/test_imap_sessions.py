@@ -511,13 +511,63 @@ def one_mail_always_breaks_the_line(world):
 
 @story()
 def one_header_can_never_be_given(world):
-    def hook(verb, argument, session):
-        if verb != "UID FETCH" or "HEADER" not in argument:
-            return None
-        within = chosen(argument.partition(" ")[0], world.inbox)
-        return [b"T NO internal error"] if 3 in within else None
+    world.hooks.append(withheld(3))
 
+
+@story()
+def it_gives_nothing_for_a_while(world):
+    world.inbox.uidnext = 5_000
+    hook = refused("UID FETCH")
     world.hooks.append(hook)
+
+    def between(number):
+        if hook in world.hooks:
+            assert len(world.server.asked("UID FETCH")) < 9, "it is not asked for one after the other"
+            world.hooks.remove(hook)
+
+    world.between = between
+
+
+@story()
+def it_gives_no_headers_for_a_while(world):
+    world.inbox.uidnext = 3_000_000_000
+    hook = refused("UID FETCH", having="HEADER")
+    world.hooks.append(hook)
+
+    def between(number):
+        if hook in world.hooks:
+            assert len(world.server.asked("UID FETCH")) < 200, "what is not there is not asked for"
+            assert len(world.reader.findings) == 1
+            world.hooks.remove(hook)
+            world.reader.context.now += DAY_MS
+
+    world.between = between
+
+
+@story()
+def the_header_of_a_wanted_mail_is_given_no_longer(world):
+    world.on("UID FETCH", raising(Cut), having="BODY.PEEK[]")
+    world.between = lambda number: world.hooks.append(withheld(4))
+    world.parcels.remove(SMALL[1])
+
+
+@story()
+def folders_are_never_listed(world):
+    world.hooks.append(refused("LIST"))
+
+
+def refused(verb, having=""):
+    return lambda each, argument, session: [b"T NO not now"] if each == verb and having in argument else None
+
+
+def withheld(uid):
+    """Give no header that is asked for together with that of *uid*."""
+
+    def hook(verb, argument, session):
+        asked = verb == "UID FETCH" and "HEADER" in argument
+        return [b"T NO internal error"] if asked and uid in chosen(argument.split(" ")[0], session.box) else None
+
+    return hook
 
 
 async def visits(world):
@@ -574,3 +624,21 @@ def test_a_session(name, how, tmp_path):
     assert all("+FLAGS.SILENT (\\Deleted)" in argument for argument in server.asked("UID STORE"))
     assert how != "keep" or not server.asked("SELECT")
     assert not list(tmp_path.rglob("mail-*/*"))
+
+
+def test_a_header_that_is_given_no_longer_keeps_no_other_mail_from_being_put_away(tmp_path):
+    world = World(ScriptedImap(), Reader(tmp_path, 0, retire=RETIRE["expunge"]))
+    world.fill()
+    world.on("SELECT", raising(Cut))
+    world.server.rules = world.rules
+    with world.server as server:
+        world.reader.port = server.port
+        with pytest.raises(Transient):
+            world.reader.run()
+        ours = [item for item in world.inbox.items if b"X-Paquebot" in item.data]
+        world.hooks.append(withheld(ours[0].uid))
+        world.reader.run()
+        assert [item for item in world.inbox.items if b"X-Paquebot" in item.data] == ours[:1]
+        world.hooks.clear()
+        world.reader.run()
+    assert not [item for item in world.inbox.items if b"X-Paquebot" in item.data]

@@ -19,7 +19,7 @@ from paquebot_mail.imap import Imap, Said, connect
 from paquebot_mail.ledger import Changes, Held, Known, Ledger, Record, Row, Rows, State
 from paquebot_mail.meter import Meter
 from paquebot_mail.reading import Parcel
-from paquebot_mail.scan import AUDIT_MS, HEAD_COST, REPORT, Scan, Wants, read_heads
+from paquebot_mail.scan import AUDIT_MS, HEAD_COST, REPORT, Scan, Wants, read_each
 from paquebot_mail.server import Login, Server
 from paquebot_mail.settings import Retire
 from paquebot_mail.talk import (
@@ -229,8 +229,8 @@ class Mailbox:
         due = self._affordable([row for row in self._wanted(rows) if row.uid not in tried])
         tried |= {row.uid for row in due}
         old = [row for row in due if row.uid not in read]
-        there = await self._still_there(name, rows, old)
-        rows.write({row.uid: None for row in old if row.uid not in there})
+        there, mute = await self._still_there(name, rows, old)
+        rows.write({row.uid: None for row in old if row.uid not in there | mute})
         read |= there
         return [row for row in due if row.uid in read]
 
@@ -249,14 +249,17 @@ class Mailbox:
         self._rationed = self._rationed or len(found) < len(rows)
         return found
 
-    async def _still_there(self, name: str, rows: Rows, some: Sequence[Row]) -> set[int]:
+    async def _still_there(self, name: str, rows: Rows, some: Sequence[Row]) -> tuple[set[int], set[int]]:
         """Return the UIDs of *some* whose headers, read now, say what they said when they were noted.
 
-        If one is another mail now, the server gives its numbers anew without saying so: look through everything soon.
+        And of those whose headers the server does not give now. If one is another mail now, the server gives its
+        numbers anew without saying so: look through everything soon.
         """
-        there, other = set(), False
+        there, mute, other = set[int](), set[int](), False
         for line in uid_sets(row.uid for row in some):
-            for head in await read_heads(self._imap, line, len(some)):
+            heads, silent = await read_each(self._imap, line, len(some))
+            mute |= silent.keys()
+            for head in heads:
                 row, said = rows.get(head.uid), head.heading
                 same = (
                     row is not None
@@ -270,7 +273,7 @@ class Mailbox:
             changes: Changes = {}
             self._ledger.set_record(name, replace(record, audited=0), changes)
             self._ledger.commit(changes)
-        return there
+        return there, mute
 
     async def _bring(self, folder: Folder, rows: Rows, wanted: list[Row]) -> AsyncGenerator[News, None]:
         coming = {row.uid: self._ledger.coming(folder.name, folder.uidvalidity, row.uid) for row in wanted}
@@ -424,7 +427,7 @@ class Mailbox:
         folder = await self._opened(name, select)
         if folder.uidvalidity != record.uidvalidity:
             return []  # other numbers: the next look finds them out
-        there = await self._still_there(name, rows, due)
+        there, mute = await self._still_there(name, rows, due)
         try:
             for uids in uid_sets(there):
                 if retire.how == "move":
@@ -434,7 +437,7 @@ class Mailbox:
                     await expunge(imap, uids)
         except Said as refusal:
             return [Finding(name, f"mails that are done with stay there: {refusal}", damage=False)]
-        rows.write({row.uid: None for row in due})
+        rows.write({row.uid: None for row in due if row.uid not in mute})
         return []
 
     # -- besides ------------------------------------------------------------------------------
@@ -445,7 +448,10 @@ class Mailbox:
         record = self._ledger.record(self._junk) if self._junk else None
         if record is not None and abs(now - record.looked) < JUNK_EVERY_MS:
             return ""
-        name = await junk(self._imap) or ""
+        try:
+            name = await junk(self._imap) or ""
+        except Said:  # it lists no folders: nobody depends on that
+            return ""
         if name != self._junk:
             self._ledger.set_junk(name)
             self._junk = name

@@ -15,10 +15,10 @@ from paquebot_mail.imap import Imap, Said
 from paquebot_mail.ledger import DAY_MS, Changes, Ledger, Record, Row, Rows, State
 from paquebot_mail.reading import Heading, heading, may_concern
 from paquebot_mail.settings import Retire
-from paquebot_mail.talk import Folder, fetch
+from paquebot_mail.talk import Folder, fetch, uid_sets
 from paquebot_mail.wire import Items
 
-__all__ = ["REPORT", "Scan", "Wants", "read_heads"]
+__all__ = ["REPORT", "Scan", "Wants", "read_each"]
 
 WINDOW = 500
 AUDIT_MS = DAY_MS
@@ -57,8 +57,37 @@ class Head:
     digest: str
 
 
-async def read_heads(imap: Imap, uids: str, count: int) -> list[Head]:
-    """Return what the headers of mails say. Raise `Said` if the server does not give them all."""
+async def read_each(imap: Imap, uids: str, count: int) -> tuple[list[Head], dict[int, str]]:
+    """Return what the headers of mails say, and for which mails the server does not give them, and why.
+
+    One that it cannot give does not hide the others. Raise `Said` if it does not even say which mails there are.
+    """
+    try:
+        return await _heads(imap, uids, count), {}
+    except Said:
+        found: set[int] = set()
+        imap.heard = lambda items: found.add(number(items.get("UID")))
+        answer = await imap.end(fetch(imap, uids, "UID", count * _HEAD_AROUND), expected=count)
+        if answer.status != "OK":
+            raise
+        return await _halved(imap, sorted(found - {0}))
+
+
+async def _halved(imap: Imap, uids: list[int]) -> tuple[list[Head], dict[int, str]]:
+    lines = list(uid_sets(uids))
+    if len(lines) < 2:
+        try:
+            return (await _heads(imap, lines[0], len(uids)) if lines else []), {}
+        except Said as error:
+            if len(uids) == 1:
+                return [], {uids[0]: str(error)}
+    middle = len(uids) // 2
+    first, mute = await _halved(imap, uids[:middle])
+    rest, more = await _halved(imap, uids[middle:])
+    return first + rest, mute | more
+
+
+async def _heads(imap: Imap, uids: str, count: int) -> list[Head]:
     found: dict[int, Head] = {}
 
     def heard(items: Items) -> None:
@@ -115,6 +144,8 @@ class Scan:
         """All that is new was looked at."""
         self.ours = 0
         """How many new mails of ours there were."""
+        self._mute = set[int]()
+        """Those whose headers the server does not give."""
 
     async def news(self) -> None:
         """Look at what is new, as far as the ration of bytes goes."""
@@ -185,16 +216,14 @@ class Scan:
         return max(found)
 
     async def _window(self, first: int, last: int) -> list[Head]:
-        """Return the heads from *first* to *last*. One that the server cannot give does not hide the others."""
-        try:
-            heads = await read_heads(self._imap, f"{first}:{last}", min(last - first + 1, self._folder.exists))
-        except Said as error:
-            if first == last:
-                self.findings.append(Finding(f"{self._folder.name}, mail {first}", str(error), damage=False))
-                return []
-            middle = (first + last) // 2
-            return await self._window(first, middle) + await self._window(middle + 1, last)
+        """Return the heads from *first* to *last*."""
+        heads, silent = await read_each(self._imap, f"{first}:{last}", min(last - first + 1, self._folder.exists))
         # n:* always answers the last mail, and some servers tell of mails that nobody asked for.
+        if mute := {uid for uid in silent if first <= uid <= last} - self._mute:
+            more = f"; nor those of {len(mute) - 1} others" if len(mute) > 1 else ""
+            where = f"{self._folder.name}, mail {min(mute)}"
+            self.findings.append(Finding(where, f"{silent[min(mute)]}{more}", damage=False))
+        self._mute |= mute
         return [head for head in heads if first <= head.uid <= last]
 
     def _note(self, heads: list[Head], record: Record) -> Record:
@@ -247,6 +276,6 @@ class Scan:
 
     def _drop_gone(self, first: int, last: int, heads: list[Head]) -> None:
         """Forget the rows of mails that are there no longer."""
-        there = {head.uid for head in heads}
+        there = {head.uid for head in heads} | self._mute
         gone = [row.uid for row in self._rows if first <= row.uid <= last and row.uid not in there]
         self._rows.write(dict.fromkeys(gone))
