@@ -31,7 +31,6 @@ from paquebot.transport import (
     Stage,
     TokenShown,
     Transient,
-    Verdict,
     closed_after,
 )
 from paquebot_mail.account import Account
@@ -71,8 +70,6 @@ class MailTransport:
         self._handed = HandedIn(context, settings.address)
         self._untagged, self._reports = Counter[bool](), 0
         """How many mails without a peer's tag were let in at this visit: from addresses of peers, and from others."""
-        self._ours: dict[str, bytes | None] = {}
-        """What the scan recognised by its tag, to be remembered."""
         self._box: Mailbox | None = None
         self._boxed = False
         self._whole = False
@@ -237,22 +234,15 @@ class MailTransport:
         from paquebot_mail.mailbox import Brought, Reported
 
         match news:
-            case Brought(parcel, part, sender, folder):
-                if self._ours:
-                    self._context.update(self._ours)
-                    self._ours = {}
-                recognised = self._context.get(self._mark(part)) is not None
-                if recognised:
+            case Brought(parcel, part, sender, folder, sure):
+                if sure:
                     self._sender().pace.heard(sender)
-                return [Arrival(parcel, part, f"{folder}, from {sender}", recognised)]
+                return [Arrival(parcel, part, f"{folder}, from {sender}", recognised=sure)]
             case Reported(data):
                 report = read_report(data)
                 return [*settle(report, self._sender().pace)] if report else []
             case Finding():
                 return [news]
-
-    def _mark(self, part: str) -> str:
-        return f"ours/{self._settings.address}/{part}"
 
     async def _opened(self) -> Mailbox:
         """Return the mailbox, connected. Raise `Transient` or `Denied`."""
@@ -322,7 +312,6 @@ class MailTransport:
             self._reports += 1
             return REPORT_BYTES if self._sender().pace.sent_lately and self._reports <= REPORTS_A_VISIT else 0
         if head.tag and self._context.recognise(head.part.encode(), head.tag):
-            self._ours[self._mark(head.part)] = b""
             return MAIL_BYTES_MAX if size <= MAIL_BYTES_MAX else 0
         if size > STRANGER_BYTES_MAX:
             return 0
@@ -337,8 +326,6 @@ class MailTransport:
             if self._box is None:
                 self._box = self._mailbox()
             self._box.settle(others)
-            done = [self._mark(each.key) for each in others if each.verdict is not Verdict.NOT_OURS]
-            self._context.update(dict.fromkeys(done))
 
     # -- besides ------------------------------------------------------------------------------
 

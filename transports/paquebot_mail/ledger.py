@@ -121,6 +121,8 @@ class Held:
     sender: str
     folder: str
     """Where its mail lay."""
+    sure: bool = False
+    """Its mail bore a peer's tag for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,7 @@ class Ledger:
 
     def hold(self, held: Held, parcel: bytes, changes: Changes) -> None:
         """Note a parcel. A large one is on the disk when this returns; all of it is held once *changes* are."""
-        changes[f"{self._root}held/{held.part}"] = json.dumps([held.sender, held.folder]).encode()
+        changes[f"{self._root}held/{held.part}"] = json.dumps([held.sender, held.folder, held.sure]).encode()
         if len(parcel) <= IN_STATE_MAX:
             changes[f"{self._root}body/{held.part}"] = parcel
             return

@@ -60,6 +60,8 @@ class Brought:
     """The bare address that its mail claims to be from."""
     folder: str
     """Where its mail lay."""
+    sure: bool
+    """It bore a peer's tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +325,7 @@ class Mailbox:
         where = f"{folder.name}, mail {outcome.row.uid}, from {outcome.row.sender}"
         match outcome:
             case Came(row, Parcel() as parcel):
-                yield Brought(parcel.data, parcel.part, row.sender, folder.name)
+                yield Brought(parcel.data, parcel.part, row.sender, folder.name, _is_sure(row, parcel))
             case Came(_, bytes() as report):
                 yield Reported(report)
             case Spoiled(_, reason, data, damage):
@@ -345,7 +347,8 @@ class Mailbox:
         return {}
 
     def _hold(self, folder: Folder, row: Row, parcel: Parcel, changes: Changes) -> Row:
-        self._ledger.hold(Held(parcel.part, row.sender, folder.name), parcel.data, changes)
+        held = Held(parcel.part, row.sender, folder.name, _is_sure(row, parcel))
+        self._ledger.hold(held, parcel.data, changes)
         if parcel.part == row.part:
             return replace(row, state=State.HERE, tries=0)
         # A mail that brings another parcel than its header claims, and does so twice, is left alone.
@@ -355,7 +358,7 @@ class Mailbox:
         """Return what is held; None if the disk lost or changed it: then it is wanted again."""
         body = self._ledger.body(held.part)
         if body is not None:
-            return Brought(body, held.part, held.sender, held.folder)
+            return Brought(body, held.part, held.sender, held.folder, held.sure)
         changes: Changes = {}
         self._ledger.let_go(held.part, changes)
         rows = self._known(held.folder)
@@ -470,3 +473,8 @@ class Mailbox:
     async def quota(self) -> list[Quota]:
         """Return how full the account is; empty if the server does not say."""
         return await quota(self._imap, self._there.get(self._folder, self._folder))
+
+
+def _is_sure(row: Row, parcel: Parcel) -> bool:
+    """Return whether a mail bears a peer's tag for the *parcel* in it."""
+    return row.sure and row.part == parcel.part
