@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paquebot import config, registry
-from paquebot.errors import Denied, PluginError, Transient, TransportError
+from paquebot.errors import PluginError, TransportError
 
 KIT = "paquebot.testing.check"
 SILENCE_S = 300
@@ -30,6 +30,14 @@ class NoScratch(TransportError):
     """It cannot be tried aside. To have what the check sends lie among everything else there, say --among-others."""
 
     exit_code = 2
+
+
+class Untried(TransportError):
+    """It cannot be tried now."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,7 @@ def check(
     """Try *carrier*, in all that is promised or *only* in what has these words in it; *told* hears of each promise.
 
     With *real*, also where the transport has no place of its own for that; with *aloud*, what its code prints is let
-    through. Raise `NoScratch`, `TransportError`, `ConfigError` or `PluginError` if it cannot be tried at all.
+    through. Raise `NoScratch`, `Untried`, `ConfigError` or `PluginError` if it cannot be tried at all.
     """
     kind = registry.load(carrier.uses)
     carrier.settings(kind.settings_type)
@@ -107,7 +115,7 @@ def check(
                 case {"no_scratch": True}:
                     raise NoScratch(f"{carrier.name} has no place on its medium where only a check writes")
                 case {"error": str(text), "exit_code": int(code)}:
-                    raise {13: Transient, 14: Denied}.get(code, PluginError)(text)
+                    raise Untried(text, code)
     if trying:
         found.promises.append(Promise(trying, "broken", "it takes its process with it, or never ends"))
         told(found.promises[-1])

@@ -45,6 +45,15 @@ def printable(text: str, most: int = _SHOWN_MAX) -> str:
     return "".join(shown) + "…"
 
 
+def headed(where: str, what: str) -> str:
+    """Return *what* under the head *where*, which it may bear already, be it as the table of that name.
+
+    >>> headed("/media/stick", "/media/stick: it is a file"), headed("blue", "it is full")
+    ('/media/stick: it is a file', 'blue: it is full')
+    """
+    return what if what.startswith((f"{where}: ", f"[transport.{where}]")) else f"{where}: {what}"
+
+
 def _pieces(text: str, escape: Callable[[str], str]) -> Iterator[str]:
     """The characters of *text*, those that are unsafe or one too many as *escape* writes them."""
     marks = 0

@@ -1,8 +1,9 @@
 """Everything that can go wrong, said so that the reader can act.
 
 Two questions sort every error: whose fault is it, and does trying again help.
-The docstring says what happened and what to do; the command line prints it
-under the message. No message contains payload or key material.
+The first sentence of a docstring says what happened, as the message does in
+particular; the rest says what to do, and the command line prints it under the
+message. No message contains payload or key material.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ __all__ = [
     "Waiting",
     "WrongKey",
     "WrongPassphrase",
+    "remedy",
 ]  # fmt: skip
 
 
@@ -51,8 +53,18 @@ class PaquebotError(Exception):
     exit_code = 1
 
 
+def remedy(error: PaquebotError) -> str:
+    """Return what to do about *error*, besides what its message says; empty if nothing is known.
+
+    >>> remedy(NotInitialised("there is no node in /srv/clinic"))
+    'Create one: `paquebot init --name NAME`.'
+    """
+    said = " ".join((type(error).__doc__ or "").split())
+    return said.partition(". ")[2]
+
+
 class Misused(PaquebotError):
-    """The request itself is wrong; nothing was changed."""
+    """The request itself is wrong. Nothing was changed."""
 
     exit_code = 2
 
@@ -98,25 +110,23 @@ class BadCard(PaquebotError):
 
 
 class ConfigError(PaquebotError):
-    """The configuration has a mistake; nothing was started."""
+    """The configuration has a mistake. Nothing was started."""
 
     exit_code = 2
 
 
 class PluginError(PaquebotError):
-    """The transport that a carrier uses cannot be had; the others still work."""
+    """The transport that a carrier uses cannot be had. The others still work."""
 
     exit_code = 2
 
 
 class Refused(PaquebotError):
-    """What arrived is unacceptable. It was set aside with its bytes; sending the same bytes again cannot help.
-
-    `code` is one of a small, stable set and goes into outcomes and reports.
-    """
+    """What arrived is unacceptable. It was set aside with its bytes; sending the same bytes again cannot help."""
 
     exit_code = 3
     code = "refused"
+    """One of a small, stable set, which goes into outcomes and reports."""
 
 
 class Malformed(Refused):
@@ -153,7 +163,7 @@ class Stranger(Refused):
 
 
 class Waiting(Stranger):
-    """The sender introduces itself and waits for a person's word: `paquebot peer pending`."""
+    """The sender introduces itself and waits for a person's word. See `paquebot peer pending`."""
 
 
 class Handwritten(Refused):
@@ -228,7 +238,7 @@ class ParcelTooLarge(Permanent):
 
 
 class StoreError(PaquebotError):
-    """The store could not do what it was asked; what was there before is unharmed."""
+    """The store could not do what it was asked. What was there before is unharmed."""
 
     exit_code = 15
 
@@ -238,7 +248,7 @@ class StoreTooNew(StoreError):
 
 
 class StoreOld(StoreError):
-    """This home was written by an older paquebot; the next command that writes brings it up to date."""
+    """This home was written by an older paquebot. The next command that writes brings it up to date."""
 
 
 class StoreCorrupt(StoreError):

@@ -1,16 +1,66 @@
-"""Find a resource by what a person types: a URI, an id, or the beginning of one; schemas and peers by name."""
+"""Find what a person types: resources by a URI, an id, or the beginning of one; schemas, peers and carriers by name."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 
+from paquebot import registry
+from paquebot.config import Carrier, Config
 from paquebot.display import printable
-from paquebot.errors import Malformed, Misused, NotFound
+from paquebot.errors import ConfigError, Malformed, Misused, NotFound
 from paquebot.protocol.encoding import ResourceId, short, unb64
 from paquebot.protocol.published import URIS
 from paquebot.protocol.state import Peer
 from paquebot.store.view import Listed, SqliteView
+
+VIA = "drop"
+"""The transport that ``--via PATH`` means."""
+
+
+class NoCarrier(ConfigError):
+    """There is nothing to sync over. Nothing was started."""
+
+
+def carriers(read: Config, names: Sequence[str], via: Sequence[str]) -> list[Carrier]:
+    """Return the carriers that *names* call and ``--via`` means; without any, all. Raise `Misused` or `NoCarrier`."""
+    known = {carrier.name: carrier for carrier in read.carriers}
+    for name in names:
+        if name not in known:
+            raise Misused(f"no carrier is called {name!r} in {read.path}; {_meant(name, list(known))}")
+    wanted = [Carrier(path, VIA, {"path": path}) for path in via]
+    wanted += [known[name] for name in names or (() if via else known)]
+    if not wanted:
+        raise NoCarrier(
+            f"no carrier is configured: say --via DIR for a stick or folder, or put into {read.path}:\n"
+            '  [transport.stick]\n  uses = "drop"\n  path = "/media/stick"'
+        )
+    return wanted
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    if os.sep in name or os.path.isdir(name):
+        return f"a stick or folder: --via {shlex.quote(name)}"
+    return _near(name, known) or f"it has {', '.join(known) or 'none'}"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def kind(read: Config, name: str) -> str:
+    """Return *name* if it is a kind of carrier, of which there may be several. Raise `Misused`."""
+    known = sorted(registry.installed())
+    if name in known:
+        return name
+    for each in read.carriers:
+        if each.name == name:
+            raise Misused(f"there is no kind {name!r}; {name!r} is a carrier of kind {each.uses}: say {each.uses}")
+    every = f"the kinds are: {', '.join(known)}"
+    raise Misused(f"there is no kind {name!r}; {_near(name, known) or every}")
 
 
 def find(view: SqliteView, text: str) -> Listed:

@@ -54,9 +54,6 @@ from paquebot.store.view import Listed, Quarantined, SqliteView
 from paquebot.transport import Transport
 from paquebot.upkeep import Upkeep
 
-VIA = "drop"
-"""The transport that ``--via PATH`` means."""
-
 
 def wall_clock() -> Millis:
     """Return what this machine's clock shows."""
@@ -383,21 +380,8 @@ class Node:
     # -- moving ----------------------------------------------------------------------------
 
     def carriers(self, names: Sequence[str], via: Sequence[str]) -> list[config.Carrier]:
-        """Return the carriers that the configuration and ``--via`` name. Raise `ConfigError`."""
-        wanted = [config.Carrier(path, VIA, {"path": path}) for path in via]
-        read = config.read(self.home / config.FILE_NAME)
-        known = {carrier.name: carrier for carrier in read.carriers}
-        for name in names:
-            if name not in known:
-                raise ConfigError(f"{read.path} has no [transport.{name}]; it has: {', '.join(known) or 'none'}")
-        if names or not via:
-            wanted += [known[name] for name in names or known]
-        if not wanted:
-            raise ConfigError(
-                f"no carrier is configured. For a stick: paquebot sync --via /path/to/stick, or put into {read.path}:\n"
-                '  [transport.stick]\n  uses = "drop"\n  path = "/path/to/stick"'
-            )
-        return wanted
+        """Return the carriers that the configuration and ``--via`` name. Raise `ConfigError` or `Misused`."""
+        return lookup.carriers(config.read(self.home / config.FILE_NAME), names, via)
 
     async def sync(
         self,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from paquebot.display import headed
 from paquebot.protocol import clear
 from paquebot.protocol.effects import Effect, Keep, NoteOpened, Quarantine, SavePending, Tell
 from paquebot.protocol.events import SHOWN_KINDS
@@ -18,6 +19,13 @@ class Problem:
     where: str
     what: str
     exit_code: int = 1
+
+    def __str__(self) -> str:
+        return headed(self.where, self.what)
+
+    def as_json(self) -> dict[str, object]:
+        """Return it for machines."""
+        return {"where": self.where, "what": self.what, "exit_code": self.exit_code}
 
 
 @dataclass(slots=True)
@@ -143,9 +151,7 @@ class Report:
             },
             "findings": [{"where": each.where, "what": each.what} for each in self.findings],
             "notes": self.notes,
-            "problems": [
-                {"where": each.where, "what": each.what, "exit_code": each.exit_code} for each in self.problems
-            ],
+            "problems": [each.as_json() for each in self.problems],
         }
 
 

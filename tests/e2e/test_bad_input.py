@@ -82,7 +82,7 @@ def test_a_second_init_changes_nothing(make):
         ("[transport.x]\npath = '/x'\n", "does not say which transport"),
         ("[transport.x]\nuses = 'dorp'\npath = '/x'\n", "did you mean 'drop'"),
         ("[transport.x]\nuses = 'drop'\npaht = '/x'\n", "did you mean 'path'"),
-        ("[transport.x]\nuses = 'drop'\npath = 7\n", "is not a text"),
+        ("[transport.x]\nuses = 'drop'\npath = 7\n", "[transport.x]: path = 7 is not a path in quotes"),
         ("[transport.x]\nuses = 'drop'\n", "say where: path"),
         ("transport = 3\n", "write [transport.NAME]"),
     ],
@@ -94,6 +94,7 @@ def test_a_mistake_in_the_configuration_is_named(make, text, hint):
     done = alice.run("sync", code=2)
 
     assert hint in done.stderr.decode()
+    assert b"x: [transport.x]" not in done.stderr
 
 
 def test_an_unreadable_configuration_is_named(make):
@@ -166,7 +167,7 @@ def test_a_stick_that_is_not_there(pair, tmp_path):
     alice, _ = pair
     alice.say("later then")
 
-    assert "not there" in alice.err("sync", "--via", tmp_path / "absent", code=13)
+    assert "no stick or folder is there" in alice.err("sync", "--via", tmp_path / "absent", code=13)
     (tmp_path / "absent").mkdir()
     assert alice.sync(tmp_path / "absent")["sent"] == 1
 

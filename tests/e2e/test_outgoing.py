@@ -85,7 +85,7 @@ def test_a_plan_asks_for_no_more_than_the_limits_let_a_sync_ask_for(make, meet, 
 def test_a_plan_without_a_carrier_says_so(told, tmp_path):
     alice, _ = told
     assert "--via" in alice.err("plan", code=2)
-    assert "not there" in alice.err("plan", "--via", tmp_path / "absent", code=13)
+    assert "no stick or folder is there" in alice.err("plan", "--via", tmp_path / "absent", code=13)
     assert "stick" in alice.err("plan", "stick", code=2)
 
 

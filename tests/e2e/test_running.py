@@ -162,7 +162,7 @@ def test_nothing_is_written_without_being_asked_for(timers):
     alice, place = timers
     alice.run("install-timer", code=2)
     assert not (place / "config").exists()
-    assert "no [transport.home]" in alice.err("install-timer", "home", "--yes", code=2)
+    assert "no carrier is called 'home'" in alice.err("install-timer", "home", "--yes", code=2)
 
 
 def test_each_of_two_troubles_of_one_carrier_is_told_once(capsys):

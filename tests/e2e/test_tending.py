@@ -76,7 +76,7 @@ def test_an_empty_folder_has_nothing_aboard_and_gets_nothing(make, stick):
     assert (found["volume"], found["bytes"], set(map(str, found["envelopes"].values()))) == ("", 0, {str(EMPTY)})
     assert "no volume id yet" in alice.out("drop", "status", "--via", stick)
     assert "nothing to free" in alice.out("drop", "gc", "--via", stick)
-    assert "all is whole" in alice.out("drop", "verify", "--via", stick)
+    assert "nothing of paquebot's is there" in alice.out("drop", "verify", "--via", stick)
     assert list(stick.iterdir()) == []
 
 
@@ -169,7 +169,7 @@ def test_one_that_is_not_there_stops_no_other(told, stick, tmp_path):
     away = tmp_path / "away"
     for command in ("status", "verify", "gc"):
         done = bob.run("drop", command, "--via", away, "--via", stick, code=13)
-        assert b"stick not there" in done.stderr
+        assert b"no stick or folder is there" in done.stderr
         assert str(stick).encode() in done.stdout
 
 

@@ -117,8 +117,8 @@ def test_what_takes_its_time_is_waited_for(make, tmp_path):
 
 def test_a_carrier_that_is_not_there_or_does_not_exist_is_told(make, tmp_path):
     alice = make("Alice")
-    assert "stick not there" in alice.err("transport", "check", "--via", tmp_path / "nowhere", code=13)
-    assert "has no [transport.pigeon]" in alice.err("transport", "check", "pigeon", code=2)
+    assert "no stick or folder is there" in alice.err("transport", "check", "--via", tmp_path / "nowhere", code=13)
+    assert "no carrier is called 'pigeon'" in alice.err("transport", "check", "pigeon", code=2)
     uses(alice, "gone", ["/nowhere/pigeon"])
     assert "gone: /nowhere/pigeon cannot be run: No such" in alice.err("transport", "check", "gone", code=2)
     assert "name one carrier" in alice.err("transport", "check", code=2)

@@ -310,7 +310,7 @@ def test_where_nothing_is_to_be_seen_a_terminal_is_told_so(alice, tmp_path):
 
 def test_a_carrier_that_is_not_there_is_not_said_to_bring_nothing(alice, tmp_path):
     said = on_terminal(alice, "sync", "--via", tmp_path / "nowhere", code=13)
-    assert "stick not there" in said
+    assert "no stick or folder is there" in said
     assert "Nothing new came" not in said
 
 

@@ -171,10 +171,10 @@ def test_what_nobody_tagged_for_us_comes_last_and_is_not_recognised(people):
 
 def test_an_absent_stick_is_said_plainly(people):
     shutil.rmtree(people.stick)
-    with pytest.raises(Transient, match="stick not there"):
+    with pytest.raises(Transient, match="no stick or folder is there"):
         people.visit(people.anna)
     people.stick.write_text("a file")
-    with pytest.raises(Transient, match="stick not there"):
+    with pytest.raises(Transient, match="it is a file; name the folder"):
         people.visit(people.anna)
 
 

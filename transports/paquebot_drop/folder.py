@@ -66,8 +66,12 @@ class Folder:
         """How many reads the medium has failed."""
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise Transient(f"{path}: no stick or folder is there; is it plugged in, and mounted?") from error
+        except NotADirectoryError as error:
+            raise Transient(f"{path}: it is a file; name the folder") from error
         except OSError as error:
-            raise Transient(f"stick not there: {path}") from error
+            raise Transient(f"{path}: it cannot be opened: {error.strerror}") from error
         self._device = os.fstat(self._fd).st_dev
 
     def ascend(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from paquebot import config
+from paquebot import config, lookup
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
@@ -75,7 +75,7 @@ def route(
 ) -> None:
     """See or set where a peer can be reached. Peers say so themselves, signed; what you set counts for more.
 
-    KIND is what a carrier uses, such as mail.
+    KIND is what a carrier `uses`, such as mail, and not its name; `paquebot transport list` lists the kinds.
 
     \b
     Examples:
@@ -92,6 +92,8 @@ def route(
         raise Misused(f"where is {name} by {kind}? Give an address, --unset or --never")
     with setting.node() if change else setting.look() as node:
         peer = node.peer(name)
+        if kind and not unset:
+            lookup.kind(config.read(node.home / config.FILE_NAME), kind)
         if change and kind:
             node.meetings.route(peer, kind, None if unset else address or "")
         found = of(node.view, peer)

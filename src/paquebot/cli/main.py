@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from paquebot.display import printable
 from paquebot.errors import PaquebotError
 from paquebot.version import __version__
 
@@ -36,6 +35,8 @@ Exit codes:
       aside: see `paquebot status`    16  a person must act, e.g. get a new card
   10  no node here yet                130, 143  stopped by a signal
   11  another paquebot is running
+
+With --json an error is one JSON object on standard error, of error, hint and exit_code.
 """
 
 GARBAGE = 50_000
@@ -265,30 +266,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     if sys.stdout is None:  # closed by the shell: >&-
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as we run
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         # Not standalone: click would turn our own exit codes and interruptions into its own.
-        given = list(arguments) if arguments is not None else None
         result: Any = group.main(given, prog_name="paquebot", standalone_mode=False)
         code = result if isinstance(result, int) else 0
         sys.stdout.flush()
-    except PaquebotError as error:
-        code = _explain(error)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
         code = 2
-    except click.ClickException as error:
-        code = _correct(error)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; nothing is lost, run it again to go on", err=True)
-        code = 130
     except BrokenPipeError:
         _stop_printing()
         code = 0
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {_shown(f'{where}{error.strerror or error}')}", err=True)
-        _stop_printing()
-        code = 1
+    except (PaquebotError, click.ClickException, click.Abort, KeyboardInterrupt, OSError) as error:
+        from paquebot.cli import failures
+
+        code = failures.tell(error, group, as_json="--json" in given[: (*given, "--").index("--")])
+        if isinstance(error, OSError):
+            _stop_printing()
     sys.exit(code)
 
 
@@ -300,32 +295,3 @@ def _stop_printing() -> None:
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:
     raise SystemExit(143)
-
-
-def _correct(error: click.ClickException) -> int:
-    """Print what is wrong with the command, as click does, but nothing of it that a terminal would obey."""
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True)
-    said = error.format_message()
-    if isinstance(error, click.NoSuchOption) and any(error.option_name in each.opts for each in group.params):
-        said = f"{error.option_name} goes before the command: paquebot {error.option_name} … {_command(error)}"
-    click.echo(f"Error: {_shown(said.expandtabs(2))}", err=True)
-    return error.exit_code
-
-
-def _command(error: click.UsageError) -> str:
-    return error.ctx.command_path.partition(" ")[2] if error.ctx else "COMMAND"
-
-
-def _explain(error: PaquebotError) -> int:
-    """Print what happened and what to do about it."""
-    click.echo(f"error: {_shown(str(error))}", err=True)
-    remedy = " ".join((type(error).__doc__ or "").split())
-    if remedy:
-        click.echo(f"  {remedy}", err=True)
-    return error.exit_code
-
-
-def _shown(text: str) -> str:
-    """Our own messages have line ends of their own; what they quote may be anything."""
-    return "\n".join(printable(line, 4_096) for line in text.split("\n"))

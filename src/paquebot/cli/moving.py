@@ -64,7 +64,7 @@ def sync_command(
 
 def _say(report: Report, *, verbose: bool) -> None:
     for problem in (*report.problems, *report.findings):
-        click.echo(f"{printable(problem.where)}: {printable(problem.what)}", err=True)
+        click.echo(printable(str(problem), 4_096), err=True)
     watched = sys.stdout.isatty()
     if verbose or watched:
         for note in report.notes:

@@ -89,8 +89,8 @@ def plan_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...],
 
     with setting.look() as node:
         found = asyncio.run(rehearse(node, node.carriers(names, via)))
-    for problem in found.problems:
-        click.echo(f"{printable(problem.where)}: {printable(problem.what)}", err=True)
+    for problem in found.problems if not wants_json else ():
+        click.echo(printable(str(problem), 4_096), err=True)
     if wants_json:
         planned = [
             {
@@ -106,7 +106,7 @@ def plan_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...],
             }
             for each in found.planned
         ]
-        output.as_json({"carriers": planned, "problems": [each.where for each in found.problems]})
+        output.as_json({"carriers": planned, "problems": [each.as_json() for each in found.problems]})
     for each in found.planned if not wants_json else ():
         count = output.count(each.letters, "envelope")
         cost = f", {printable(each.price.said(each.letters, each.bytes_max))}" if each.price else ""

@@ -37,10 +37,10 @@ def _plain(argument: str) -> str:
         return argument
 
 
-def as_json(value: object, indent: int | None = 2) -> None:
+def as_json(value: object, indent: int | None = 2, *, err: bool = False) -> None:
     """Print one JSON document; in ASCII if it holds a path that is not UTF-8. What a terminal would obey is escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    click.echo(printable_json(text) if utf8(text) else json.dumps(value, indent=indent))
+    click.echo(printable_json(text) if utf8(text) else json.dumps(value, indent=indent), err=err)
 
 
 def as_json_line(value: object) -> None:

@@ -12,6 +12,7 @@ from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
 from paquebot.errors import PluginError, TransportError
+from paquebot.report import Problem
 
 if TYPE_CHECKING:
     from paquebot.config import Carrier
@@ -61,13 +62,10 @@ def status_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...
 
     with setting.look() as node:
         open_keys = tending.knows_its_own(node)
-        told, code = _each(node, names, via, lambda carrier: asyncio.run(tending.inventory(node, carrier)))
-    if wants_json:
-        output.as_json([{"carrier": name, **_as_json(found, open_keys)} for name, found in told])
-    else:
-        for name, found in told:
-            _say(name, found, open_keys)
-    return code
+        told = _each(node, names, via, lambda carrier: asyncio.run(tending.inventory(node, carrier)))
+    return _tell(
+        told, lambda found: _as_json(found, open_keys), lambda name, found: _say(name, found, open_keys), wants_json
+    )
 
 
 @drop_command.command("gc")
@@ -88,15 +86,13 @@ def gc_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...], w
     from paquebot import tending
 
     with setting.look() as node:
-        told, code = _each(
-            node, names, via, lambda carrier: asyncio.run(tending.tidy(node, carrier, rehearsed=dry_run))
-        )
-    if wants_json:
-        output.as_json([{"carrier": name, "freed": _freed_json(freed), "dry_run": dry_run} for name, freed in told])
-    else:
-        for name, freed in told:
-            _say_freed(name, freed, dry_run)
-    return code
+        told = _each(node, names, via, lambda carrier: asyncio.run(tending.tidy(node, carrier, rehearsed=dry_run)))
+    return _tell(
+        told,
+        lambda freed: {"freed": _freed_json(freed), "dry_run": dry_run},
+        lambda name, freed: _say_freed(name, freed, dry_run),
+        wants_json,
+    )
 
 
 @drop_command.command("verify")
@@ -114,36 +110,70 @@ def verify_command(setting: Setting, names: tuple[str, ...], via: tuple[str, ...
     from paquebot import tending
 
     with setting.look() as node, output.progress("reading") as progress:
-        told, code = _each(node, names, via, lambda carrier: asyncio.run(tending.verify(node, carrier, progress)))
-    if wants_json:
-        output.as_json([{"carrier": name, "findings": [_finding_json(each) for each in found]} for name, found in told])
-    else:
-        for name, found in told:
-            _say_findings(name, found)
-    damaged = any(each.damage for _, found in told for each in found)
+
+        def verified(carrier: Carrier) -> tuple[list[Finding], int]:
+            read = 0
+
+            def advance(count: int) -> None:
+                nonlocal read
+                read += count
+                progress(count)
+
+            return asyncio.run(tending.verify(node, carrier, advance)), read
+
+        told = _each(node, names, via, verified)
+    code = _tell(
+        told,
+        lambda found: {"findings": [_finding_json(each) for each in found[0]], "bytes": found[1]},
+        lambda name, found: _say_findings(name, *found),
+        wants_json,
+    )
+    damaged = any(each.damage for _, found in told if not isinstance(found, Problem) for each in found[0])
     return code or (DAMAGE if damaged else 0)
 
 
 def _each(
     node: Node, names: Sequence[str], via: Sequence[str], ask: Callable[[Carrier], Told]
-) -> tuple[list[tuple[str, Told]], int]:
-    """Ask every carrier that is meant; return what was told, by name, and the exit code of the worst trouble.
+) -> list[tuple[str, Told | Problem]]:
+    """Ask every carrier that is meant; return what was told, by name, or what is wrong with it.
 
     Who asks for all does not mean those that cannot be asked.
     """
     from paquebot.tending import NotTended
 
-    told: list[tuple[str, Told]] = []
-    code = 0
+    told: list[tuple[str, Told | Problem]] = []
     for carrier in node.carriers(names, via):
         try:
             told.append((carrier.name, ask(carrier)))
         except (TransportError, PluginError) as error:
             if isinstance(error, NotTended) and not names:
                 continue
-            click.echo(f"{printable(carrier.name)}: {printable(str(error))}", err=True)
-            code = code or error.exit_code
-    return told, code
+            told.append((carrier.name, Problem(carrier.name, str(error), error.exit_code)))
+    return told
+
+
+def _tell(
+    told: list[tuple[str, Told | Problem]],
+    as_json: Callable[[Told], dict[str, object]],
+    say: Callable[[str, Told], None],
+    wants_json: bool,
+) -> int:
+    """Print what each carrier told, or what is wrong with it; return the exit code of the first trouble."""
+    if wants_json:
+        output.as_json(
+            [
+                {"carrier": name, "error": found.what, "exit_code": found.exit_code}
+                if isinstance(found, Problem)
+                else {"carrier": name, **as_json(found)}
+                for name, found in told
+            ]
+        )
+    for name, found in told if not wants_json else ():
+        if isinstance(found, Problem):
+            click.echo(printable(str(found), 4_096), err=True)
+        else:
+            say(name, found)
+    return next((found.exit_code for _, found in told if isinstance(found, Problem)), 0)
 
 
 def _called(whose: str, open_keys: bool) -> str:
@@ -215,11 +245,12 @@ def _freed_json(freed: Sequence[Freed]) -> list[dict[str, object]]:
     return [{"what": each.what, "files": each.files, "bytes": each.bytes} for each in freed]
 
 
-def _say_findings(name: str, found: Sequence[Finding]) -> None:
+def _say_findings(name: str, found: Sequence[Finding], read: int) -> None:
     for each in found:
         click.echo(f"{printable(each.where, 4_096)}: {printable(each.reason, 4_096)}", err=each.damage)
     damaged = sum(each.damage for each in found)
-    click.echo(f"{printable(name)}: {f'{damaged} damaged' if damaged else 'all is whole'}")
+    whole = f"all is whole ({output.size(read)} read)" if read else "nothing of paquebot's is there"
+    click.echo(f"{printable(name)}: {f'{damaged} damaged' if damaged else whole}")
 
 
 def _finding_json(finding: Finding) -> dict[str, object]:
