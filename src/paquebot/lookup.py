@@ -21,15 +21,15 @@ VIA = "drop"
 
 
 class NoCarrier(ConfigError):
-    """There is nothing to sync over. Nothing was started."""
+    """There is no such carrier, or none at all. Nothing was started."""
 
 
 def carriers(read: Config, names: Sequence[str], via: Sequence[str]) -> list[Carrier]:
-    """Return the carriers that *names* call and ``--via`` means; without any, all. Raise `Misused` or `NoCarrier`."""
+    """Return the carriers that *names* call and ``--via`` means; without any, all. Raise `NoCarrier`."""
     known = {carrier.name: carrier for carrier in read.carriers}
     for name in names:
         if name not in known:
-            raise Misused(f"no carrier is called {name!r} in {read.path}; {_meant(name, list(known))}")
+            raise NoCarrier(f"no carrier is called {name!r} in {read.path}; {_meant(name, list(known))}")
     wanted = [Carrier(path, VIA, {"path": path}) for path in via]
     wanted += [known[name] for name in names or (() if via else known)]
     if not wanted:

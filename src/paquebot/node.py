@@ -380,7 +380,7 @@ class Node:
     # -- moving ----------------------------------------------------------------------------
 
     def carriers(self, names: Sequence[str], via: Sequence[str]) -> list[config.Carrier]:
-        """Return the carriers that the configuration and ``--via`` name. Raise `ConfigError` or `Misused`."""
+        """Return the carriers that the configuration and ``--via`` name. Raise `ConfigError`."""
         return lookup.carriers(config.read(self.home / config.FILE_NAME), names, via)
 
     async def sync(
