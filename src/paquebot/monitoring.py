@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -10,6 +10,7 @@ from paquebot.amounts import duration
 from paquebot.errors import Misused
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from paquebot.status import PeerStatus, Status
+from paquebot.transport import BROKEN, OK, Check
 
 
 class Level(IntEnum):
@@ -54,9 +55,15 @@ def read_limits(words: Sequence[str]) -> Limits:
     return Limits(**found)  # type: ignore[arg-type]
 
 
-def check(status: Status, limits: Limits, peers: Sequence[PeerStatus]) -> list[Finding]:
-    """Return what is not well, worst first: with this node, and with those of its *peers*."""
+def check(
+    status: Status, limits: Limits, peers: Sequence[PeerStatus], stood: Iterable[tuple[str, Check]] = ()
+) -> list[Finding]:
+    """Return what is not well, worst first: with this node, its carriers as they *stood*, and those of its *peers*."""
     found = list(_of_node(status, limits))
+    for carrier, each in stood:
+        if each.state != OK:
+            worst = Level.CRITICAL if each.state == BROKEN else Level.WARNING
+            found.append(Finding(worst, f"{carrier}: {each.what}: {each.detail}"))
     for peer in peers:
         found += _of_peer(status, peer, limits)
     return sorted(found, key=lambda finding: -finding.level)

@@ -474,7 +474,8 @@ class Stands(Protocol):
     def standing(self) -> Sequence[Check]:
         """Return what is worth knowing until the next visit, such as rations, with moments written out.
 
-        It is asked when a visit ends, however it ends; it asks nobody and changes nothing.
+        What a person should look at is not ``ok``, and monitoring counts it; what passes by itself is. It is asked when
+        a visit ends, however it ends; it asks nobody and changes nothing.
         """
 
 

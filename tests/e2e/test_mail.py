@@ -376,6 +376,27 @@ def test_the_doctor_says_how_full_the_mailbox_is_and_what_lies_among_spam(make, 
         found = home.json("doctor", "home", "--no-mail", code=code)
         assert (states(found)["quota"], states(found)["spam"]) == (state, "warning")
         assert " % of 50 (storage) is used" in home.out("doctor", "home", "--no-mail", code=code)
+        home.run("sync", "home")
+        said = home.out("status", "--check", code={3: 1, 16: 2}[code])
+        assert re.match(r"(WARNING|CRITICAL): home: quota: \d\d % of 50 \(storage\) is used", said)
+
+
+def test_a_mailbox_that_takes_no_more_is_told_to_who_watches_though_its_server_knows_no_quotas(correspondents):
+    alice, _ = correspondents.homes
+    answers = {"RCPT": "452 4.2.2 mailbox full"}
+    with correspondents.servers.scripted(rules=lambda verb, *_: answers.get(verb)) as mta:
+        correspondents.configure(alice, correspondents.boxes[0], smtp=mta.port)
+        alice.run("sync", "home")
+        assert alice.out("status", "--check").startswith("OK")
+        assert "refused: 452" in alice.out("doctor", "home", code=16)
+        alice.run("sync", "home")
+        said = alice.out("status", "--check", code=2)
+        assert said.startswith("CRITICAL: home: quota: the mailbox takes no more: localhost: 452 4.2.2 mailbox full")
+        assert states(alice.json("doctor", "home", "--no-mail", code=16))["quota"] == "broken"
+        answers.clear()
+        alice.run("doctor", "home")
+        alice.run("sync", "home")
+        assert alice.out("status", "--check").startswith("OK")
 
 
 def test_the_doctor_names_peers_without_an_address(correspondents, tmp_path):

@@ -9,6 +9,7 @@ import tracemalloc
 from contextlib import aclosing
 
 import pytest
+from tests.labs.mail.imapd import Box, ScriptedImap
 from tests.labs.mail.proxy import Plan, Proxy
 from tests.mail.boxes import PEER, Reader, mail_of, personal
 
@@ -19,6 +20,7 @@ from paquebot_mail.ledger import IN_STATE_MAX
 from paquebot_mail.mailbox import JUNK_EVERY_MS
 from paquebot_mail.reading import heading, may_concern
 from paquebot_mail.settings import Retire
+from paquebot_mail.standing import QuotaMemory
 
 DAY_MS = 24 * 3_600_000
 PARCELS = [b"parcel %d" % number * (number + 1) for number in range(5)]
@@ -349,6 +351,23 @@ def test_a_report_is_read_only_as_far_as_needed_and_told_once(mailbox, reader):
 
     assert len(reader.reports) == 1
     assert 10_000 < len(reader.reports[0]) <= 16 << 10
+
+
+def test_it_is_remembered_that_nothing_more_can_be_put_anywhere(tmp_path):
+    full = [b"T NO [OVERQUOTA] no room"]
+    with ScriptedImap(rules=lambda verb, *_: full if verb == "UID MOVE" and full else None) as server:
+        server.boxes |= {"Done": Box()}
+        reader = Reader(tmp_path, server.port, retire=Retire("move", "Done"))
+        memory = QuotaMemory(reader.context, reader.address)
+        server.boxes["INBOX"].add(mail_of(PARCELS[0]))
+        reader.run()
+        (check,) = memory.refused()
+        assert (check.state, "no room" in check.detail) == ("broken", True)
+        assert [each.damage for each in reader.findings] == [False]
+        full.clear()
+        reader.run()
+        assert memory.refused() == []
+        assert len(server.boxes["Done"].items) == 1
 
 
 def test_each_of_two_reports_is_read_that_differ_by_their_dates_alone(mailbox, reader):

@@ -18,6 +18,7 @@ from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Letter
 from paquebot.status import PeerStatus, Reach
 from paquebot.ticks import ticks as ticks_of
+from paquebot.transport import BROKEN, OK, WARNING, Check
 
 BLUE = Link("blue stick", latency_ms=DAY_MS, bytes_cheap=True, shows_tokens=True)
 LARGE = "z" * 100_000  # too much to ride along with its line
@@ -305,3 +306,17 @@ def test_monitoring_says_each_thing_once_and_expects_nothing_of_who_is_trusted_n
     ]
     for state in ("ended", "revoked"):
         assert len(monitoring.check(found, silent, [replace(bob_now, state=state)])) == 1
+
+
+def test_monitoring_counts_what_carriers_warn_of(two):
+    alice, _ = two
+    found = status.of_node(alice.store.view, later(1), clock_doubtful=False)
+    stood = [
+        ("home", Check("ration", OK, "enough")),
+        ("home", Check("quota", WARNING, "82 % is used")),
+        ("other", Check("quota", BROKEN, "the mailbox is full")),
+    ]
+    assert monitoring.check(found, monitoring.Limits(), [], stood) == [
+        monitoring.Finding(monitoring.Level.CRITICAL, "other: quota: the mailbox is full"),
+        monitoring.Finding(monitoring.Level.WARNING, "home: quota: 82 % is used"),
+    ]

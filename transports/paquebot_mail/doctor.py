@@ -17,6 +17,7 @@ from hashlib import sha256
 
 from paquebot.transport import BROKEN, OK, WARNING, Check, ConfigError, Context, Denied, Transient
 from paquebot_mail.account import Account
+from paquebot_mail.answers import Kind, judge
 from paquebot_mail.form import PART_HEADER
 from paquebot_mail.imap import Imap, connect
 from paquebot_mail.ledger import Ledger
@@ -61,6 +62,7 @@ class Doctor:
     def __init__(self, account: Account, context: Context, secrets: Secrets, pace: Pace) -> None:
         self._account, self._context, self._secrets, self._pace = account, context, secrets, pace
         self._settings = account.settings
+        self._quota = QuotaMemory(context, self._settings.address)
 
     async def look(self, *, send: bool) -> AsyncIterator[Check]:
         """Yield what is well and what is not; with *send*, try the whole way by a mail to ourselves."""
@@ -85,6 +87,9 @@ class Doctor:
             async for check in way:
                 yield check
                 well |= {check.what} if check.state == OK else set()
+        if not send:
+            for check in self._quota.refused():
+                yield check
         if send and self._settings.fetch and {"receiving", "sending"} <= well:  # else what is wrong was said
             try:
                 imap = await self._line()
@@ -157,9 +162,8 @@ class Doctor:
             found.append(Check("waiting", WARNING, "the server cannot tell when mail comes; it is asked now and then"))
         if self._account.retire.how != "keep" and not (capable(imap, "UIDPLUS") or capable(imap, "MOVE")):
             found.append(Check("putting away", WARNING, "the server cannot do that without touching others: all stays"))
-        used = await quota(imap, name)
-        QuotaMemory(self._context, self._settings.address).saw(used)
-        return found + filled(used)
+        self._quota.saw(await quota(imap, name))
+        return found + filled(self._quota.seen)
 
     async def _spam(self, imap: Imap) -> Check:
         """Say what lies among spam that says it is from a paquebot: anybody can say so."""
@@ -232,7 +236,10 @@ class Doctor:
         except (Lost, Denied) as error:
             return [Check("loop mail", BROKEN, f"it could not be sent: {error}")]
         if answer.code >= 400:
-            return [Check("loop mail", BROKEN, f"it was refused: {answer.code} {answer.text}")]
+            said = f"{answer.code} {answer.text}"
+            if judge(*answer) is Kind.FULL:
+                self._quota.full(f"{self._server(sending=True).host}: {said}")
+            return [Check("loop mail", BROKEN, f"it was refused: {said}")]
         places = [name, *([spam] if (spam := await junk(imap)) and spam != name else [])]
         while time.monotonic() - begun < LOOP_S:
             for place in places:
@@ -256,6 +263,7 @@ class Doctor:
         seconds = time.monotonic() - begun
         whole = b"".join(came)
         same = whole.partition(b"\r\n\r\n")[2].rstrip() == mail.partition(b"\r\n\r\n")[2].rstrip()
+        self._quota.roomy()
         kept = mail.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] in whole
         if capable(imap, "UIDPLUS"):
             await select(imap, place)

@@ -22,6 +22,7 @@ from paquebot_mail.reading import Parcel
 from paquebot_mail.scan import AUDIT_MS, HEAD_COST, REPORT, Scan, Wants, read_each
 from paquebot_mail.server import Login, Server
 from paquebot_mail.settings import Retire
+from paquebot_mail.standing import QuotaMemory
 from paquebot_mail.talk import (
     Folder,
     Quota,
@@ -94,7 +95,7 @@ class Mailbox:
         self._wants, self._folder, self._rescue_junk = wants, folder, rescue_junk
         self._retire = retire or Retire("keep")
         self._audit_ms = audit_ms
-        self._ledger = Ledger(context, address)
+        self._ledger, self._quota = Ledger(context, address), QuotaMemory(context, address)
         self._line: Imap | None = None
         self._junk = self._ledger.junk
         self._rows: dict[str, Rows] = {}
@@ -439,7 +440,10 @@ class Mailbox:
                     await mark_deleted(imap, uids)
                     await expunge(imap, uids)
         except Said as refusal:
+            if refusal.code == "OVERQUOTA":
+                self._quota.full(str(refusal))
             return [Finding(name, f"mails that are done with stay there: {refusal}", damage=False)]
+        self._quota.roomy()
         rows.write({row.uid: None for row in due if row.uid not in mute})
         return []
 

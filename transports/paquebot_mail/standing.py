@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from paquebot.transport import BROKEN, OK, WARNING, Check, Context, Price
-from paquebot_mail.pace import Pace
-from paquebot_mail.settings import HOUR_MS, MailSettings, size
+from paquebot_mail.answers import Kind
+from paquebot_mail.pace import Pace, Wait
+from paquebot_mail.settings import DAY_MS, HOUR_MS, MailSettings, size
 from paquebot_mail.talk import Quota
 
 __all__ = ["QuotaMemory", "filled", "standing"]
@@ -29,13 +30,19 @@ def standing(context: Context, settings: MailSettings, pace: Pace) -> list[Check
             Check("cost", OK, f"{said} in the last 24 hours, for {count} of {size(sent)}, and {size(came)} that came")
         )
     if wait := pace.waiting():
-        found.append(Check("sending", WARNING, f"waits until {_moment(wait.until)}: {wait.why}"))
+        found.append(Check("sending", _state(wait), f"waits until {_moment(wait.until)}: {wait.why}"))
     prefix = f"smtp/{address}/wait/"
     for key, _ in context.items(prefix):
         to = key[len(prefix) :]
         if to and (held := pace.waiting(to)):
-            found.append(Check(f"to {to}", WARNING, f"is left alone until {_moment(held.until)}: {held.why}"))
-    return found + [each for each in filled(QuotaMemory(context, address).seen) if each.state != OK]
+            found.append(Check(f"to {to}", _state(held), f"is left alone until {_moment(held.until)}: {held.why}"))
+    quota = QuotaMemory(context, address)
+    return found + [each for each in filled(quota.seen) if each.state != OK] + quota.refused()
+
+
+def _state(wait: Wait) -> str:
+    """Return whether a person should look: what it waits for may not pass by itself."""
+    return WARNING if Kind(wait.kind) in (Kind.LOGIN, Kind.HELD, Kind.NOBODY, Kind.POLICY) else OK
 
 
 def filled(quotas: Iterable[Quota]) -> list[Check]:
@@ -57,8 +64,7 @@ def _ration(pace: Pace) -> Check:
     said = f"{f'{mails[0]} of {mails[1]} mails' if mails else 'as much as there is'} may go today"
     if day_bytes:
         said += f"; of {size(day_bytes[1])} both ways, {size(day_bytes[0])} are left, {size(pace.came_today())} came"
-    used_up = any(each[0] <= 0 for each in (mails, day_bytes) if each) or pace.to_come() == 0
-    return Check("ration", WARNING if used_up else OK, said)
+    return Check("ration", OK, said)
 
 
 def _moment(ms: int) -> str:
@@ -76,6 +82,12 @@ class QuotaMemory:
         """What was seen; nothing if the server does not say."""
         return [Quota(*each) for each in self._read().get("seen", [])]
 
+    def refused(self) -> list[Check]:
+        """Return what the server said when it took nothing more; nothing if it does, or that was over a day ago."""
+        why, at = self._read().get("refusal", ("", 0))
+        fresh = why and abs(self._context.now_ms() - at) < DAY_MS
+        return [Check("quota", BROKEN, f"the mailbox takes no more: {why}")] if fresh else []
+
     @property
     def due(self) -> bool:
         """Whether it is time to ask again."""
@@ -84,7 +96,19 @@ class QuotaMemory:
     def saw(self, quotas: Iterable[Quota]) -> None:
         """Remember *quotas*."""
         seen = [(each.resource, each.used, each.limit) for each in quotas]
-        self._context.put(self._key, json.dumps({"at": self._context.now_ms(), "seen": seen}).encode())
+        self._write(at=self._context.now_ms(), seen=seen)
+
+    def full(self, why: str) -> None:
+        """Remember that the server took nothing more, and what it said."""
+        self._write(refusal=(why, self._context.now_ms()))
+
+    def roomy(self) -> None:
+        """Remember that it took something."""
+        if "refusal" in self._read():
+            self._write(refusal=("", 0))
+
+    def _write(self, **news: object) -> None:
+        self._context.put(self._key, json.dumps(self._read() | news).encode())
 
     def _read(self) -> dict[str, Any]:
         found = self._context.get(self._key)

@@ -43,7 +43,8 @@ def status_command(
 
     \b
     --check prints one line and exits with 0 if all is well, 1 if a person should look (something set aside, a
-    stranger who waits, a hook that failed, a wrong clock), 2 if it is bad (a limit exceeded, a peer set apart).
+    stranger who waits, a hook that failed, a wrong clock, a mailbox that is nearly full), 2 if it is bad (a limit
+    exceeded, a peer set apart, a full mailbox).
     CONDITIONs:
       max-age=2d       no peer's last sign of life is older
       max-waiting=7d   nothing of ours waits longer until a peer has applied it
@@ -114,7 +115,8 @@ def _check(node: Node, words: tuple[str, ...], names: tuple[str, ...], *, wants_
     limits = monitoring.read_limits(words)
     found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
     peers = _chosen(node, found, names)
-    findings = monitoring.check(found, limits, peers)
+    stood = reach.stood(node.view, config.read(node.home / config.FILE_NAME).carriers)
+    findings = monitoring.check(found, limits, peers, stood)
     level = monitoring.level(findings)
     numbers = {
         "waiting": sum(peer.published - peer.applied for peer in peers if peer.state != "withheld"),
