@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from paquebot.inspection import Check, Inspection, inspect, recognising
-from paquebot.protocol import container, journal, messages, publishing
+from paquebot.protocol import codes, container, journal, messages, publishing
+from paquebot.protocol.codes import Code
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, digest
 from paquebot.protocol.identity import PrivateKey, PublicKey, public_key_from_pem
 from paquebot.protocol.journal import Entry
@@ -106,6 +107,11 @@ def flips(data: bytes, start: int, size: int):
             yield place, bit, data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
 
 
+def code(kind: int, *objects: SignedObject) -> bytes:
+    held = objects or founding().resources
+    return f"{codes.write(Code(kind, held, bytes(16), NOW, Millis(NOW + 7 * DAY_MS)))}\n".encode()
+
+
 # The example files.
 
 
@@ -116,6 +122,40 @@ def test_every_example_file_is_recognised_and_held_in_2016(name: str) -> None:
     assert alone.holds, alone
     assert together[name].holds, together[name]
     assert alone.kind == together[name].kind != "unknown"
+
+
+def test_an_invitation_shows_its_card_and_not_its_secret() -> None:
+    found = one(code(codes.INVITE))
+    assert found.kind == "invitation: `paquebot join` accepts it"
+    assert found.holds
+    assert facts(found)["name"] == "Ada"
+    assert facts(found)["node"].startswith(NODE.fingerprint)
+    assert facts(found)["good"].endswith("until 2026-11-27T12:00:00.000Z")
+    assert "00000000" not in str(found)
+    assert failed(one(code(codes.INVITE), at=Millis(NOW + 8 * DAY_MS))) == ["in time"]
+    assert failed(one(code(codes.INVITE, *founding().resources[:3]))) == ["card"]
+    for text in (code(codes.INVITE).lower(), code(codes.INVITE)[:90] + b"\r\n  " + code(codes.INVITE)[90:]):
+        assert one(text).holds
+    assert not one(code(codes.INVITE)[:-9]).holds
+
+
+def test_other_codes_are_recognised_too() -> None:
+    found = one(code(codes.CARD))
+    assert (found.kind, found.holds) == ("card, as a code", True)
+    assert set(facts(one(card()))) == set(facts(found))
+    found = one(codes.write(Code(codes.NODE, node=NODE.fingerprint)).encode())
+    assert found.kind.startswith("code of a node")
+    assert facts(found)["node"].startswith(NODE.fingerprint)
+
+
+def test_a_card_says_where_its_node_can_be_reached() -> None:
+    fields = {"node": {"type": "node", "name": "Ada", "routes": ["mailto:ada@a.example"]}}
+    about = About(stamp=Stamp(NOW))
+    payload = compose(["node"], fields, user=USER.fingerprint, trust=founding().local.trust, about=about)
+    *others, _ = founding().resources
+    told = SignedObject.sign(payload, NODE)
+    assert facts(one(card(*others, told)))["address"] == "ada@a.example (mail)"
+    assert facts(one(card()))["address"] == "none: by a stick or folder it needs none"
 
 
 @pytest.mark.parametrize("name", NAMES)

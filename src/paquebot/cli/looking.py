@@ -36,8 +36,8 @@ VERDICTS = {True: "ok", False: "FAILED", None: "not checked"}
 def inspect_command(
     setting: Setting, files: tuple[Path, ...], keys: tuple[Path, ...], at: str | None, wants_json: bool
 ) -> int:
-    """Say what a file is, and check it: a container, signature object, journal text, card, key, envelope,
-    opened bundle, a stick's crate or slip, or a saved mail.
+    """Say what a file is, and check it: a container, signature object, journal text, card, invitation, key,
+    envelope, opened bundle, a stick's crate or slip, or a saved mail.
 
     A mail that a person wrote to a key of this home, from Delta Chat, Thunderbird or gpg, is opened and shown; who
     signed it is said. Identities found in any of the FILES serve as keys for the others. Exits with 0 only if every

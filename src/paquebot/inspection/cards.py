@@ -1,13 +1,18 @@
-"""Cards: every object in one, and what they say together."""
+"""Cards and invitations: every object in one, and what they say together."""
 
 from __future__ import annotations
 
 from paquebot.inspection.containers import judge_json
 from paquebot.inspection.pages import Page
 from paquebot.inspection.signed import announcement_facts
+from paquebot.protocol import codes, routes, schema
+from paquebot.protocol.codes import Code
 from paquebot.protocol.encoding import short
-from paquebot.protocol.publishing import CARD_BYTES_MAX, read_card
+from paquebot.protocol.publishing import CARD_BYTES_MAX, Card, card_of, read_card
+from paquebot.protocol.resource import Resource
 from paquebot.protocol.stamp import format_time
+
+_WHOLE = "one user, one node, one trust, one set of keys; all signed"
 
 
 def judge_card(page: Page, data: bytes) -> str:
@@ -24,19 +29,46 @@ def judge_card(page: Page, data: bytes) -> str:
         each = Page(page.known)
         what = judge_json(each, line.encode("utf-8", "replace"))
         _fold(page, f"object {number}, {what}", each)
-    card = page.attempt(
-        "card", lambda: read_card(text, page.known.at), "one user, one node, one trust, one set of keys; all signed"
-    )
+    _say(page, page.attempt("card", lambda: read_card(text, page.known.at), _WHOLE))
+    return kind
+
+
+def judge_code(page: Page, text: str) -> str:
+    """Judge a code, as an invitation is one, and the card in it; return its kind. Its secret is not shown."""
+    code = page.attempt("code", lambda: codes.read(text), "nothing of it is missing")
+    if code is None:
+        return "code of a card or an invitation"
+    if code.kind == codes.NODE:
+        page.fact("node", f"{code.node} ({short(code.node)})" if code.node else "")
+        return "code of a node: `paquebot peer verify` compares it"
+    _say(page, page.attempt("card", lambda: card_of(code.card, page.known.at), _WHOLE))
+    return _invitation(page, code) if code.kind == codes.INVITE else "card, as a code"
+
+
+def _invitation(page: Page, code: Code) -> str:
+    until = format_time(code.expires)
+    page.fact("good", f"for one person, from {format_time(code.created)} until {until}")
+    page.fact("secret", "whoever shows it first becomes a peer: give it to one person, and let nobody else see it")
+    page.check("in time", page.known.at <= code.expires, "" if page.known.at <= code.expires else f"it ended {until}")
+    return "invitation: `paquebot join` accepts it"
+
+
+def _say(page: Page, card: Card | None) -> None:
+    """Note what a good card says."""
     if card is None:
-        return kind
+        return
     page.fact("name", card.name)
     page.fact("user", f"{card.user.fingerprint} ({short(card.user.fingerprint)})")
     page.fact("node", f"{card.node.fingerprint} ({short(card.node.fingerprint)})")
     page.fact("trust", card.trust)
     page.fact("user's identity", f"until {format_time(card.user.expires)}")
     page.fact("node's identity", f"until {format_time(card.node.expires)}")
+    told = [route for each in card.resources for route in routes.of(Resource.read(each, schema.published))]
+    for kind, address in told:
+        page.fact("address", f"{address} ({kind})")
+    if not told:
+        page.fact("address", "none: by a stick or folder it needs none")
     announcement_facts(page, card.keys)
-    return kind
 
 
 def _fold(page: Page, what: str, part: Page) -> None:

@@ -9,7 +9,7 @@ from paquebot import registry
 from paquebot.backup import HEAD
 from paquebot.display import printable
 from paquebot.errors import PaquebotError
-from paquebot.inspection.cards import judge_card
+from paquebot.inspection.cards import judge_card, judge_code
 from paquebot.inspection.carried import is_bundle, judge_bundle, judge_described
 from paquebot.inspection.collecting import collect
 from paquebot.inspection.containers import judge_json
@@ -19,6 +19,7 @@ from paquebot.inspection.journals import judge_journal
 from paquebot.inspection.keys import is_key, judge_private_pem, judge_public_key, judge_public_pem
 from paquebot.inspection.letters import judge_content, judge_openpgp
 from paquebot.inspection.pages import TROUBLE, Check, Inspection, Known, Opens, Page
+from paquebot.protocol import codes
 from paquebot.protocol.encoding import unb64
 from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.limits import MIB
@@ -108,7 +109,9 @@ def _text(page: Page, text: str) -> str:
     encoded = len(body) >= _ENCODED_CHARS_MIN and _B64URL.fullmatch(body)
     if _KEY_BODY.fullmatch(body) and (not encoded or is_key(body)):
         return judge_public_key(page, body, "public key")
-    return _encoded(page, body) if encoded else page.unknown("no form that is known here")
+    if encoded:
+        return _encoded(page, body)
+    return judge_code(page, text) if codes.find(text) else page.unknown("no form that is known here")
 
 
 def _encoded(page: Page, text: str) -> str:
