@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them."""
+"""Durations, sizes and counts as people write them."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ def size(text: str) -> int:
     if not found:
         raise Misused(f"{text[:40]!r} is not a size such as 500 MiB or 10G")
     return min(int(float(found[1]) * _BYTES[found[2].lower()]), AMOUNT_MAX)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> count(1, "envelope"), count(2, "envelope")
+    ('1 envelope', '2 envelopes')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paquebot.amounts import count
 from paquebot.display import printable
 from paquebot.errors import ClosedToUs, Malformed, NotFound, StoreError
 from paquebot.private import Privacy
@@ -57,7 +58,7 @@ def _private(view: SqliteView, lock: Privacy, listed: Listed, resource: Resource
 def _chunks(view: SqliteView, listed: Listed, manifest: FileManifest) -> Iterator[bytes]:
     if listed.lacking:
         have, file = listed.chunk_total - listed.lacking, printable(listed.filename or "a file")
-        raise NotFound(f"{file} is incomplete: {have} of {listed.chunk_total} chunks are here")
+        raise NotFound(f"{file} is incomplete: {have} of {count(listed.chunk_total, 'chunk')} here")
     numbers = view.chunks_of(listed.id)
     skip = len(manifest.hashes) if manifest.depth == 2 else 0
     for number in numbers - Ranges.of((0, numbers.runs[0][0] + skip - 1)):

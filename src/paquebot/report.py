@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from paquebot.amounts import count
 from paquebot.display import headed
 from paquebot.protocol import clear
 from paquebot.protocol.effects import Effect, Keep, NoteOpened, Quarantine, SavePending, Tell
@@ -106,7 +107,8 @@ class Report:
 
     def summary(self) -> str:
         """Return one line that says everything, and adds up."""
-        parts = [f"sent {self.sent} envelopes ({self.sent_bytes} bytes)" if self.sent else "sent nothing"]
+        sent = f"sent {count(self.sent, 'envelope')} ({self.sent_bytes} bytes)"
+        parts = [sent if self.sent else "sent nothing"]
         if self.unsent:
             parts.append(f"could not send {self.unsent}")
         parts.append(f"acknowledged {self.acknowledged}, still on the way {self.waiting}")
@@ -162,5 +164,5 @@ def _sum(what: str, parts: Mapping[str, int]) -> str:
     'found 3 = 2 opened + 1 refused'
     """
     total = sum(parts.values())
-    named = " + ".join(f"{count} {name}" for name, count in parts.items() if count)
+    named = " + ".join(f"{number} {name}" for name, number in parts.items() if number)
     return f"{what} {total} = {named}" if total else f"{what} {total}"

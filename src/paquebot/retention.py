@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 
+from paquebot.amounts import count
 from paquebot.config import Keep, KeepRule
 from paquebot.frozen import frozen
 from paquebot.protocol import witness
@@ -41,7 +42,7 @@ def due(view: SqliteView, keep: Keep, now: Millis) -> list[Due]:
             continue
         days = _days(listed, keep, names)
         if days is not None and now - listed.received > days * DAY_MS:
-            found.append(Due(listed, f"older than {days} days"))
+            found.append(Due(listed, f"older than {count(days, 'day')}"))
             held -= listed.size
         elif keep.expired and 0 < listed.expires < day and not _forever(listed, keep, names):
             found.append(Due(listed, "expired"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paquebot.amounts import count
 from paquebot.frozen import frozen
 from paquebot.protocol.encoding import ResourceId
 from paquebot.store.view import Listed, SqliteView
@@ -24,7 +25,8 @@ class Attachment:
         if self.listed is None:
             return "on the way"
         if self.listed.lacking:
-            return f"{self.listed.chunk_total - self.listed.lacking} of {self.listed.chunk_total} chunks are here"
+            total = self.listed.chunk_total
+            return f"{total - self.listed.lacking} of {count(total, 'chunk')} here"
         return "here"
 
 

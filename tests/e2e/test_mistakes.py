@@ -9,6 +9,7 @@ import pytest
 from paquebot import errors
 from paquebot.cli.main import Setting
 from paquebot.errors import PaquebotError, remedy
+from paquebot.report import Report
 
 
 @pytest.fixture
@@ -127,6 +128,11 @@ def test_nothing_is_said_twice(alice):
     assert alice.err("show", "zzzz", code=1) == "error: nothing here has the id 'zzzz'\n"
     said = alice.err("peer", "add", "Bob", "/etc/hostname", code=1)
     assert said == "error: not a paquebot card\n  Nothing was changed; ask for it again.\n"
+
+
+@pytest.mark.parametrize(("many", "said"), [(1, "sent 1 envelope ("), (2, "sent 2 envelopes (")])
+def test_one_thing_is_no_many(many, said):
+    assert Report(sent=many, sent_bytes=9).summary().startswith(said)
 
 
 # -- programs ----------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_a_torn_crate_is_named_and_a_foreign_file_is_no_damage(told, stick):
     assert "not one of ours" in bob.out("drop", "verify", "--via", stick)
     crate.write_bytes(crate.read_bytes()[:-1])
 
-    assert "1 records in it are whole" in bob.err("drop", "verify", "--via", stick, code=3)
+    assert "whole records in it: 1" in bob.err("drop", "verify", "--via", stick, code=3)
     assert aboard(bob, stick)["damaged"] == [str(crate.relative_to(stick))]
 
 

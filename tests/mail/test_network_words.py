@@ -91,7 +91,7 @@ def test_a_port_where_tls_begins_later(mail_servers, language):
 def test_a_port_where_tls_begins_at_once(mail_servers, language):
     port = {IMAP: mail_servers.imaps, SMTP: mail_servers.smtps}[language]
     words = said(Server("localhost", port, Tls.STARTTLS, str(mail_servers.ca), quiet_s=0.6), language)
-    assert words == f'no answer in 1 seconds; if TLS begins at once at port {port}, write tls = "implicit"'
+    assert words == f'no answer in 1 second; if TLS begins at once at port {port}, write tls = "implicit"'
 
 
 @pytest.mark.parametrize("tls", list(Tls))

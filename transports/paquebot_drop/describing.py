@@ -52,7 +52,7 @@ def _facts(found: Contents) -> Sequence[tuple[str, str]]:
 
 def _record(number: int, entry: Entry) -> tuple[str, str]:
     many = "1 recipient" if len(entry.recipients) == 1 else f"{len(entry.recipients)} recipients"
-    carried = f", carried on {entry.hops} times" if entry.hops else ""
+    carried = f", carried on {'once' if entry.hops == 1 else f'{entry.hops} times'}" if entry.hops else ""
     return f"record {number}", f"{entry.length} bytes, for {many}, expires {_date(entry.expires)}{carried}"
 
 

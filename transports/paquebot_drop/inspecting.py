@@ -57,8 +57,9 @@ async def verify(folder: Folder, survey: Survey, progress: Callable[[int], None]
     errors = folder.errors
     for crate in survey.crates:
         if not crate.intact:
-            whole = f"{len(crate.entries)} records in it are whole" if crate.entries else "nothing in it is whole"
-            yield Finding(crate.found.where, f"The crate is torn or damaged; {whole}.")
+            yield Finding(
+                crate.found.where, f"The crate is torn or damaged; whole records in it: {len(crate.entries)}."
+            )
             continue
         for number, entry in enumerate(crate.entries, 1):
             await asyncio.sleep(0)

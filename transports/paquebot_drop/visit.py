@@ -238,7 +238,7 @@ class Visit:
         elif not data:
             reason = f"The crate {crate.name} cannot be read."
         else:
-            reason = f"The crate {crate.name} is damaged; {len(crate.entries)} records in it are whole."
+            reason = f"The crate {crate.name} is damaged; whole records in it: {len(crate.entries)}."
         return Finding(crate.found.where, reason, data)
 
     def _is_settling(self, crate: Crate) -> bool:

@@ -39,7 +39,7 @@ from paquebot_mail.handed import HandedIn
 from paquebot_mail.reading import MAIL_BYTES_MAX, REPORT_BYTES, Heading
 from paquebot_mail.secret import Secrets
 from paquebot_mail.server import Login
-from paquebot_mail.settings import MailSettings
+from paquebot_mail.settings import MailSettings, count
 
 if TYPE_CHECKING:
     from paquebot_mail.mailbox import Brought, Mailbox, Reported
@@ -267,8 +267,8 @@ class MailTransport:
         refusals = Refusals(self._context, self._settings.address)
         if refusals.any and (wait := refusals.wait_ms(await self._tried())):
             raise Denied(
-                f"{self._account.user} was refused; the same is tried again in {wait // MINUTE_MS + 1} minutes:"
-                f" {self._account.advice}"
+                f"{self._account.user} was refused; the same is tried again in"
+                f" {count(wait // MINUTE_MS + 1, 'minute')}: {self._account.advice}"
             )
         refused: LoginRefused | None = None
         for _ in range(2 if self._secrets.token else 1):  # a token may just have expired; the next one has not

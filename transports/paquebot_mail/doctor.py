@@ -27,7 +27,7 @@ from paquebot_mail.refusals import Refusals
 from paquebot_mail.secret import Secrets
 from paquebot_mail.server import Language, Login, Server, Tls, tls_context
 from paquebot_mail.session import Lost, Patience, Session
-from paquebot_mail.settings import DAY_MS
+from paquebot_mail.settings import DAY_MS, count
 from paquebot_mail.standing import QuotaMemory, filled, standing
 from paquebot_mail.talk import (
     LoginRefused,
@@ -156,7 +156,7 @@ class Doctor:
         record = Ledger(self._context, self._settings.address).record(name)
         reset = record is not None and record.uidvalidity != folder.uidvalidity
         found = [Check("folder", WARNING, f"{name} was made anew: all is looked through again")] if reset else []
-        found.append(Check("folder", OK, f"{name} has {folder.exists} mails"))
+        found.append(Check("folder", OK, f"{name} has {count(folder.exists, 'mail')}"))
         found.append(await self._spam(imap))
         if not capable(imap, "IDLE"):
             found.append(Check("waiting", WARNING, "the server cannot tell when mail comes; it is asked now and then"))
@@ -171,13 +171,13 @@ class Doctor:
         if not spam or spam == self._settings.folder:
             return Check("spam", OK, "no folder")
         await examine(imap, spam)
-        count = len(await _found(imap, PART_HEADER, '""'))
-        if not count:
+        found = len(await _found(imap, PART_HEADER, '""'))
+        if not found:
             return Check("spam", OK, f"{spam} is looked into every hour")
         if self._settings.rescue_junk:
-            return Check("spam", OK, f"{spam} has {count} mails of paquebots: those of peers are taken out")
+            return Check("spam", OK, f"{spam} has {count(found, 'mail')} of paquebots: those of peers are taken out")
         remedy = "tell the provider that they are none, or set rescue_junk = true"
-        return Check("spam", WARNING, f"{spam} has {count} mails of paquebots: {remedy}")
+        return Check("spam", WARNING, f"{spam} has {count(found, 'mail')} of paquebots: {remedy}")
 
     async def _sending(self) -> AsyncIterator[Check]:
         server = self._server(sending=True)
@@ -340,4 +340,4 @@ async def _certificate(what: str, server: Server, language: Language) -> Check |
         await writer.wait_closed()
     days = int(ends - time.time()) * 1000 // DAY_MS
     state = OK if days >= CERTIFICATE_DAYS else WARNING
-    return Check(what, state, f"{server.host}: {version}, its certificate is good for {days} days")
+    return Check(what, state, f"{server.host}: {version}, its certificate is good for {count(days, 'day')}")

@@ -11,6 +11,7 @@ import socket
 import ssl
 
 from paquebot_mail.server import Language, Server, Tls
+from paquebot_mail.settings import count
 
 __all__ = ["NO_STARTTLS", "foreign", "no_answer", "why"]
 
@@ -62,7 +63,7 @@ def no_answer(server: Server, seconds: float, *, greeted: bool = False) -> str:
     >>> no_answer(Server("a.example", 465, Tls.STARTTLS), 60)
     'no answer in 60 seconds; if TLS begins at once at port 465, write tls = "implicit"'
     """
-    said = f"no answer in {seconds:.0f} seconds"
+    said = f"no answer in {count(round(seconds), 'second')}"
     waits = server.tls is Tls.STARTTLS and not greeted
     return f'{said}; if TLS begins at once at port {server.port}, write tls = "implicit"' if waits else said
 

@@ -10,7 +10,7 @@ from paquebot.transport import ConfigError, PathText
 from paquebot_mail.form import is_address, is_subject
 from paquebot_mail.server import Server, Tls
 
-__all__ = ["LimitsTable", "MailSettings", "PriceTable", "Retire", "ServerTable", "amount", "size"]
+__all__ = ["LimitsTable", "MailSettings", "PriceTable", "Retire", "ServerTable", "amount", "count", "size"]
 
 TLS = ("implicit", "starttls")
 _SIZE = re.compile(r"(\d{1,9})\s*(B|kB|KiB|MB|MiB|GB|GiB|)", re.ASCII)
@@ -49,6 +49,15 @@ def size(count: int) -> str:
         if count >= length:
             return f"{count / length:.3g} {unit}"
     return f"{count} B"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> count(1, "mail"), count(2, "mail")
+    ('1 mail', '2 mails')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from paquebot.transport import BROKEN, OK, WARNING, Check, Context, Price
 from paquebot_mail.answers import Kind
 from paquebot_mail.pace import Pace, Wait
-from paquebot_mail.settings import DAY_MS, HOUR_MS, MailSettings, size
+from paquebot_mail.settings import DAY_MS, HOUR_MS, MailSettings, count, size
 from paquebot_mail.talk import Quota
 
 __all__ = ["QuotaMemory", "filled", "standing"]
@@ -25,9 +25,12 @@ def standing(context: Context, settings: MailSettings, pace: Pace) -> list[Check
     if price := settings.price:
         (mails, sent), came = pace.sent_today(), pace.came_today()
         said = Price(price.mail, price.megabyte, price.currency).said(mails, sent + came)
-        count = f"{mails} mail{'s' * (mails != 1)}"
         found.append(
-            Check("cost", OK, f"{said} in the last 24 hours, for {count} of {size(sent)}, and {size(came)} that came")
+            Check(
+                "cost",
+                OK,
+                f"{said} in the last 24 hours, for {count(mails, 'mail')} of {size(sent)}, and {size(came)} that came",
+            )
         )
     if wait := pace.waiting():
         found.append(Check("sending", _state(wait), f"waits until {_moment(wait.until)}: {wait.why}"))

@@ -304,7 +304,7 @@ class ProgramTransport:
             if stage is Stage.LOST:
                 self._ledger.lost(key)
         if unknown:
-            self._context.note(f"it has news of {unknown} parcels that were never sent, or are settled")
+            self._context.note(f"it has news of what was never sent, or is settled: {unknown}")
         if self._keeps and listed.complete:
             for key in self._ledger.missing(keys):
                 yield Handover(self._ledger.sent[key].id, Stage.LOST, self._name)

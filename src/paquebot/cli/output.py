@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import click
 
+from paquebot.amounts import count as count
 from paquebot.display import printable, printable_json
 from paquebot.errors import Malformed, Misused
 from paquebot.protocol.encoding import raw
@@ -102,15 +103,6 @@ def coloured(text: str, colour: str | None, *, wanted: bool) -> str:
     return click.style(text, fg=colour) if wanted and colour else text
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number of things.
-
-    >>> count(1, "envelope"), count(2, "envelope")
-    ('1 envelope', '2 envelopes')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def moment(at: Millis) -> str:
     """Return a moment for people, in UTC to the second.
 
@@ -129,8 +121,7 @@ def ago(then: Millis, now: Millis) -> str:
     seconds = max(0, now - then) // 1000
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+            return f"{count(seconds // length, unit)} ago"
     return "just now"
 
 

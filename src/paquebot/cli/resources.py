@@ -69,7 +69,8 @@ def list_command(setting: Setting, new: bool, everything: bool, last: int | None
 
 def _remark(node: Node, listed: Listed, *, private: bool) -> str:
     closed = "private, not for us" if listed.kind in CLOSED else "private" if private else ""
-    chunks = f"{listed.chunk_total - listed.lacking} of {listed.chunk_total} chunks" if listed.lacking else ""
+    total = listed.chunk_total
+    chunks = f"{total - listed.lacking} of {output.count(total, 'chunk')}" if listed.lacking else ""
     parent, attached = threads.above(node.view, listed.id)
     reply = f"reply to {_answered(node, parent)}" if parent else ""
     files = output.count(len(attached), "attachment") if attached else ""

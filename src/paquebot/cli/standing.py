@@ -220,7 +220,7 @@ def _ticked_json(ticked: list[Tick], now: Millis) -> list[dict[str, Any]]:
 def _came(listed: Listed, known: dict[str, str]) -> str:
     whom = known.get(listed.sender or "", "somebody who is no peer any more")
     held = listed.chunk_total - listed.lacking
-    whole = f"; {held} of {listed.chunk_total} chunks are here" if listed.lacking else ""
+    whole = f"; {held} of {output.count(listed.chunk_total, 'chunk')} here" if listed.lacking else ""
     return f"came from {whom} on {output.moment(listed.received)}{whole}"
 
 

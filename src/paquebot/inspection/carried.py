@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from paquebot.amounts import count
 from paquebot.inspection.envelopes import is_openpgp, judge_envelope
 from paquebot.inspection.letters import judge_letter, opened
 from paquebot.inspection.pages import Page
@@ -46,7 +47,9 @@ def judge_bundle(page: Page, data: bytes) -> str:
     page.fact("id", bundle.id.hex())
     page.fact("sender's tag", bundle.sender.hex())
     for to in bundle.to:
-        page.fact("to", f"node tag {to.node.hex()}, number {to.sequence}, {len(to.heard.numbers)} envelopes heard")
+        page.fact(
+            "to", f"node tag {to.node.hex()}, number {to.sequence}, {count(len(to.heard.numbers), 'envelope')} heard"
+        )
     page.fact("created", format_time(bundle.created))
     page.fact("expires", format_time(bundle.expires))
     page.fact("parts", ", ".join(f"{count} {kind}" for kind, count in sorted(_kinds(bundle).items())) or "none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from paquebot.amounts import count
 from paquebot.errors import Malformed
 from paquebot.inspection.pages import Page
 from paquebot.protocol.encoding import unb64
@@ -43,7 +44,7 @@ def judge_file(page: Page, value: dict[str, Any]) -> None:
     found = page.attempt("file", lambda: FileManifest.parse(value["file"]))
     if found is not None:
         page.fact(
-            "file", f"{found.size} bytes, {'inside' if found.data is not None else f'{found.chunk_count} chunks'}"
+            "file", f"{found.size} bytes, {'inside' if found.data is not None else count(found.chunk_count, 'chunk')}"
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
+from paquebot.amounts import count
 from paquebot.display import printable
 from paquebot.protocol.effects import (
     AddChunks,
@@ -190,4 +191,4 @@ def fell_silent(view: View, patience: Mapping[Fingerprint, int], now: Millis) ->
             yield Remember(key, b"%d" % last)
             days = (now - last) // DAY_MS
             since = "since it was added, " if not peer.seen_at else ""
-            yield Note(Kind.SILENCE, now, None, peer.node, f"{since}for {days} day{'s' if days != 1 else ''}")
+            yield Note(Kind.SILENCE, now, None, peer.node, f"{since}for {count(days, 'day')}")

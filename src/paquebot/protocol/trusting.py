@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from paquebot.amounts import count
 from paquebot.errors import Misused, NotPermitted
 from paquebot.protocol import journal
 from paquebot.protocol.encoding import Fingerprint, ResourceId, short
@@ -120,7 +121,7 @@ def frontier(view: View, node: Fingerprint, *, after: int | None = None, since: 
     if after is not None:
         line = view.line_id(node, after) if 0 <= after <= heard else None
         if line is None:
-            raise Misused(f"line {after} of its journal is not known here; {heard} lines are")
+            raise Misused(f"line {after} of its journal is not known here; {count(heard, 'line')} of it here")
         return Ending(node, line, after)
     if since is not None:
         if not heard:
