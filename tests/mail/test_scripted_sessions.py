@@ -453,6 +453,54 @@ def test_a_server_that_says_nothing_of_sizes_is_believed_when_it_refuses(context
     told(story, context, rules=rules, extensions=without("SIZE"))
 
 
+def breaks_behind(size: int) -> Rules:
+    """Return the rules of a line that never carries so many bytes of one mail."""
+
+    def rules(verb: str, argument: str, _: Session) -> str | None:
+        if verb == "BODY" and int(argument) > size:
+            raise Cut
+        return None
+
+    return rules
+
+
+def test_a_line_that_breaks_in_every_large_mail_gets_smaller_ones(context: MemoryContext):
+    async def story(_: ScriptedMta, by: Sender) -> None:
+        for _ in range(8):
+            size = by.parcel_bytes_max
+            result = await passed(by, [outgoing("big", size=size)])
+            if result.went:
+                break
+            assert isinstance(result.errors[0], ParcelTooLarge)
+            assert by.pace.waiting() is None, "smaller ones may go at once"
+        assert result.went == 1
+        assert size > 350_000
+
+    found = told(story, context, rules=breaks_behind(1_000_000))
+    assert found.connections <= 20
+
+
+def test_a_large_mail_that_no_line_carries_does_not_keep_small_ones(context: MemoryContext):
+    results: list[Pass] = []
+
+    async def story(_: ScriptedMta, by: Sender) -> None:
+        results.append(await passed(by, [outgoing("big", size=4_000_000), *THREE]))
+
+    told(story, context, rules=breaks_behind(1_000_000))
+    assert (results[0].went, results[0].raised) == (3, None)
+
+
+def test_a_line_that_carries_nothing_is_not_tried_with_one_mail_after_the_other(context: MemoryContext):
+    results: list[Pass] = []
+
+    async def story(_: ScriptedMta, by: Sender) -> None:
+        results.append(await passed(by, [outgoing("big", size=4_000_000), *THREE]))
+
+    found = told(story, context, rules=breaks_behind(0))
+    assert isinstance(results[0].raised, Transient)
+    assert found.connections == 4
+
+
 # -- waiting ------------------------------------------------------------------------------------
 
 

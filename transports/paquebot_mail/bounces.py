@@ -148,7 +148,7 @@ def settle(report: Report, pace: Pace) -> Iterator[Handover | Finding]:
     if bad:
         kind, each = bad[0]
         if kind is Kind.LARGE:
-            pace.too_large(mail.bytes, reported=True)
+            pace.too_large(mail.bytes, doubtful=True)
         else:
             pace.trouble(kind, f"a report says: {each.said}", mail.to, reported=True)
         pace.lost(report.part)

@@ -20,7 +20,7 @@ _MINUTE, _DAY = 60_000, 86_400_000
 _KEPT_DAYS = 10  # reports of what went come within five
 _LEARNT_MS = 30 * _DAY  # then a larger mail is tried again
 _FLOOR_BYTES = 16 << 10  # a mail that holds any envelope at all
-_REPORTED_FLOOR_BYTES = 512 << 10  # reports can be forged: they make mails small, not tiny
+_DOUBTFUL_FLOOR_BYTES = 512 << 10  # reports can be forged, lines are bad for a while: they make mails small, not tiny
 _SHARE_MIN = 1 / 64
 _SPENT_MAX = 1_000
 _SLOT = 10 * _MINUTE  # what came in so long is remembered as one
@@ -264,12 +264,17 @@ class Pace:
         fresh = found is not None and 0 <= self._context.now_ms() - found["at"] < _LEARNT_MS
         return min(most, found["most"]) if found and fresh else most
 
-    def too_large(self, size: int, *, most: int | None = None, reported: bool = False) -> None:
-        """Note that a mail of *size* bytes was too large; *most* if that was said. A report may come from anybody."""
-        floor = _REPORTED_FLOOR_BYTES if reported else _FLOOR_BYTES
+    def too_large(self, size: int, *, most: int | None = None, doubtful: bool = False) -> bool:
+        """Note that a mail of *size* bytes was too large; *most* if that was said. Return whether smaller ones go now.
+
+        It is *doubtful* when it is no word of the server's.
+        """
+        floor = _DOUBTFUL_FLOOR_BYTES if doubtful else _FLOOR_BYTES
         learnt = max(floor, min(self.mail_bytes_max, size * 3 // 4 if most is None else most))
-        if learnt < self.mail_bytes_max:
+        smaller = learnt < self.mail_bytes_max and not (doubtful and size <= floor)
+        if smaller:
             self._put("size", {"most": learnt, "at": self._context.now_ms()})
+        return smaller
 
     # -- what went --------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from paquebot.transport import (
     Context,
@@ -78,6 +78,8 @@ class Sender:
         self._patience = patience or Patience()
         self._session: Session | None = None
         self._used = 0.0
+        self._lost = 0
+        """How many connections in a row carried nothing."""
         self.pace = Pace(context, account, limits, jitter)
 
     @property
@@ -92,6 +94,7 @@ class Sender:
         """
         if batch:
             await self._check()
+        self._lost = 0
         for outgoing in batch:
             try:
                 mail = await self._mail(outgoing)
@@ -101,7 +104,10 @@ class Sender:
                 address = outgoing.recipients[0].address if outgoing.recipients else ""
                 yield Handover(outgoing.id, Stage.FAILED, address, error)
                 continue
-            yield self._settled(mail, await self._submitted(mail))
+            try:
+                yield self._settled(mail, await self._submitted(mail))
+            except ParcelTooLarge as error:
+                yield Handover(mail.id, Stage.FAILED, mail.to, error)
             del mail
 
     async def close(self) -> None:
@@ -157,14 +163,16 @@ class Sender:
     # -- handing in -----------------------------------------------------------------------------
 
     async def _submitted(self, mail: _Mail) -> Answer:
-        """Return the last word on *mail*: the same bytes are handed in again as long as there is none."""
-        lost = 0
+        """Return the last word on *mail*: the same bytes are handed in again as long as there is none.
+
+        Raise `ParcelTooLarge` if the line broke too often, and may bear smaller mails.
+        """
         while True:
             session = await self._ready()
             try:
                 answer = await session.submit(self._account, mail.to, mail.part, mail.data)
                 if judge(*answer) is not Kind.LINE:
-                    self._used = time.monotonic()
+                    self._used, self._lost = time.monotonic(), 0
                     return answer
                 why = f"{answer.code} {answer.text}"
             except Lost as loss:
@@ -174,10 +182,18 @@ class Sender:
             self._session = None
             session.cut()
             # A server may end a connection that has carried mails; one that never carries any is broken.
-            lost += session.carried == 0
-            if lost >= _LOST_MAX:
-                raise self._stopped(self.pace.trouble(Kind.LINE, f"{self._server.host}: {why}"))
+            self._lost += session.carried == 0
+            if self._lost >= _LOST_MAX:
+                self._give_up(mail, session, f"{self._server.host}: {why}")
             self._check_room(len(mail.data))
+
+    def _give_up(self, mail: _Mail, session: Session, why: str) -> NoReturn:
+        """Raise `Transient`: the line is broken. Or `ParcelTooLarge`, if the mail is large: others get a try."""
+        size = len(mail.data)
+        if session.uploaded and self.pace.too_large(size, most=size // 2, doubtful=True):
+            self._lost -= 1
+            raise ParcelTooLarge(f"{why}, {_LOST_MAX} times within a mail of {size} bytes; smaller ones are tried")
+        raise self._stopped(self.pace.trouble(Kind.LINE, why))
 
     async def _ready(self) -> Session:
         """Return a connection that is logged in. Raise `Transient`."""
