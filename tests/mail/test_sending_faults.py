@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -82,3 +83,24 @@ def test_all_arrives_and_nothing_is_said_that_is_not_so(mail_servers: MailServer
     assert not waiting
     found = [brought.data for mail in mails(bob, MAILS) if (brought := parcel(mail))]
     assert set(found) == {data(name, size) for name, size in sizes.items()}
+
+
+@pytest.mark.parametrize("plan", [Plan(rate=2e6), Plan(stall_up=3_000_000)], ids=["slow", "black hole"])
+def test_a_large_mail_is_waited_for_on_a_slow_line_and_not_in_a_black_hole(mail_servers, tmp_path, plan):
+    """As on a line of 2 kB/s, a thousand times faster."""
+    alice, bob = mail_servers.account("a.test"), mail_servers.account("b.test")
+    patience = Patience(upload=2, bytes_per_second=1_000 * Patience().bytes_per_second, final=4)
+    large = outgoing("large", bob.address, 8 << 20)
+
+    async def story() -> bool:
+        with Proxy(mail_servers.smtps, plan) as proxy:
+            server = Server("localhost", proxy.port, Tls.IMPLICIT, str(mail_servers.ca))
+            by = Sender(alice.address, server, login(alice), MemoryContext(tmp_path), limits=ANY, patience=patience)
+            async for news in by.send([large]):
+                await by.close()
+                return news.stage is Stage.ACCEPTED
+        return False
+
+    begun = time.monotonic()
+    assert asyncio.run(story()) is (plan.rate > 0)
+    assert plan.rate or time.monotonic() - begun < 25, "sooner than the slowest line would take"

@@ -8,6 +8,9 @@ answer. After anything unexpected the connection is cut: nobody knows what the n
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
+from asyncio import FIRST_COMPLETED
 from base64 import b64encode
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Lost", "Patience", "Session"]
 
 _GREETING_NAME = "[127.0.0.1]"  # the name of this machine is nobody's business
-_PIECE_BYTES = 256 << 10
+_PIECE_BYTES = 64 << 10  # at 1 kB/s one a minute
 _SAID_MAX = 300
 _GOODBYE_S = 5.0
 _NO_MECHANISM = 504
@@ -39,9 +42,10 @@ class Patience:
 
     connect: float = 60
     answer: float = 300
-    upload: float = 120
-    """For any mail, and as much more as it takes at `bytes_per_second`."""
-    bytes_per_second: float = 50_000
+    upload: float = 180
+    """Until the next piece of a mail is taken (RFC 5321, 4.5.3.2.5)."""
+    bytes_per_second: float = 1_000
+    """The slowest line that is waited for."""
     final: float = 600
     """After the last byte of a mail (RFC 5321, 4.5.3.2.6)."""
 
@@ -97,6 +101,7 @@ class Session:
 
         async def greet() -> SMTPResponse:
             await smtp.connect()
+            _be_impatient(smtp, self._patience.upload)
             greeted = await smtp.ehlo()
             if self._server.tls is Tls.STARTTLS:
                 if not smtp.supports_extension("starttls"):
@@ -186,16 +191,16 @@ class Session:
         reading = asyncio.ensure_future(protocol.read_response())
         writing = asyncio.ensure_future(self._write(protocol, mail))
         try:
-            # There is less patience for bytes than for the last word.
-            seconds = self._upload_s(mail) - self._patience.final
-            await asyncio.wait({reading, writing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if not writing.done():
-                if not reading.done():
-                    raise Lost(f"the mail was not taken within {seconds:.0f} seconds")
-                early = reading.result()
-                if early.code < 400:
-                    raise Lost("the server answered before it had the whole mail")
-                return early
+            while not writing.done():
+                went = self.uploaded
+                await asyncio.wait({reading, writing}, timeout=self._patience.upload, return_when=FIRST_COMPLETED)
+                if reading.done() and not writing.done():
+                    early = reading.result()
+                    if early.code < 400:
+                        raise Lost("the server answered before it had the whole mail")
+                    return early
+                if self.uploaded == went and not writing.done():
+                    raise Lost(f"nothing of the mail was taken for {self._patience.upload:.0f} seconds")
             writing.result()
             return await reading
         finally:
@@ -231,6 +236,8 @@ class Session:
             await asyncio.sleep(0)  # for the transport to close its socket
             cause = (error.__cause__ if isinstance(error, SMTPException) else None) or error
             greeted = verb is not Verb.CONNECT
+            if getattr(cause, "errno", None) == errno.ETIMEDOUT:  # the system had less patience
+                seconds = min(seconds, self._patience.upload)
             raise Lost(_line(why(cause, self._server, Language.SMTP, seconds, greeted=greeted))) from None
         except BaseException:
             self.cut()
@@ -261,6 +268,13 @@ class Session:
                 await self._asked(Verb.CONNECT, smtp.quit, min(_GOODBYE_S, self._patience.answer))
         self.cut()
         await asyncio.sleep(0)
+
+
+def _be_impatient(smtp: SMTP, seconds: float) -> None:
+    """Have the system cut a line on which nothing goes for so long: it takes in megabytes that nobody else took."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux
+    if option is not None and smtp.transport is not None:
+        smtp.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
 
 
 def _line(text: str) -> str:
