@@ -14,7 +14,7 @@ from paquebot.node import Node
 from paquebot.protocol import routes
 from paquebot.protocol.limits import DAY_MS
 from paquebot.status import sign_of_life
-from paquebot.transport import BROKEN, OK, WARNING, Check, Examined, closed_after
+from paquebot.transport import BROKEN, OK, WARNING, Check, Examined, Transient, closed_after
 
 SILENT_DAYS = 7
 
@@ -48,6 +48,8 @@ async def examine(node: Node, carriers: Sequence[config.Carrier], *, send: bool)
                     async with closed_after(transport.examine(send=send)) as checks:
                         async for check in checks:
                             yield Found(carrier.name, check)
+            except Transient as error:  # a stick is away most of the time
+                yield Found(carrier.name, Check("carrier", WARNING, str(error)))
             except (PaquebotError, OSError) as error:
                 yield Found(carrier.name, Check("carrier", BROKEN, str(error)))
 
@@ -63,7 +65,7 @@ def _home(node: Node, carriers: Sequence[config.Carrier]) -> list[Check]:
     except ConfigError as error:
         return [*found, Check("config.toml", BROKEN, str(error))]
     if routes.untold(view, read.routes) is not None:
-        found.append(Check("address", WARNING, "peers do not know it yet: the next sync publishes it"))
+        found.append(Check("address", OK, "the next sync tells peers what it is now"))
     for name, kind in reach.lacking(view, carriers):
         remedy = f"no address is known; once one is: paquebot peer route NAME {kind} ADDRESS"
         found.append(Check(f"peer {name}", WARNING, f"by {kind}: {remedy}"))

@@ -158,11 +158,17 @@ class Node:
 
     # -- people -----------------------------------------------------------------------
 
-    def tell_routes(self) -> None:
-        """Publish where this node is, if peers were told something else than config.toml says. Raise `ConfigError`."""
-        if drafts := reach.untold(self.view, config.read(self.home / config.FILE_NAME)):
-            with suppress(Refused):  # whose word counts no more
-                self.publish(drafts)
+    def tell_routes(self) -> list[str]:
+        """Publish where this node is, if peers were told something else than config.toml says. Raise `ConfigError`.
+
+        Return what that leaves for a person to do.
+        """
+        drafts = reach.untold(self.view, config.read(self.home / config.FILE_NAME))
+        if not drafts:
+            return []
+        with suppress(Refused):  # whose word counts no more
+            self.publish(drafts)
+        return reach.outdated(self.view, self.now())
 
     def card(self) -> str:
         """Return this node's card."""
@@ -470,7 +476,7 @@ class Node:
         if self.view.peers():
             self.envelope_keys.turn(self._engine, reach.link(transport), self.clock())
         self.tend_private(report)
-        self.tell_routes()
+        report.notes += self.tell_routes()
         if transport.capability.writable:
             found, way = reach.ways(self.view, carrier, transport, self.now())
             seal = self.envelope_keys.sealer  # we may be another node by now

@@ -143,6 +143,13 @@ def lacking(view: View, carriers: Iterable[config.Carrier]) -> list[tuple[str, s
     return [(peer.name, kind) for peer in peers for kind in kinds if not routes.address(view, peer.node, kind)]
 
 
+def outdated(view: View, now: Millis) -> list[str]:
+    """Return what to say of open invitations when our address is another than that on the card in them."""
+    given = (each for each in view.invites() if each.state(now) == "open")
+    named = (f"{each.name.hex()[:8]}{f' for {each.label}' if each.label else ''}" for each in given)
+    return [f"invitation {name} holds another address, or none: to be used by mail, give it anew" for name in named]
+
+
 def untold(view: View, read: config.Config) -> list[Draft]:
     """Return what is to be published so that peers know where this node is; nothing if they were told.
 

@@ -25,6 +25,35 @@ def test_a_card_and_an_invitation_say_where_their_node_is(make, tmp_path):
     alice.run("check")
 
 
+def test_an_invitation_that_holds_no_address_says_so(make):
+    alice = make("Alice")
+    said = alice.err("invite")
+    assert "It holds no address: by a stick or folder it needs none." in said
+    assert "put a mailbox into config.toml first" in said
+    assert alice.json("invite")["routes"] == []
+    configure(alice, "node@a.example")
+    assert "address: by a stick" not in alice.err("invite")
+    assert alice.json("invite")["routes"] == ["mailto:node@a.example"]
+
+
+def test_an_invitation_that_was_given_before_an_address_was_told_is_named(make, stick):
+    alice = make("Alice")
+    old, gone = alice.json("invite", "--for", "Bob"), alice.json("invite", "--for", "Carol")
+    alice.run("invite", "revoke", gone["id"][:8])
+    assert "invitation" not in alice.out("sync", "--via", stick, "-v")
+    configure(alice, "node@a.example")
+    said = alice.out("sync", "--via", stick, "-v")
+    assert (
+        f"invitation {old['id'][:8]} for Bob holds another address, or none: to be used by mail, give it anew" in said
+    )
+    assert said.count("anew") == 1
+    assert "anew" not in alice.out("sync", "--via", stick, "-v"), "once is enough"
+    configure(alice, "ship@a.example")
+    said = alice.err("invite", "--for", "Dan")
+    assert f"invitation {old['id'][:8]} for Bob holds another address" in said
+    assert said.count("anew") == 1
+
+
 def test_an_address_is_kept_back_if_the_configuration_says_so(make):
     alice, bob = make("Alice"), make("Bob")
     configure(alice, "node@a.example", "announce = false\n")

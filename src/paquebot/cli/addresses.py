@@ -59,7 +59,8 @@ def tell(setting: Setting) -> None:
         changed = routes.untold(node.view, config.read(node.home / config.FILE_NAME).routes)
     if changed:
         with suppress(Busy), setting.node() as node:
-            node.tell_routes()
+            for note in node.tell_routes():
+                click.echo(printable(note), err=True)
 
 
 @click.command("route")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from paquebot import config
 from paquebot.cli import addresses, output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
@@ -199,7 +200,7 @@ def invite_command(
 
     Give it by a way that only that person sees. Whoever uses it first is pinned here when their first envelope
     comes, as long as it comes in time: let it be good for as long as your carrier takes. Used within two weeks it also
-    counts as verified.
+    counts as verified. It holds the address of your mailbox if that is in config.toml already.
 
     \b
     Examples:
@@ -217,14 +218,14 @@ def invite_command(
     for path in filter(None, (target, svg, png)):
         refuse_taken(path, force=force)  # before it is made
     with setting.node() as node:
-        node.tell_routes()
+        notes, routes = node.tell_routes(), config.read(setting.home / config.FILE_NAME).routes
         made = node.meetings.invite(days=days, label=label)
         code = node.meetings.invite_code(made)
     draw(code, qr=qr, svg=svg, png=png, force=force)
     if target is not None:
         write_to(target, lambda: [f"{code}\n".encode()], force=force)
     if wants_json:
-        output.as_json({**_invite_json(made, made.created), "invite": code})
+        output.as_json({**_invite_json(made, made.created), "invite": code, "routes": routes})
         return
     if not (target or qr or svg or png):
         click.echo(code)
@@ -233,6 +234,14 @@ def invite_command(
         f" paquebot join {shlex.quote(printable(target.name)) if target else 'INVITE, with that line for INVITE'}",
         err=True,
     )
+    if not routes:
+        click.echo(
+            "It holds no address: by a stick or folder it needs none. For mail, put a mailbox into config.toml first,"
+            " and invite anew.",
+            err=True,
+        )
+    for note in notes:
+        click.echo(printable(note), err=True)
 
 
 @invite_command.command("list")
