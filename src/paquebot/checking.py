@@ -87,10 +87,17 @@ def kinds() -> list[Kind]:
 
 
 def check(
-    carrier: config.Carrier, told: Callable[[Promise], None], *, only: str = "", real: bool = False, aloud: bool = False
+    carrier: config.Carrier,
+    told: Callable[[Promise], None],
+    begun: Callable[[str], None] = lambda _: None,
+    *,
+    only: str = "",
+    real: bool = False,
+    aloud: bool = False,
 ) -> Checked:
-    """Try *carrier*, in all that is promised or *only* in what has these words in it; *told* hears of each promise.
+    """Try *carrier*, in all that is promised or *only* in what has these words in it.
 
+    *told* hears of each promise when it was tried, *begun* in words of the one that is being tried.
     With *real*, also where the transport has no place of its own for that; with *aloud*, what its code prints is let
     through. Raise `NoScratch`, `Untried`, `ConfigError` or `PluginError` if it cannot be tried at all.
     """
@@ -104,8 +111,9 @@ def check(
             match said:
                 case {"capability": dict(able)}:
                     found.capability, trying = able, "it goes on"
-                case {"trying": str(promise)}:
+                case {"trying": str(promise), "number": int(number), "of": int(total)}:
                     trying = promise
+                    begun(f"{number} of {total}: {promise}")
                 case {"promise": str(promise), "result": str(result), "why": str(why)}:
                     found.promises.append(Promise(promise, result, why))
                     told(found.promises[-1])

@@ -70,6 +70,14 @@ def test_a_named_carrier_is_said_with_its_place(alice, stick_called_blue):
     assert f"blue: {stick_called_blue}: no stick or folder is there" in alice.err("sync", "blue", code=13)
 
 
+def test_a_doctor_takes_a_stick_that_is_away_for_no_illness(alice, stick_called_blue):
+    assert {each["state"] for each in alice.json("doctor")} == {"ok"}
+    stick_called_blue.rmdir()
+    (found,) = [each for each in alice.json("doctor", code=3) if each["state"] != "ok"]
+    assert (found["carrier"], found["state"]) == ("blue", "warning")
+    assert "no stick or folder is there" in found["detail"]
+
+
 def test_where_nothing_is_of_ours_nothing_is_called_whole(alice, stick):
     said = alice.out("drop", "verify", "--via", stick)
     assert "nothing of paquebot's is there" in said

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 from tests.conformance.test_drop import tree
+from tests.e2e.conftest import on_terminal
 from tests.e2e.test_program import FOLDER, uses
 
 
@@ -38,6 +40,13 @@ def test_a_stick_keeps_every_promise_and_nothing_on_it_is_touched(pair, stick):
     assert without_time(tree(stick)) == before
     bob.sync(stick)
     assert bob.texts() == ["on its way"]
+
+
+def test_on_a_terminal_it_is_seen_that_it_goes_on_and_said_how_long_it_took(make, stick):
+    said = on_terminal(make("Alice"), "transport", "check", "--via", stick, "--only", "as they were sent")
+    assert re.search(r"\r1 of (\d): .*as they were sent", said)
+    assert re.search(r"\r *\rok  ", said)
+    assert re.search(r"0 skipped. That took \d+ seconds?\.", said)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,8 +95,9 @@ def check_command(
     That happens in a place of its own (on a stick, in a folder beside PAQUEBOT), of which nothing is left; nothing
     else there is touched. A carrier that has no such place is tried only if you say --among-others: then its parcels
     are marked, and what it cannot delete stays there. A mailbox is such a carrier: some 70 small mails go from it to
-    itself and are deleted, slowly if its provider counts mails; try a few promises with --only first. The exit code
-    is 1 if a promise is broken.
+    itself and are deleted. With a stick that takes seconds, with a quick mailbox a minute or two, and longer where
+    mails are slow, or counted by the provider: try a few promises with --only first. The exit code is 1 if a promise
+    is broken.
 
     \b
     Examples:
@@ -111,9 +113,18 @@ def check_command(
         raise Misused("name one carrier of config.toml, or say --via DIR")
     (carrier,) = Node(setting.home).carriers([name] if name else [], [via] if via else [])
     if among_others:
-        output.confirm(f"Send test parcels by {printable(carrier.name)}, among everything else there?", yes=yes)
-    told = (lambda _: None) if wants_json else _say
-    found = checking.check(carrier, told, only=only, real=among_others, aloud=verbose or setting.verbose)
+        question = f"Send test parcels by {printable(carrier.name)}, among everything else there, for a minute or more?"
+        output.confirm(question, yes=yes)
+    with output.passing() as passing:
+
+        def told(promise: Promise) -> None:
+            passing("")
+            if not wants_json:
+                _say(promise)
+
+        aloud, started = verbose or setting.verbose, time.monotonic()
+        found = checking.check(carrier, told, passing, only=only, real=among_others, aloud=aloud)
+        seconds = round(time.monotonic() - started)
     if not found.promises:
         raise Misused(f"no promise has the words {only!r} in it")
     broken = found.count("broken")
@@ -122,7 +133,7 @@ def check_command(
         value = {"carrier": carrier.name, "uses": carrier.uses, "broken": broken, "promises": promises}
         output.as_json({**value, "capability": found.capability})
     else:
-        _conclude(carrier, found)
+        _conclude(carrier, found, seconds)
     return 1 if broken else 0
 
 
@@ -158,9 +169,12 @@ def _say(promise: Promise) -> None:
     click.echo(f"{promise.result:<8} {printable(promise.promise)}{why}")
 
 
-def _conclude(carrier: config.Carrier, found: Checked) -> None:
+def _conclude(carrier: config.Carrier, found: Checked, seconds: int) -> None:
     counts = (f"{found.count('ok')} kept", f"{found.count('broken')} broken", f"{found.count('skipped')} skipped")
-    click.echo(f"\nPromises: {', '.join(counts)}.\n\n{printable(carrier.name)}, which uses {printable(carrier.uses)}:")
+    took = f"That took {output.count(seconds, 'second')}."
+    click.echo(
+        f"\nPromises: {', '.join(counts)}. {took}\n\n{printable(carrier.name)}, which uses {printable(carrier.uses)}:"
+    )
     for what, value in card(found.capability):
         click.echo(f"  {what:<24} {printable(value)}")
 

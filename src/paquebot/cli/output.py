@@ -143,6 +143,24 @@ def progress(what: str) -> Iterator[Callable[[int], None]]:
         click.echo("\r" + " " * (len(what) + 16) + "\r", nl=False, err=True)
 
 
+@contextmanager
+def passing() -> Iterator[Callable[[str], None]]:
+    """Lend a function that shows what is being done, on a terminal only, where the next call replaces it."""
+    shown = 0
+
+    def show(what: str) -> None:
+        nonlocal shown
+        if sys.stderr.isatty():
+            line = printable(what, max(1, shutil.get_terminal_size().columns - 1))
+            click.echo(f"\r{' ' * shown}\r{line}", nl=False, err=True)
+            shown = len(line)
+
+    try:
+        yield show
+    finally:
+        show("")
+
+
 def ask_hidden(prompt: str) -> str | None:
     """Ask whoever sits at the terminal, without showing what is typed; None if nobody can be asked."""
     if not sys.stderr.isatty():

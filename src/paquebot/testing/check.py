@@ -195,11 +195,11 @@ def main() -> int:
         contract = Configured(found.kind, settings, name, real=asked["real"])
         with tempfile.TemporaryDirectory(prefix="paquebot-check-") as folder:
             _say(capability=asyncio.run(contract.card(Path(folder))))
-        for promise, test in promises(contract):
-            if asked["only"] in promise:
-                _say(trying=promise)
-                result, why = tried(test)
-                _say(promise=promise, result=result, why=why)
+        chosen = [(promise, test) for promise, test in promises(contract) if asked["only"] in promise]
+        for number, (promise, test) in enumerate(chosen, 1):
+            _say(trying=promise, number=number, of=len(chosen))
+            result, why = tried(test)
+            _say(promise=promise, result=result, why=why)
         _say(done=True)
     except NoScratch:
         _say(no_scratch=True)
