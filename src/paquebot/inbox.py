@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
+from paquebot import letters
 from paquebot.ahead import Ahead
 from paquebot.courier import Courier
-from paquebot.errors import Malformed, NotForUs, NotYet, PaquebotError, Refused, SetApart, Stranger, Unstorable, Waiting
+from paquebot.errors import (
+    BadSignature,
+    Malformed,
+    NotForUs,
+    NotYet,
+    PaquebotError,
+    Refused,
+    SetApart,
+    Stranger,
+    Unstorable,
+    Waiting,
+)
 from paquebot.frozen import frozen
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import meeting, quota
@@ -162,6 +175,8 @@ class Inbox:
     async def _arrival(self, arrival: Arrival, link: Link) -> Acknowledgement | None:
         """Return what to tell the carrier; None if the arrival is to come again."""
         self._report.found += 1
+        if arrival.letter:
+            return self._lettered(arrival)
         try:
             to = await self._take_in(arrival.parcel, arrival.where, link)
         except NotYet as early:
@@ -174,6 +189,18 @@ class Inbox:
         if self._courier and self._news_of_peer and arrival.onward:
             self._courier.vouch(link.medium, arrival.onward.lot)
         return Acknowledgement(arrival.key, Verdict.TAKEN, to.token or None)
+
+    def _lettered(self, arrival: Arrival) -> Acknowledgement:
+        """Set aside what a person wrote to this node, to be read. Its mail stays where it is."""
+        found, now = None, self._engine.now(self._clock())
+        with suppress(BadSignature):  # it was damaged: whoever looks into the mailbox may make more of it
+            found = letters.find(self._store.view, self._sealer().read, arrival.parcel, now)
+        if found is None:
+            self._report.not_ours += 1
+            return Acknowledgement(arrival.key, Verdict.NOT_OURS)
+        self._report.refused += 1
+        self._report.note(self._store.commit(letters.set_aside(self._store.view, found, arrival.parcel, now)))
+        return Acknowledgement(arrival.key, Verdict.REFUSED)
 
     async def again(self, envelope: bytes, where: str, link: Link) -> None:
         """Judge an envelope anew that was set aside, as if it came now. Raise `Refused` if it is refused again."""

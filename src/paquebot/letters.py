@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import field, replace
+from functools import partial
 
 from paquebot import registry
 from paquebot.errors import BadSignature, Handwritten, Misused, Refused
 from paquebot.frozen import frozen
 from paquebot.protocol import noting, routes
 from paquebot.protocol.effects import Effects, Quarantine
+from paquebot.protocol.keys import Pins
 from paquebot.protocol.limits import KIB, NAME_MAX
 from paquebot.protocol.stamp import Millis
 from paquebot.store.view import SqliteView
@@ -55,7 +58,16 @@ def certificate(view: SqliteView, secrets: Secrets, now: Millis) -> Certificate:
     return Certificate(armoured(key), local.name, address, key, shown_key(secrets, now).expires)
 
 
-def read(view: SqliteView, secrets: Secrets, message: bytes, now: Millis) -> Letter:
+Opens = Callable[[bytes, Pins, Millis], Letter]
+"""As `Sealer.read` does."""
+
+
+def opener(secrets: Secrets) -> Opens:
+    """Return what opens letters with *secrets* alone."""
+    return partial(open_letter, secrets)
+
+
+def read(view: SqliteView, opens: Opens, message: bytes, now: Millis) -> Letter:
     """Return the letter in the OpenPGP *message*, its signers said by the names that they have here.
 
     Raise as `open_letter` does.
@@ -63,17 +75,17 @@ def read(view: SqliteView, secrets: Secrets, message: bytes, now: Millis) -> Let
     peers = view.peers()
     names: dict[str, str] = {peer.node: peer.name for peer in peers}
     known = ((peer.node, view.announcement(peer.node)) for peer in peers)
-    found = open_letter(secrets, message, {node: keys for node, keys in known if keys is not None}, now)
+    found = opens(message, {node: keys for node, keys in known if keys is not None}, now)
     who = " or ".join(names[each] for each in found.signers)
     return replace(found, said=f"signed with the node key of {who}") if who else found
 
 
-def find(view: SqliteView, secrets: Secrets, mail: bytes, now: Millis) -> Letter | None:
+def find(view: SqliteView, opens: Opens, mail: bytes, now: Millis) -> Letter | None:
     """Return the letter to this node in *mail*, if there is one. Raise `BadSignature` for a damaged one."""
     described = registry.describe(mail)
     for message in described.parcels if described else ():
         try:
-            return read(view, secrets, message, now)
+            return read(view, opens, message, now)
         except BadSignature:
             raise
         except Refused:

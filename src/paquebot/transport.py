@@ -192,6 +192,8 @@ class Arrival:
     """False if nothing on the outside says that it is for this node: worth one try at opening."""
     onward: Onward | None = None
     """How to carry it on if it is not for this node; None where the transport does not relay."""
+    letter: bool = False
+    """The parcel is a whole mail that a person may have written to this node, and none of ours."""
 
 
 @frozen

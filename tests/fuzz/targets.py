@@ -6,7 +6,9 @@ again, it is the same. Both ways to open an envelope must come to the same verdi
 
 from __future__ import annotations
 
+import bz2
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -14,15 +16,19 @@ from pathlib import Path
 from fixtures import openpgp_by_hand as by_hand
 
 from paquebot.errors import Malformed, Refused, TooLarge, WrongKey
+from paquebot.inspection import read_letter
 from paquebot.protocol import bundle, cbor, codes, publishing
 from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.limits import LETTER_BYTES_MAX
 from paquebot.protocol.resource import SignedObject
 from paquebot.vault import keystore, locking, packets
 from paquebot.vault.interior import COVERED_BYTES_MAX, Cover, cover, uncover
+from paquebot.vault.letters import open_letter
 from paquebot.vault.native import Native
 from paquebot.vault.opening import Decryption, open_envelope
 from paquebot.vault.packing import unpack
 from paquebot.vault.pgpy_sealer import PgpySealer
+from paquebot.vault.sealer import Opened
 from paquebot_mail.armour import Damaged, armour, unarmour
 from paquebot_mail.bounces import read_report
 from paquebot_mail.describing import describe as describe_mail
@@ -65,6 +71,29 @@ def inside(data: bytes) -> None:
 def signed(data: bytes) -> None:
     """The same for what a peer has packed, signed and encrypted to us."""
     envelope(by_hand.packed(data))
+
+
+def letters(data: bytes) -> None:
+    """What opens as an envelope is no letter, and what is one can be shown."""
+    try:
+        found = open_letter(by_hand.BOB, data, by_hand.PINS, by_hand.OPENED)
+    except Refused:
+        return
+    assert not isinstance(_verdict(_decryptions()[1], data), Opened)
+    assert len(found.content) <= LETTER_BYTES_MAX
+    shown(found.content)
+
+
+def written(data: bytes) -> None:
+    """The same for what somebody has encrypted to us, whatever that is."""
+    letters(by_hand.envelope(data))
+
+
+def shown(data: bytes) -> None:
+    """Whatever a letter holds, nothing is shown that a terminal obeys."""
+    found = read_letter("letter", data, by_hand.OPENED)
+    assert found.kind == "letter of a person"
+    assert all(line.isprintable() and len(line) <= 4_000 for line in found.text.split("\n"))
 
 
 def packing(data: bytes) -> None:
@@ -198,8 +227,8 @@ def key_files(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__.replace("_", "-"): each
     for each in (
-        envelope, inside, signed, packing, armor, mails, bounces, interior, describe, canonical, bundles, objects,
-        cards, lines, key_files,
+        envelope, inside, signed, letters, written, shown, packing, armor, mails, bounces, interior, describe,
+        canonical, bundles, objects, cards, lines, key_files,
         program_lines,
     )
 }  # fmt: skip
@@ -222,6 +251,15 @@ def seeds(name: str) -> Iterator[bytes]:
             yield from (path.read_bytes() for path in sorted((FIXTURES / "hostile" / "envelope").glob("*.pgp")))
         case "inside":
             yield bytes(by_hand.Signed(by_hand.PACKED))
+        case "letters":
+            yield by_hand.envelope(by_hand.packet(11, b"t\4name\0\0\0\0Hello."))
+            yield by_hand.old_packet(1, by_hand.recipient()) + b"\xd2" + by_hand.envelope(b"x")[98:]
+        case "written":
+            yield bytes(by_hand.Signed(b"Subject: one\r\nContent-Type: text/plain\r\n\r\nHello.\r\n"))
+            yield by_hand.packet(8, b"\2" + zlib.compress(by_hand.packet(11, b"b\0\0\0\0\0Hello.")))
+            yield by_hand.packet(8, b"\3" + bz2.compress(by_hand.old_packet(11, b"u\0\0\0\0\0Hello.", 3)))
+        case "shown":
+            yield from (path.read_bytes() for path in sorted((FIXTURES / "mail").glob("*.eml")))
         case "signed" | "packing":
             yield by_hand.PACKED
         case "armor":

@@ -10,7 +10,7 @@ from pathlib import Path
 from paquebot.testing.post import MemoryContext
 from paquebot.transport import Acknowledgement, Finding, Verdict
 from paquebot_mail.form import compose
-from paquebot_mail.mailbox import Brought, Mailbox, Reported
+from paquebot_mail.mailbox import Brought, Mailbox, Reported, Written
 from paquebot_mail.reading import MAIL_BYTES_MAX
 from paquebot_mail.server import Login, Server, Tls
 from paquebot_mail.settings import Retire
@@ -61,6 +61,7 @@ class Reader:
         """Everything that was yielded."""
         self.findings: list[Finding] = []
         self.reports: list[bytes] = []
+        self.letters: list[Written] = []
 
     def mailbox(self) -> Mailbox:
         """Return the mailbox as it would be opened."""
@@ -99,6 +100,8 @@ class Reader:
                         mailbox.settle([Acknowledgement(news.part, verdict)])
                 case Reported():
                     self.reports.append(news.data)
+                case Written():
+                    self.letters.append(news)
                 case Finding():
                     self.findings.append(news)
 

@@ -228,6 +228,28 @@ def test_a_person_with_a_key_of_his_own_writes_to_a_node(make, mail_servers, tmp
     assert {each["what"]: each["value"] for each in found["facts"]}["letter"] == "no: none of our keys opens it"
 
 
+def test_in_a_mailbox_that_nobody_else_reads_letters_are_fetched_once_and_stay_there(make, mail_servers, tmp_path):
+    if reason := deltachat.missing():
+        lacking(reason)
+    correspondents = Correspondents(make, mail_servers, tmp_path, retire="expunge")
+    alice, box, there = correspondents.homes[0], correspondents.boxes[0], mail_servers.account()
+    config = alice.path / "config.toml"
+    alice.run("sync", "home")
+    with DeltaChat(tmp_path / "deltachat", there) as running:
+        running.write(running.takes(alice.out("key", "export", "--contact")), "who are you?")
+        answered(box)
+    box.receive(mail("carol@c.test", box.address).replace(b"X-Paquebot-Part", b"X-Other"), sender="carol@c.test")
+    correspondents.wait_for(0, 4)
+    before = box.look()
+    config.write_text(config.read_text().replace("[transport.home]", "[transport.home]\nletters = true"))
+    done = alice.json("sync", "home", code=3)
+    assert (done["found"], done["refused"], done["not_ours"]) == (2, 1, 1)
+    assert shown_in(alice)[1] == "who are you?"
+    assert box.look() == before
+    assert alice.json("sync", "home")["found"] == 0
+    assert box.look() == before
+
+
 def test_a_person_writes_to_a_node_with_gpg(make, mail_servers, tmp_path):
     if shutil.which("gpg") is None:
         lacking("gpg is not installed")

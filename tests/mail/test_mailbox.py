@@ -491,6 +491,37 @@ def test_memory_stays_small_for_large_mails(mailbox, reader):
         tracemalloc.stop()
 
 
+def test_a_letter_comes_whole_until_it_is_settled_and_its_mail_stays(mailbox, reader):
+    letters = [mail_of(os.urandom(size)).replace(b"X-Paquebot-Part", b"X-Other") for size in (500, 3 << 20)]
+    mailbox.receive(personal(1), *letters, mail_of(PARCELS[0]))
+    before, reader.retire = mailbox.look(), Retire("expunge")
+    reader.run()
+    assert sorted(each.mail.partition(b"\nFrom:")[2] for each in reader.letters) == sorted(
+        each.partition(b"From:")[2] for each in letters
+    )
+    reader.run()
+    assert len(reader.letters) == 4, "as when the power is cut before anybody has read it"
+
+    async def settle() -> None:
+        async with reader.mailbox() as box:
+            box.settle([Acknowledgement(each.part, Verdict.REFUSED) for each in reader.letters])
+            await reader.look(box)
+            await box.put_away()
+
+    asyncio.run(settle())
+    assert len(reader.letters) == 4
+    assert reader.run() == 0
+    asyncio.run(audited(reader))
+    assert len(reader.letters) == 4
+    assert mailbox.look() == [each for each in before if b"X-Paquebot-Part" not in each.head]
+
+
+async def audited(reader) -> None:
+    """Let everything be looked at once more."""
+    reader.context.now += 2 * DAY_MS
+    await reader.visit()
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -498,11 +529,12 @@ def test_memory_stays_small_for_large_mails(mailbox, reader):
         b"from: Mailer-Daemon@a.test\r\n",
         b"From: Mail Delivery System <MAILER-DAEMON@a.test>\r\n",
         b"Content-Type: Multipart/Report;\r\n report-type=Delivery-Status; boundary=b\r\n",
+        b"Content-Type: MULTIPART/Encrypted;\r\n boundary=b\r\n",
         b"x-paquebot-PART: 1 " + b"a" * 40 + b"\r\nFrom: a@b\r\n",
     ],
 )
 def test_the_quick_look_overlooks_nothing(head):
     said = heading(head + b"\r\n\r\n")
     assert said is not None
-    assert said.part or said.report
+    assert said.part or said.report or said.sealed
     assert may_concern(head)

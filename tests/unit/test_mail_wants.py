@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from paquebot.testing.post import MemoryContext, tag_with
-from paquebot_mail import REPORTS_A_VISIT, STRANGER_BYTES_MAX, STRANGERS_A_VISIT, MailSettings, MailTransport
+from paquebot_mail import (
+    LETTERS_A_VISIT,
+    LETTERS_BYTES_A_VISIT,
+    REPORTS_A_VISIT,
+    STRANGER_BYTES_MAX,
+    STRANGERS_A_VISIT,
+    MailSettings,
+    MailTransport,
+)
 from paquebot_mail.pace import Accepted
 from paquebot_mail.reading import MAIL_BYTES_MAX, Heading
 from paquebot_mail.settings import ServerTable
@@ -50,6 +59,18 @@ def test_strangers_are_few_in_a_visit_and_crowd_out_no_peer(transport):
     assert sum(transport._wants(head(STRANGER, each), 1_000) > 0 for each in many) == STRANGERS_A_VISIT
     assert transport._wants(head(PEER, 1), 1_000)
     assert all(transport._wants(head(PEER, each, tagged=True), 1_000) for each in many)
+
+
+def test_letters_are_fetched_only_where_nobody_else_reads_and_few_in_a_visit(transport):
+    letter = Heading("", STRANGER, "", report=False, sealed=True)
+    assert not transport._wants(letter, 1_000)
+    transport._settings = replace(transport._settings, letters=True)
+    assert not transport._wants(letter, LETTERS_BYTES_A_VISIT + 1)
+    assert LETTERS_BYTES_A_VISIT < transport._wants(letter, LETTERS_BYTES_A_VISIT) < MAIL_BYTES_MAX
+    transport._letters = (0, 0)
+    assert sum(transport._wants(letter, LETTERS_BYTES_A_VISIT // 8) > 0 for _ in range(20)) == 8
+    transport._letters = (0, 0)
+    assert sum(transport._wants(letter, 1_000) > 0 for _ in range(99)) == LETTERS_A_VISIT
 
 
 def test_reports_are_few_in_a_visit_too(transport):

@@ -42,7 +42,7 @@ from paquebot_mail.server import Login
 from paquebot_mail.settings import MailSettings, count
 
 if TYPE_CHECKING:
-    from paquebot_mail.mailbox import Brought, Mailbox, Reported
+    from paquebot_mail.mailbox import Brought, Mailbox, Reported, Written
     from paquebot_mail.meter import Meter
     from paquebot_mail.sending import Sender
     from paquebot_mail.talk import Quota
@@ -52,6 +52,7 @@ __all__ = ["MailSettings", "MailTransport"]
 PARCEL_BYTES_MAX = 8 << 20  # no envelope is larger
 STRANGER_BYTES_MAX = 64 << 10  # of a mail without a peer's tag: an introduction has a third of that
 STRANGERS_A_VISIT = 64
+LETTERS_A_VISIT, LETTERS_BYTES_A_VISIT = 16, 12 << 20  # which anybody may write; the next ones come another day
 REPORTS_A_VISIT = 256  # of 16 kB at most; what one would have said is found out without it, later
 MINUTE_MS = 60_000
 
@@ -68,7 +69,7 @@ class MailTransport:
         self._context = context
         self._secrets = Secrets(settings)
         self._handed = HandedIn(context, settings.address)
-        self._untagged, self._reports = Counter[bool](), 0
+        self._untagged, self._reports, self._letters = Counter[bool](), 0, (0, 0)
         """How many mails without a peer's tag were let in at this visit: from addresses of peers, and from others."""
         self._box: Mailbox | None = None
         self._boxed = False
@@ -229,15 +230,17 @@ class MailTransport:
                 seen = await box.quota()
             memory.saw(seen)
 
-    def _told(self, news: Brought | Reported | Finding) -> list[Arrival | Handover | Finding]:
+    def _told(self, news: Brought | Reported | Written | Finding) -> list[Arrival | Handover | Finding]:
         from paquebot_mail.bounces import read_report, settle
-        from paquebot_mail.mailbox import Brought, Reported
+        from paquebot_mail.mailbox import Brought, Reported, Written
 
         match news:
             case Brought(parcel, part, sender, folder, sure):
                 if sure:
                     self._sender().pace.heard(sender)
                 return [Arrival(parcel, part, f"{folder}, from {sender}", recognised=sure)]
+            case Written(mail, part, sender, folder):
+                return [Arrival(mail, part, f"{folder}, from {sender}", recognised=False, letter=True)]
             case Reported(data):
                 report = read_report(data)
                 return [*settle(report, self._sender().pace)] if report else []
@@ -249,7 +252,7 @@ class MailTransport:
         if self._box is not None and self._boxed:
             return self._box
         self._box = await self._connected()
-        self._boxed, self._untagged, self._reports = True, Counter(), 0
+        self._boxed, self._untagged, self._reports, self._letters = True, Counter(), 0, (0, 0)
         self._box.within(self._meter())
         return self._box
 
@@ -304,13 +307,19 @@ class MailTransport:
         )
 
     def _wants(self, head: Heading, size: int) -> int:
-        """Return how much of a mail is worth downloading: one of a peer, a report we may wait for, or an introduction.
+        """Return how much of a mail is worth downloading: of a peer's, a report, an introduction, or a letter.
 
         Anybody can write a header, also in a peer's name: only what bears a peer's tag may be large and many.
         """
         if head.report and not head.part:
             self._reports += 1
             return REPORT_BYTES if self._sender().pace.sent_lately and self._reports <= REPORTS_A_VISIT else 0
+        if head.sealed:
+            count, total = self._letters[0] + 1, self._letters[1] + size
+            if not self._settings.letters or count > LETTERS_A_VISIT or total > LETTERS_BYTES_A_VISIT:
+                return 0
+            self._letters = count, total
+            return min(2 * size + STRANGER_BYTES_MAX, MAIL_BYTES_MAX - 1)  # servers do not say the size exactly
         if head.tag and self._context.recognise(head.part.encode(), head.tag):
             return MAIL_BYTES_MAX if size <= MAIL_BYTES_MAX else 0
         if size > STRANGER_BYTES_MAX:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from paquebot_mail.imap import Answer, Imap, Running
 from paquebot_mail.ledger import Row
 from paquebot_mail.reading import MAIL_BYTES_MAX, REPORT_BYTES, Damaged, Parcel, parcel
-from paquebot_mail.scan import REPORT, number
+from paquebot_mail.scan import LETTER, REPORT, number
 from paquebot_mail.talk import fetch, uid_sets
 from paquebot_mail.wire import LITERAL_MAX, Items
 
@@ -42,7 +42,7 @@ _HARMED_BYTES_MAX = 8 << 20  # of a harmed mail, to be set aside
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """A mail that brings something: a parcel, or the beginning of a report."""
+    """A mail that brings something: a parcel, a letter as it stands, or the beginning of a report."""
 
     row: Row
     brought: Parcel | bytes
@@ -174,6 +174,8 @@ class Download:
 
     def open(self, row: Row, mail: bytes, *, last: bool = False) -> Outcome | None:
         """Return what *mail* brings; None if it looks harmed and is fetched once more, this not being the *last*."""
+        if row.part.startswith(LETTER):
+            return Came(row, mail)
         try:
             found = parcel(mail)
             if found is not None:

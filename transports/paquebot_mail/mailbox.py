@@ -19,7 +19,7 @@ from paquebot_mail.imap import Imap, Said, connect
 from paquebot_mail.ledger import Changes, Held, Known, Ledger, Record, Row, Rows, State
 from paquebot_mail.meter import Meter
 from paquebot_mail.reading import Parcel
-from paquebot_mail.scan import AUDIT_MS, HEAD_COST, REPORT, Scan, Wants, read_each
+from paquebot_mail.scan import AUDIT_MS, HEAD_COST, LETTER, Scan, Wants, part_of, read_each
 from paquebot_mail.server import Login, Server
 from paquebot_mail.settings import Retire
 from paquebot_mail.standing import QuotaMemory
@@ -41,7 +41,7 @@ from paquebot_mail.talk import (
     uid_sets,
 )
 
-__all__ = ["Brought", "Mailbox", "Reported"]
+__all__ = ["Brought", "Mailbox", "Reported", "Written"]
 
 JUNK_EVERY_MS = 3_600_000
 RENEW_S = 9 * 60.0  # before a router forgets the line
@@ -72,7 +72,17 @@ class Reported:
     data: bytes
 
 
-News = Brought | Reported | Finding
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A whole mail that a person may have written to us. It comes back until it is settled, and stays where it is."""
+
+    mail: bytes
+    part: str
+    sender: str
+    folder: str
+
+
+News = Brought | Reported | Written | Finding
 
 
 class Mailbox:
@@ -264,11 +274,7 @@ class Mailbox:
             mute |= silent.keys()
             for head in heads:
                 row, said = rows.get(head.uid), head.heading
-                same = (
-                    row is not None
-                    and said is not None
-                    and (row.part, row.sender) == (said.part or f"{REPORT}{head.digest}", said.sender)
-                )
+                same = row is not None and said is not None and (row.part, row.sender) == (part_of(head), said.sender)
                 other = other or not same
                 there |= {head.uid} if same else set()
         record = self._ledger.record(name)
@@ -327,6 +333,8 @@ class Mailbox:
         match outcome:
             case Came(row, Parcel() as parcel):
                 yield Brought(parcel.data, parcel.part, row.sender, folder.name, _is_sure(row, parcel))
+            case Came(row, bytes() as mail) if row.part.startswith(LETTER):
+                yield Written(mail, row.part, row.sender, folder.name)
             case Came(_, bytes() as report):
                 yield Reported(report)
             case Spoiled(_, reason, data, damage):
@@ -338,7 +346,7 @@ class Mailbox:
         """Return what becomes of a mail once its news was heard, and no sooner."""
         row = outcome.row
         match outcome:
-            case Came(brought=bytes()):
+            case Came(brought=bytes()) if not row.part.startswith(LETTER):
                 changes: Changes = {}
                 self._ledger.know(row.part, Known(applied=True), changes)
                 self._ledger.commit(changes)
@@ -385,7 +393,8 @@ class Mailbox:
         part, verdict = given.key, given.verdict
         changes: Changes = {}
         self._ledger.let_go(part, changes)
-        if verdict is not Verdict.NOT_OURS:
+        # A letter that none of our keys opens, later ones do not open either.
+        if verdict is not Verdict.NOT_OURS or part.startswith(LETTER):
             self._ledger.know(part, Known(applied=verdict is Verdict.TAKEN), changes)
         for name in (self._folder, *([self._junk] if self._junk else [])):
             rows, open_ = self._known(name), (State.HERE, State.WANTED, State.LEFT)
@@ -400,7 +409,7 @@ class Mailbox:
                 if row.state is State.HERE:
                     return replace(row, state=State.DONE, since=self._context.now_ms())
                 return replace(row, state=State.WANTED)  # its header says that it brings the same: that is no proof
-            case Verdict.NOT_OURS:
+            case Verdict.NOT_OURS if not row.part.startswith(LETTER):
                 return replace(row, state=State.LEFT, epoch=self._context.epoch)
             case _:
                 return None

@@ -29,7 +29,7 @@ _ARMOURS_MAX = 8  # blocks tried in one mail
 _VALUE_MAX = 1_000
 _PART = re.compile(rf"{PART_VERSION} ([a-z2-7]{{40}})(?: ([0-9a-f]{{16}}))?", re.ASCII)
 _QUOTED = re.compile(rb"=(?:3[Dd]|\r?\n)")
-_CONCERNS = re.compile(rb"(?i)%s|delivery-status|mailer-daemon" % PART_HEADER.encode())
+_CONCERNS = re.compile(rb"(?i)%s|delivery-status|mailer-daemon|multipart/encrypted" % PART_HEADER.encode())
 _ANGLE = re.compile(r"<([^<>\s]{3,254})>\s*\Z", re.ASCII)
 _BARE = re.compile(r"[^<>\s,;:\"]{3,254}", re.ASCII)
 
@@ -47,6 +47,8 @@ class Heading:
     """It looks like a report on the delivery of another mail."""
     tag: bytes = b""
     """By which its recipient recognises it; empty if there is none."""
+    sealed: bool = False
+    """It is encrypted, and none of ours: perhaps a person wrote it to this node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Parcel:
 
 
 def may_concern(head: bytes) -> bool:
-    """Return whether `heading` could find a part or a report in *head*: a look that costs little."""
+    """Return whether `heading` could find anything of concern in *head*: a look that costs little."""
     return _CONCERNS.search(head) is not None
 
 
@@ -82,6 +84,7 @@ def heading(head: bytes) -> Heading | None:
         report=(kind.startswith("multipart/report") and "delivery-status" in kind)
         or sender.startswith("mailer-daemon@"),
         tag=bytes.fromhex(named[2] or "") if named else b"",
+        sealed=kind.startswith("multipart/encrypted") and not named,
     )
 
 

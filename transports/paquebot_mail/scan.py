@@ -18,7 +18,7 @@ from paquebot_mail.settings import Retire
 from paquebot_mail.talk import Folder, fetch, uid_sets
 from paquebot_mail.wire import Items
 
-__all__ = ["REPORT", "Scan", "Wants", "read_each"]
+__all__ = ["LETTER", "REPORT", "Scan", "Wants", "part_of", "read_each"]
 
 WINDOW = 500
 AUDIT_MS = DAY_MS
@@ -26,6 +26,8 @@ MAILS_A_DAY = 10_000
 """A folder with more is looked through once more in as many days as it has so many."""
 REPORT = "report:"
 """Begins the part of a row that is a report on a mail of ours, and none of ours itself."""
+LETTER = "letter:"
+"""Begins the part of a row that a person may have written to us."""
 _HEAD_MAX = 16 << 10
 _HEAD_THIN = 1 << 10
 """Of the fields that are asked for, where bytes are counted: our own mails have less."""
@@ -55,6 +57,15 @@ class Head:
     heading: Heading | None
     """None for a header that does not concern us, or that no honest program writes."""
     digest: str
+
+
+def part_of(head: Head) -> str:
+    """Return by what a mail is known; empty for one that does not concern us."""
+    said = head.heading
+    if said is None or said.part:
+        return said.part if said else ""
+    kind = REPORT if said.report else LETTER if said.sealed else ""
+    return kind and f"{kind}{head.digest}"
 
 
 async def read_each(imap: Imap, uids: str, count: int) -> tuple[list[Head], dict[int, str]]:
@@ -249,9 +260,9 @@ class Scan:
         And whether it looks like ours, but is from somebody whom we do not know.
         """
         said = head.heading
-        if said is None or not (said.part or said.report):
+        part = part_of(head)
+        if said is None or not part:
             return None, False
-        part = said.part or f"{REPORT}{head.digest}"
         before = self._rows.get(head.uid)
         if before is not None and before.part == part:
             return before, False

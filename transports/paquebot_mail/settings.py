@@ -204,6 +204,8 @@ class MailSettings:
     """``keep``, ``move:FOLDER``, ``expunge`` or ``expunge:7d``: what becomes of mails that are done with."""
     rescue_junk: bool = False
     """Take our mails out of the folder for junk; without it they are only reported."""
+    letters: bool = False
+    """True where nobody else reads this mailbox: then what people wrote to this node is fetched too, to be read."""
     subject: str = ""
     """What stands over every mail, for whoever looks into the mailbox."""
     limits: LimitsTable = LimitsTable()

@@ -78,7 +78,10 @@ def _opener(setting: Setting, opened: ExitStack) -> Callable[[bytes], Letter]:
     def node() -> Node:
         return opened.enter_context(setting.look())
 
-    return lambda message: letters.read(node().view, node().envelope_keys.secrets(), message, node().now())
+    def opens(message: bytes) -> Letter:
+        return letters.read(node().view, letters.opener(node().envelope_keys.secrets()), message, node().now())
+
+    return opens
 
 
 def say_text(text: str) -> None:

@@ -94,7 +94,7 @@ class _Letters:
 
         try:
             with self._setting.look() as node:
-                letter = letters.find(node.view, node.envelope_keys.secrets(), message, node.now())
+                letter = letters.find(node.view, letters.opener(node.envelope_keys.secrets()), message, node.now())
         except KeysLocked:
             click.echo("it may be a letter to this node; nobody is here to unlock the keys", err=True)
             return False

@@ -12,6 +12,7 @@ from paquebot.protocol.encoding import Fingerprint, b64, raw
 from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.stamp import Millis
 from paquebot.vault.keystore import Secrets
+from paquebot.vault.letters import Letter
 from paquebot.vault.policy import check_time
 from paquebot.vault.sealer import Introduced, Opened
 
@@ -69,3 +70,7 @@ class PlainSealer:
             raise BadSignature("the envelope was damaged on the way, or forged")
         check_time(pins[node], Millis(created), now, doubtful=doubtful)
         return Opened(bundle, (node,), Millis(created), kind)
+
+    def read(self, message: bytes, pins: Pins, now: Millis) -> Letter:
+        """Refuse: no person writes to a village."""
+        raise NotForUs("none of our keys opens it")

@@ -44,6 +44,7 @@ from paquebot.testing.witness import WideView, Witness
 from paquebot.transport import Acknowledgement, Arrival, Finding, Handover, Outgoing, Stage, TokenShown, Verdict
 from paquebot.vault import keystore
 from paquebot.vault.keystore import Secrets
+from paquebot.vault.letters import Letter
 from paquebot.vault.pgpy_sealer import PgpySealer
 from paquebot.vault.sealer import Introduced, Opened, Sealer
 
@@ -197,6 +198,10 @@ class WatchedSealer:
     ) -> Opened:
         """Open as the sealer does."""
         return self._inner.open(envelope, pins, now=now, doubtful=doubtful, introduced=introduced)
+
+    def read(self, message: bytes, pins: Pins, now: Millis) -> Letter:
+        """Read as the sealer does."""
+        return self._inner.read(message, pins, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import algorithms
 
@@ -26,6 +26,9 @@ from paquebot.vault.opening import check_keys, damaged, open_envelope, other_cip
 from paquebot.vault.openpgp import clamped, secret_part, subkey_body
 from paquebot.vault.sealer import Introduced, Opened
 from paquebot.vault.sealing import Sealing, prepared
+
+if TYPE_CHECKING:
+    from paquebot.vault.letters import Letter
 
 __all__ = ["PgpySealer"]
 
@@ -67,6 +70,12 @@ class PgpySealer:
         return open_envelope(
             self._decryption, self._secrets, envelope, pins, now=now, doubtful=doubtful, introduced=introduced
         )
+
+    def read(self, message: bytes, pins: Pins, now: Millis) -> Letter:
+        """Return the letter that a person wrote to us in *message*. See `Sealer`."""
+        from paquebot.vault.letters import open_letter
+
+        return open_letter(self._secrets, message, pins, now)
 
 
 # Behind this line, pgpy.

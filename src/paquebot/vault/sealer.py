@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from paquebot.frozen import frozen
 from paquebot.protocol.keys import EncryptionKey, KeyClass, Pins
 from paquebot.protocol.stamp import Millis
 from paquebot.vault.interior import Cover
+
+if TYPE_CHECKING:
+    from paquebot.vault.letters import Letter
 
 __all__ = ["Introduced", "Opened", "Sealer"]
 
@@ -65,3 +68,6 @@ class Sealer(Protocol):
         `Malformed`, `TooLarge`, `NotForUs` (no own key opens it), `BadSignature` (damaged or forged), `Stranger`
         (signed by none of *pins*), `Expired`, or `NotYet` if it will open later; nothing else.
         """
+
+    def read(self, message: bytes, pins: Pins, now: Millis) -> Letter:
+        """Return the letter that a person wrote to us in *message*, which is no envelope. See `open_letter`."""

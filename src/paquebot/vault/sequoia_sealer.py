@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paquebot.errors import Malformed
 from paquebot.protocol import points
@@ -26,6 +26,9 @@ from paquebot.vault.opening import check_keys, check_size, open_envelope
 from paquebot.vault.openpgp import export_secret, view_certificate
 from paquebot.vault.sealer import Introduced, Opened
 from paquebot.vault.sealing import Sealing, prepared
+
+if TYPE_CHECKING:
+    from paquebot.vault.letters import Letter
 
 __all__ = ["SequoiaSealer"]
 
@@ -87,6 +90,12 @@ class SequoiaSealer:
         return open_envelope(
             self._decryption, self._secrets, envelope, pins, now=now, doubtful=doubtful, introduced=introduced
         )
+
+    def read(self, message: bytes, pins: Pins, now: Millis) -> Letter:
+        """Return the letter that a person wrote to us in *message*. See `Sealer`."""
+        from paquebot.vault.letters import open_letter
+
+        return open_letter(self._secrets, message, pins, now)
 
     def _signer(self, clock: Millis) -> Any:
         if self._signer_made is None:
