@@ -2,7 +2,8 @@
 
 What concerns us is found by its header, brought here whole and held until the house says that it is applied; only then
 is its mail put away, if the settings ask for it, and after its header was read once more on the same line. While
-reading, folders are open to be read only. No other mail is ever flagged, moved, deleted or downloaded.
+reading, folders are open to be read only. No other mail is ever flagged, moved or deleted; nor downloaded, unless the
+settings say that nobody else reads it: then what is encrypted is, and stays.
 """
 
 from __future__ import annotations
