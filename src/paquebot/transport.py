@@ -19,15 +19,7 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import ClassVar, NewType, Protocol, Self, TypeVar, runtime_checkable
 
-from paquebot.errors import (
-    ConfigError,
-    Denied,
-    ParcelTooLarge,
-    Permanent,
-    PluginError,
-    Transient,
-    TransportError,
-)
+from paquebot.errors import ConfigError, Denied, ParcelTooLarge, Permanent, PluginError, Transient, TransportError
 from paquebot.frozen import frozen
 from paquebot.price import Price
 
