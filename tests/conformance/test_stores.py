@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from paquebot.protocol import publishing
-from paquebot.protocol.burden import Lies
+from paquebot.protocol.burden import Lies, PutDown, Rank
+from paquebot.protocol.stamp import Millis
 from paquebot.store import Store
 from paquebot.testing.examples import NOW, founding
 from paquebot.testing.memory import MemoryStore
@@ -66,8 +67,27 @@ def test_what_is_to_be_put_on_a_medium_is_found_without_looking_at_every_other(t
     made = [taken(b"%d" % n) for n in range(1_000)]
     store.commit(made)
     store.commit(Lies(each.parcel.name, f"medium {m}") for each in made for m in range(10))
-    steps = []
-    store._db.set_progress_handler(lambda: steps.append(1), 1_000)
+    steps = counted(store)
     assert len(store.view.to_put("another", 9, 64, 256)) == 256
     assert len(steps) < 1_000
     store.close()
+
+
+def test_a_parcel_more_costs_the_same_however_many_are_carried():
+    store, new = Store(None), founding()
+    store.found(new.local, lambda: publishing.take_root(store.view, new, NOW))
+    store.commit(taken(b"%d" % n, ends=Millis(NOW + n)) for n in range(3_000))
+    steps = counted(store)
+    for n in range(20):
+        assert store.view.burden(Rank.STRANGERS)[0] == 3_000
+        (least,) = store.view.least(Rank.STRANGERS, 1)
+        store.commit([PutDown(least.name), taken(b"another %d" % n)])
+    assert len(steps) < 20, "a thousand instructions for each"
+    store.close()
+
+
+def counted(store):
+    """Return a list to which every thousandth instruction of the database adds."""
+    steps = []
+    store._db.set_progress_handler(lambda: steps.append(1), 1_000)
+    return steps

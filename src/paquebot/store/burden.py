@@ -28,14 +28,16 @@ from paquebot.store.rows import BlobSink, Owner
 _COLUMNS = "name, blob, size, rank, priority, hops, expires, since, ends, kept"
 
 
-def apply(db: sqlite3.Connection, blobs: BlobSink, view: Owner, effect: Carrying) -> list[bytes]:
+def apply(db: sqlite3.Connection, blobs: BlobSink, view: BurdenView, effect: Carrying) -> list[bytes]:
     """Carry out *effect*; return the blobs that may be needed no longer."""
     owner, node = (view.user, view.node), view.node
     match effect:
         case TakeAlong(parcel, data):
             _take(db, owner, parcel)
             assert not parcel.kept or blobs.put(data) == parcel.blob
+            view.burdened(parcel.rank, int(parcel.kept), parcel.size)
         case Appraise(p):
+            view.unburden()
             sql = (
                 "UPDATE parcel SET rank = ?, priority = ?, hops = ?, expires = ?, ends = ? WHERE node = ? AND name = ?"
             )
@@ -44,6 +46,7 @@ def apply(db: sqlite3.Connection, blobs: BlobSink, view: Owner, effect: Carrying
             sql = "UPDATE addressee SET token = ? WHERE node = ? AND parcel = ? AND hash = ?"
             db.execute(sql, (token, node, name, hash_))
         case TakeAgain(name, data):
+            view.unburden()
             blob = blobs.put(data)
             sql = "UPDATE parcel SET kept = 1 WHERE node = ? AND name = ? AND blob = ?"
             db.execute(sql, (node, name, blob))
@@ -55,9 +58,13 @@ def apply(db: sqlite3.Connection, blobs: BlobSink, view: Owner, effect: Carrying
             rows = db.execute(oldest, (node, count)).fetchall()
             db.executemany("DELETE FROM shown WHERE node = ? AND hash = ?", [(node, hash_) for (hash_,) in rows])
         case PutDown(name):
-            sql = "UPDATE parcel SET kept = 0 WHERE node = ? AND name = ? AND kept = 1 RETURNING blob"
-            return [blob for (blob,) in db.execute(sql, (node, name)).fetchall()]
+            sql = "UPDATE parcel SET kept = 0 WHERE node = ? AND name = ? AND kept = 1 RETURNING blob, rank, size"
+            rows = db.execute(sql, (node, name)).fetchall()
+            for _, rank, size in rows:
+                view.burdened(rank, -1, size)
+            return [blob for blob, _, _ in rows]
         case LetGo(name):
+            view.unburden()
             db.execute("DELETE FROM addressee WHERE node = ? AND parcel = ?", (node, name))
             db.execute("DELETE FROM berth WHERE node = ? AND parcel = ?", (node, name))
             sql = "DELETE FROM parcel WHERE node = ? AND name = ? RETURNING blob"
@@ -110,6 +117,9 @@ def blobs(db: sqlite3.Connection) -> list[bytes]:
 class BurdenView(Owner):
     """The part of the view that looks at what is carried for others."""
 
+    _burdens: dict[int, tuple[int, int]]
+    """By rank, what `burden` found: it is asked for at each parcel that is met."""
+
     def parcel(self, name: bytes) -> Parcel | None:
         """Return what is known of a parcel."""
         row = self._one(f"SELECT {_COLUMNS} FROM parcel WHERE node = ? AND name = ?", name)  # noqa: S608
@@ -121,9 +131,21 @@ class BurdenView(Owner):
 
     def burden(self, rank: Rank) -> tuple[int, int]:
         """Return how many parcels of *rank* are kept, and their bytes."""
-        sql = "SELECT count(*), coalesce(sum(size), 0) FROM parcel WHERE node = ? AND kept = 1 AND rank = ?"
-        count, size = self._one(sql, rank)
-        return count, size
+        if rank not in self._burdens:
+            sql = "SELECT count(*), coalesce(sum(size), 0) FROM parcel WHERE node = ? AND kept = 1 AND rank = ?"
+            count, size = self._one(sql, rank)
+            self._burdens[rank] = count, size
+        return self._burdens[rank]
+
+    def burdened(self, rank: int, more: int, size: int) -> None:
+        """Note that so many *more* parcels of *rank* are kept, each of *size* bytes."""
+        if rank in self._burdens:
+            count, before = self._burdens[rank]
+            self._burdens[rank] = count + more, before + more * size
+
+    def unburden(self) -> None:
+        """Forget what is cached of the burden."""
+        self._burdens = {}
 
     def least(self, rank: Rank, limit: int) -> Sequence[Parcel]:
         """Return the first few kept parcels of *rank* to make room, those of least worth first."""

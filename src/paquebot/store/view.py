@@ -112,6 +112,7 @@ class SqliteView(PrivateView, SchemaView, AskingView, AuthorityView, BurdenView,
         self._authorities: dict[Fingerprint, Authority] = {}
         self._deeds: dict[ResourceId, Deed] = {}
         self._named: set[int] = set()
+        self.unburden()
         self.forget_schemas()
 
     def remember(self, peer: Peer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,11 +21,12 @@ from paquebot.protocol.burden import (
     Parcel,
     PutDown,
     Rank,
+    TakeAgain,
     TakeAlong,
 )
 from paquebot.protocol.effects import Quarantine
 from paquebot.protocol.stamp import Millis
-from paquebot.testing.examples import NOW, AnyStore
+from paquebot.testing.examples import NOW, AnyStore, Cut, cut
 from paquebot.transport import parcel_name, token_hash
 
 DAY_MS = 86_400_000
@@ -172,6 +174,37 @@ class BurdenPromises:
         store.commit([effect])
         store.release(b"sealed")
         assert store.blobs.get(effect.parcel.blob) == b"sealed"
+
+    def test_the_burden_is_what_is_kept_whatever_happened(self, tmp_path: Path) -> None:
+        store = self.begin(tmp_path)
+        made = [taken(b"sealed %d" % n, rank=Rank(n % 2)) for n in range(6)]
+        names = [each.parcel.name for each in made]
+        known = TakeAlong(parcel(b"known", kept=False), b"")
+        effects = [
+            *made,
+            known,
+            PutDown(names[0]),
+            PutDown(names[0]),
+            PutDown(known.parcel.name),
+            Appraise(replace(made[1].parcel, rank=Rank.CONTACTS)),
+            TakeAgain(names[0], b"sealed 0"),
+            LetGo(names[2]),
+            PutDown(names[3]),
+            LetGo(names[3]),
+        ]
+        for effect in effects:
+            before = self._burden(store)
+            with suppress(Cut):
+                store.commit(cut(effect))
+            assert self._burden(store) == before
+            store.commit([effect])
+            kept = store.view.parcels()
+            assert self._burden(store) == {
+                rank: (len(some := [each.size for each in kept if each.rank is rank]), sum(some)) for rank in Rank
+            }
+
+    def _burden(self, store: AnyStore) -> dict[Rank, tuple[int, int]]:
+        return {rank: store.view.burden(rank) for rank in Rank}
 
     def test_a_parcel_turns_out_to_be_a_contacts(self, tmp_path: Path) -> None:
         store = self.begin(tmp_path)

@@ -16,7 +16,7 @@ CREATE TABLE parcel (
     kept INTEGER NOT NULL,
     PRIMARY KEY (node, name)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX parcel_worth ON parcel (node, kept, rank, priority, ends, size);
+CREATE INDEX parcel_worth ON parcel (node, kept, rank, priority, ends DESC, name, size);
 CREATE INDEX parcel_ends ON parcel (node, ends);
 CREATE INDEX parcel_blob ON parcel (blob);
 
