@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from tests.unit.nodes import MemoryNode, friends
+from tests.unit.nodes import NOW, MemoryNode, friends
 from tests.unit.test_revocation import LATER, SECOND, THIRD, give, revoke, trust_for
 
 from paquebot.protocol import authority
@@ -13,7 +13,7 @@ from paquebot.protocol.authority import Authority, Claim, Deed, weigh
 from paquebot.protocol.encoding import Fingerprint, LineId, ResourceId, digest
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.stamp import Millis, Stamp
-from paquebot.protocol.trust import CREATE_TRUST, OWN_NODE, PUBLISH, REVOKE, Ending, Revocation, Trust
+from paquebot.protocol.trust import CREATE_TRUST, OWN_NODE, PUBLISH, READ, REVOKE, Ending, Revocation, Trust
 
 USER = Fingerprint(digest(b"user"))
 
@@ -73,6 +73,20 @@ def test_nor_trusts_on_which_nothing_leans(pair, weighed):
     assert len(weighed) == 20
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["in one envelope", "one by one"])
+def test_nor_revocations_of_trusts_on_which_nothing_leans(pair, weighed, together):
+    alice, bob = pair
+    trusts = [trust_for(alice, SECOND, READ, at=NOW + number, key=alice.node_key) for number in range(30)]
+    trusts += [trust_for(alice, THIRD, PUBLISH, at=NOW + number, key=alice.node_key) for number in range(30)]
+    back = [revoke(alice, each.id, key=alice.node_key, fields={"authorization": alice.trust}) for each in trusts]
+    give(alice, bob, *trusts)
+    for items in [back] if together else [[each] for each in back]:
+        give(alice, bob, *items)
+    found = bob.store.view.authority(alice.user)
+    assert len(found.revocations) == len(weighed) == 60
+    assert not found.given(SECOND.fingerprint) + found.given(THIRD.fingerprint)
+
+
 def test_revocations_of_trusts_for_which_all_are_weighed_again_are_fewer(pair, monkeypatch):
     monkeypatch.setattr(authority, "TRUSTS_MAX", 4)
     alice, bob = pair
@@ -127,8 +141,21 @@ def history(dice: Random) -> list[Deed]:
         target = dice.choice([name(each) for each in (*known, "x", "y", "z")])
         by = dice.choice(["", *known])
         made = a_revocation(
-            f"revocation {number}", target, at=LATER + dice.randint(0, 5), by=by, allowed=dice.random() < 0.5
+            f"revocation {number}",
+            target,
+            at=LATER + dice.randint(0, 5),
+            by=by,
+            allowed=dice.random() < 0.5,
+            line=dice.choice([None, None, 1, 2, 3]),
         )
+        deeds.append(Deed(made.id, None, made, None))
+    for number in range(6, 9):
+        trust = a_trust(f"{number} trust", str(number % 2), by=dice.choice(["", known[0]]))
+        deeds.append(Deed(trust.id, trust, None, None))
+    for number in range(12, 20):
+        target = name(dice.choice(["6 trust", "7 trust", "8 trust", "identity"]))
+        at, line = LATER + dice.randint(0, 5), dice.choice([None, 1, 2, 3])
+        made = a_revocation(f"revocation {number}", target, at=at, by=dice.choice(["", known[0]]), line=line)
         deeds.append(Deed(made.id, None, made, None))
     deeds.append(Deed(name("identity"), None, None, Fingerprint(name("1"))))
     return deeds
@@ -149,6 +176,7 @@ def verdicts(found: Authority) -> object:
         [found.buries(name(each), signer) for each in "xyz" for signer in (None, *who)],
         [found.cut(claim) for claim in claims],
         [found.weight(found.trusts[each]) for each in sorted(found.trusts)],
+        [list(found.against(each)) for each in (*sorted(found.trusts), *who)],
         [found.given(node) for node in who],
         found._counts,
     )

@@ -5,12 +5,14 @@ the node's journal if it names one, else by its stamp. Revocations are weighed i
 own first, then those of nodes, nearer ones before delegates, each by stamp and name; one that was cut off by an earlier
 one has no effect. Revocations cannot be revoked.
 
-So only revocations of trusts and identities bear on others, and those are few. Any other takes back one resource,
-whatever comes before or after it: a new one is weighed alone, however many there are.
+So only revocations of trusts and identities on which others lean bear on these, and those are few. Any other takes back
+one resource, or what one trust gives, whatever comes before or after it: a new one is weighed alone, however many there
+are.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -68,8 +70,9 @@ class Authority:
         self._counts = Counter((self._sort(each), each.signer == user) for each in revocations)
         self._counts.update(("trust", each.signer == user) for each in self.trusts.values())
         self._counts.update(("trust", signer == user) for signer in identities.values())
-        self._named: set[ResourceId | None] = {trust.authority for trust in self.trusts.values()}
-        """What trusts and revocations lean on or aim at."""
+        self._leaned: set[ResourceId | None] = {trust.authority for trust in self.trusts.values()}
+        """What trusts and revocations lean on."""
+        self._targets: set[ResourceId] = set()
         self.endless: set[ResourceId] = set()
         """Revocations, with an effect or without, that end no journal."""
         for revocation in revocations:
@@ -80,7 +83,9 @@ class Authority:
         self._buried: dict[ResourceId, dict[Fingerprint | None, Revocation]] = {}
         """By target, the first revocation of each signer; under None the first that is unconditional."""
         self._cuts: dict[str, list[Revocation]] = {}
-        """By trust, or by identity that was revoked."""
+        """By trust, or by identity that was revoked, without those that change nothing beside earlier ones."""
+        self._cutting: dict[str, list[Revocation]] = {}
+        """The same, with these."""
         self.ended: set[Fingerprint] = set()
         """Nodes whose lines decide what counts."""
         self._to: dict[Fingerprint, list[Trust]] = {}
@@ -101,30 +106,43 @@ class Authority:
 
     def _sort(self, revocation: Revocation) -> str:
         """How a revocation is counted: for each that bears on others, all are weighed again."""
-        return "cut" if revocation.target in self.trusts or revocation.target in self._identities else "revoke"
+        return "cut" if self.bearers(revocation.target) else "revoke"
+
+    def bearers(self, target: ResourceId) -> set[Fingerprint]:
+        """Return whose deeds *target* lets count, if it is a trust or an identity."""
+        trust, identity = self.trusts.get(target), self._identities.get(target)
+        return ({trust.trustee} if trust else set()) | ({identity} if identity else set())
+
+    def _bears(self, revocation: Revocation) -> bool:
+        """Whether trusts or other revocations may lean on what *revocation* takes."""
+        who = self.bearers(revocation.target)
+        return self.user in who or any(trust.id in self._leaned for each in who for trust in self._to.get(each, ()))
 
     def add(self, deed: Deed) -> bool:
         """Take *deed* in as well; return whether that was possible: not if it bears on what was weighed before."""
         trust, revocation, identity = deed.trust, deed.revocation, deed.identity
-        if deed.id in self._named or (revocation and (trust or identity or self._sort(revocation) == "cut")):
+        if deed.id in self._leaned or deed.id in self._targets:
+            return False
+        if revocation and (trust or identity or self._bears(revocation)):
             return False
         if trust:
             self.trusts[trust.id] = trust
             self._chains.pop(trust.id, None)
             self._to.setdefault(trust.trustee, []).append(trust)
-            self._named.add(trust.authority)
+            self._leaned.add(trust.authority)
             self._counts["trust", trust.signer == self.user] += 1
         if identity:
             self._identities[deed.id] = identity
             self._counts["trust", identity == self.user] += 1
         if revocation:
             self._note(revocation)
-            self._counts["revoke", revocation.signer == self.user] += 1
+            self._counts[self._sort(revocation), revocation.signer == self.user] += 1
             self._weigh(revocation)
         return True
 
     def _note(self, revocation: Revocation) -> None:
-        self._named.update((revocation.target, revocation.authority, revocation.authorization))
+        self._targets.add(revocation.target)
+        self._leaned.update((revocation.authority, revocation.authorization))
         self.endless |= set() if revocation.ending else {revocation.id}
 
     def joined(self, trusts: Iterable[Trust]) -> Authority:
@@ -192,7 +210,18 @@ class Authority:
         found[signer] = min(found.get(signer, revocation), revocation, key=self._order)
 
     def _cut_by(self, name: str, revocation: Revocation) -> None:
-        """Note that *revocation* cuts off what *name* gives, unless an earlier one does so wherever it does."""
+        """Note that *revocation* cuts off what *name* gives."""
+        every = self._cutting.setdefault(name, [])
+        insort(every, revocation, key=self._order)
+        if every[-1] is revocation:
+            self._cut_also(name, revocation)
+            return
+        self._cuts[name] = []
+        for each in every:
+            self._cut_also(name, each)
+
+    def _cut_also(self, name: str, revocation: Revocation) -> None:
+        """Let *revocation* cut off what *name* gives, unless one of those before it does so wherever it does."""
         found, ending = self._cuts.setdefault(name, []), revocation.ending
         if any(each.ending == ending and each.stamp <= revocation.stamp for each in found):
             return

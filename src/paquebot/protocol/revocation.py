@@ -38,8 +38,13 @@ def learned(view: View, before: Authority, resource: Resource, now: Millis) -> E
         yield from endings.reviewed(view, after.user, now)
     elif revocation := after.revocations.get(resource.id):  # it bears on its target alone
         yield from _aim(view, after, revocation.target)
+        bearers = after.bearers(revocation.target)
+        for signer in sorted(bearers):
+            yield from reconsider(view, after.user, signer)
+        if bearers:
+            yield from standing.refresh(view, None)
         origin = view.origin(revocation.target)
-        if origin is not None and origin[1] == "ending":
+        if bearers or (origin is not None and origin[1] == "ending"):
             yield from endings.reviewed(view, after.user, now)
 
 
