@@ -11,6 +11,7 @@ from typing import Any
 
 from paquebot.protocol import admission, publishing, standing, trusting
 from paquebot.protocol.effects import Effects
+from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.events import SHOWN_KINDS
 from paquebot.protocol.limits import DAY_MS
 from paquebot.protocol.publishing import Draft
@@ -89,6 +90,18 @@ def _for_another(house: House, houses: Sequence[House], dice: Random, deed: str)
     yield from admission.receive(view, SignedObject.sign(payload, house.key), house.node, now)
 
 
+def early(house: House, name: ResourceId, author: House) -> bool:
+    """Return whether what *author* holds waits in *house* for its time, and nobody need wait for that.
+
+    It was said anew; or somebody else had said it in the author's name, which nobody says anew.
+    """
+    held = house.view.held(name)
+    if held is None:
+        return False
+    others = held.until and held.signed.signer not in (author.node, author.user)
+    return bool(others or author.view.relating(name, "supersedes"))
+
+
 def agree(houses: Sequence[House]) -> str | None:
     """Say about what two who may read the same author do not agree; None if all do."""
     for author in houses:
@@ -96,7 +109,9 @@ def agree(houses: Sequence[House]) -> str | None:
         for listed in author.view.listed(SHOWN_KINDS, revoked=True):
             if listed.user != author.user:
                 continue
-            said = {each.name: each.view.hidden(listed.id) is None for each in readers if each.view.has(listed.id)}
+            by = listed.revoked_by
+            judges = (each for each in readers if each.view.has(listed.id) and not (by and early(each, by, author)))
+            said = {each.name: each.view.hidden(listed.id) is None for each in judges}
             if len(set(said.values())) > 1:
                 return f"{said} of {author.name}'s line {listed.number}"
     return None

@@ -345,8 +345,8 @@ class Simulation:
                 continue  # it was taken back: nobody needs it any more
             if view.hidden(line.entry.resource):
                 continue
-            if theirs.held(line.entry.resource) and view.relating(line.entry.resource, "supersedes"):
-                continue  # a wrong clock dated it ahead, and it was said anew
+            if council.early(house, line.entry.resource, author):
+                continue  # a wrong clock dated it ahead
             if line.mine and not theirs.complete(line.entry.resource):
                 return f"{house.name} lacks {author.name}'s line {line.number}"
             if line.mine and line.number not in peer.applied | peer.known:
