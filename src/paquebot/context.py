@@ -13,6 +13,7 @@ from paquebot.protocol import carrying, meeting, routes
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.stamp import Millis
 from paquebot.store import Store
+from paquebot.store.blobs import sync_folder
 from paquebot.vault import keystore
 
 
@@ -124,8 +125,7 @@ class HouseContext:
     @property
     def folder(self) -> Path:
         """A private folder, created on first use."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self._folder
+        return _made(self._folder)
 
     @property
     def epoch(self) -> str:
@@ -173,3 +173,12 @@ class HouseContext:
     def note(self, text: str) -> None:
         """Tell whoever watches."""
         self._note(f"{self._name}: {text}")
+
+
+def _made(folder: Path) -> Path:
+    """Return *folder*, which is there, for good."""
+    if not folder.is_dir():
+        above = _made(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(above)
+    return folder

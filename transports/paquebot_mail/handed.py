@@ -56,6 +56,7 @@ class HandedIn:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if target.exists():
+                self._make_durable()  # whoever brought it before may have been killed before that
                 return
             self._check_room()
             draft = self._folder / f".{name}.{os.getpid()}"
@@ -64,12 +65,20 @@ class HandedIn:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(target)
-            _sync(self._folder)
+            self._make_durable()
         except OSError as error:
             with suppress(OSError):
                 (self._folder / f".{name}.{os.getpid()}").unlink(missing_ok=True)
             why = "the disk is full" if error.errno in _FULL else error.strerror
             raise Transient(f"it cannot be kept: {why}") from None
+
+    def _make_durable(self) -> None:
+        for folder in (self._folder, self._folder.parent):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def _check_room(self) -> None:
         """Raise `Transient` if too much waits here already; remove what a crash left half written."""
@@ -136,11 +145,3 @@ def _left(name: str) -> str:
 def _without_from_line(mail: bytes) -> bytes:
     """Drop the line by which a mailbox file divides mails: some filters leave it."""
     return mail.partition(b"\n")[2] if mail.startswith((b"From ", b">From ")) else mail
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
