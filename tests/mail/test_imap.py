@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aioimaplib.aioimaplib import Command
-from tests.labs.mail.imapd import Box, ScriptedImap
+from tests.labs.mail.imapd import CAPABILITIES, Box, ScriptedImap
 from tests.labs.mail.loop import Silence
 from tests.labs.mail.proxy import Plan, Proxy
 from tests.labs.mail.servers import free_ports
@@ -24,6 +24,7 @@ from paquebot_mail.talk import (
     fetch,
     idle,
     junk,
+    localised,
     log_in,
     log_out,
     move,
@@ -506,3 +507,18 @@ def test_a_mail_house_that_is_away_is_lost_not_a_crash(mail_servers):
         asyncio.run(connect(here(free_ports(1)[0])))
     with pytest.raises(Lost, match="name"):
         asyncio.run(connect(Server("no-such-host.invalid", 993)))
+
+
+@pytest.mark.parametrize(
+    "said", [b'* QUOTA "" (STORAGE 10 512', b'* QUOTA "x', b'* LIST (\\Noselect "/" ""', b"* LIST ((("]
+)
+def test_what_cannot_be_understood_and_nobody_depends_on_is_passed_over(said):
+    def rules(verb, argument, session):
+        return [said, b"T OK done"] if verb in ("GETQUOTAROOT", "LIST") else None
+
+    async def work(port):
+        async with to(port) as imap:
+            return await quota(imap, "INBOX"), await localised(imap, "a/b"), await junk(imap)
+
+    with ScriptedImap(rules=rules, capabilities=f"{CAPABILITIES} QUOTA") as server:
+        assert asyncio.run(work(server.port)) == ([], "a/b", None)

@@ -176,8 +176,7 @@ async def localised(imap: Imap, name: str) -> str:
     if "/" not in name:
         return name
     answer = await imap.ask("LIST", '""', '""')
-    for response in answer.untagged:
-        said = tokens(response.pieces) if response.kind == "LIST" else []
+    for said in _told(answer, "LIST"):
         if len(said) == 4 and isinstance(said[2], bytes):
             return name.replace("/", said[2].decode("ascii", "replace"))
     return name
@@ -196,13 +195,7 @@ async def junk(imap: Imap) -> str | None:
     """Return the name of the folder where the provider puts what it takes for spam; None if there is none."""
     answer = await imap.ask("LIST", '""', '"*"')
     by_name: str | None = None
-    for response in answer.untagged:
-        if response.kind != "LIST":
-            continue
-        try:
-            said = tokens(response.pieces)
-        except Unreadable:
-            continue  # the name of another folder need not be understood
+    for said in _told(answer, "LIST"):
         if len(said) != 4 or not isinstance(said[1], list):
             continue
         name = named(_plain(said[3]))
@@ -215,14 +208,21 @@ async def junk(imap: Imap) -> str | None:
     return by_name
 
 
+def _told(answer: Answer, kind: str) -> Iterator[list[Token]]:
+    """Yield what was told of *kind*, word by word, but for what cannot be understood: nobody depends on it."""
+    for response in answer.untagged:
+        if response.kind == kind:
+            with suppress(Unreadable):
+                yield tokens(response.pieces)
+
+
 async def quota(imap: Imap, name: str) -> list[Quota]:
     """Return how full the account is that *name* lies in; empty if it does not say."""
     if not capable(imap, "QUOTA"):
         return []
     answer = await imap.ask("GETQUOTAROOT", quoted(name))
     found = []
-    for response in answer.untagged:
-        said = tokens(response.pieces) if response.kind == "QUOTA" else []
+    for said in _told(answer, "QUOTA"):
         if len(said) != 3 or not isinstance(said[2], list):
             continue
         words = [_plain(each) for each in said[2]]
