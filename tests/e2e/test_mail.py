@@ -174,6 +174,42 @@ def test_nothing_is_lost_or_comes_twice_whatever_lines_and_processes_do(make, ma
     assert broken, "and lines did break"
 
 
+@pytest.mark.parametrize("retire", ["expunge", "move:Done"])
+def test_two_nodes_share_one_mailbox_and_each_takes_and_puts_away_its_own(make, mail_servers, tmp_path, retire):
+    correspondents = Correspondents(make, mail_servers, tmp_path, retire=retire)
+    (alice, bob), ann = correspondents.homes, make("Ann")
+    correspondents.configure(ann, correspondents.boxes[0])
+    correspondents.homes.append(ann)
+    for one, other in ((alice, bob), (ann, bob), (alice, ann)):
+        other.run("join", one.out("invite", "--for", other.name).strip())
+    pairs = [(one, other) for one in correspondents.homes for other in correspondents.homes if one is not other]
+
+    def all_is_settled():
+        known = all({each["name"] for each in one.json("peer", "list")} >= {other.name} for one, other in pairs)
+        return known and all(settled(one, other) for one, other in pairs)
+
+    correspondents.until(all_is_settled, "they meet")
+    said = {home.name: f"{home.name} says this" for home in correspondents.homes}
+    for home in correspondents.homes:
+        home.say(said[home.name])
+    large = tmp_path / "large.bin"
+    large.write_bytes(random.Random(4).randbytes(300_000))
+    bob.run("publish", large)
+    bob.run("sync", "home")
+    correspondents.wait_for(0, 4)
+    for _ in range(3):  # as long as Ann is away, what is for her stays
+        alice.run("sync", "home")
+    assert sorted(alice.texts()) == [said["Alice"], said["Bob"]]
+    correspondents.until(all_is_settled, "all arrives")
+    for home in correspondents.homes:
+        assert sorted(home.texts()) == sorted(said.values())
+        assert home.json("quarantine", "list")["pieces"] == []
+    for home in (alice, ann):
+        home.run("save", "--all-to", tmp_path / f"got {home.name}")
+        assert (tmp_path / f"got {home.name}" / "large.bin").read_bytes() == large.read_bytes()
+    correspondents.until(correspondents.only_personal, "what is done with goes", patience=30)
+
+
 # -- beside a stick, and large things ----------------------------------------------------------
 
 
