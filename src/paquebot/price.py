@@ -1,8 +1,9 @@
-"""What it costs to send by a carrier. Part of the door: transports find it in `paquebot.transport`."""
+"""What it costs to send by a carrier, and how much may go. Part of the door: see `paquebot.transport`."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Price(NamedTuple):
@@ -24,3 +25,14 @@ class Price(NamedTuple):
         'about 2.00 EUR'
         """
         return f"about {self.of(parcels, size):.2f} {self.currency}".rstrip()
+
+
+@runtime_checkable
+class Rationed(Protocol):
+    """What a transport may be able to do besides: keep to what its account may send and fetch in a day."""
+
+    def ration_keys(self) -> Sequence[str]:
+        """How keys of the state begin under which that is counted: whoever tries the transport counts there, too."""
+
+    def enough(self, parcels: int, size: int, readers: int) -> bool:
+        """Return whether so many more *parcels*, of *size* bytes together, may go today and come to *readers*."""

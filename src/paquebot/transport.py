@@ -21,14 +21,14 @@ from typing import ClassVar, NewType, Protocol, Self, TypeVar, runtime_checkable
 
 from paquebot.errors import ConfigError, Denied, ParcelTooLarge, Permanent, PluginError, Transient, TransportError
 from paquebot.frozen import frozen
-from paquebot.price import Price
+from paquebot.price import Price, Rationed
 
 __all__ = [
     "API_VERSION", "BROKEN", "OK", "WARNING", "Acknowledgement", "Arrival", "Capability", "Check", "ConfigError",
     "Context", "Denied", "Described", "Examined", "Finding", "Freed", "Handover", "Inventory", "Onward", "Outgoing",
-    "ParcelTooLarge", "PathText", "Permanent", "PluginError", "Price", "Recipient", "Relay", "Scratch", "Scratches",
-    "Stage", "Stands", "Stock", "Takes", "Tended", "TokenShown", "Transient", "Transport", "TransportError", "Verdict",
-    "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
+    "ParcelTooLarge", "PathText", "Permanent", "PluginError", "Price", "Rationed", "Recipient", "Relay", "Scratch",
+    "Scratches", "Stage", "Stands", "Stock", "Takes", "Tended", "TokenShown", "Transient", "Transport",
+    "TransportError", "Verdict", "Waits", "Whose", "closed_after", "parcel_name", "token_hash",
 ]  # fmt: skip
 
 API_VERSION = 0

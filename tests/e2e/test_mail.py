@@ -462,8 +462,29 @@ def test_a_check_tries_the_mailbox_among_other_mail_and_leaves_nothing_behind(ma
         assert {each["result"] for each in found["promises"]} == {"ok"}, found["promises"]
     assert found["capability"]["address"] == correspondents.boxes[0].address
     said = alice.out("transport", "check", "home", "--among-others", "--yes", "--only", "current api")
-    assert "parcels it takes now     100000" in said
+    assert re.search(r"parcels it takes now     999\d\d", said), "what was sent counts"
     assert correspondents.only_personal()
+
+
+def test_a_check_keeps_to_the_days_ration_counts_in_it_and_says_what_it_costs(make, mail_servers, tmp_path):
+    ration = ', message = "40 kB", bytes_per_day = "200 kB" }\nprice = { mail = 1, megabyte = 1, currency = "EUR"'
+    correspondents = Correspondents(make, mail_servers, tmp_path, limits=ration)
+    alice, box = correspondents.homes[0], correspondents.boxes[0]
+    with Proxy(mail_servers.imaps) as imap, Proxy(mail_servers.smtps) as smtp:
+        correspondents.configure(alice, box, imap.port, smtp.port)
+        found = alice.json("transport", "check", "home", "--among-others", "--yes")
+        visits = 3_500 * (imap.connections + smtp.connections)
+        assert imap.down + smtp.up < 1.02 * 200_000 + visits
+        said = alice.err("transport", "check", "home", "--among-others", "--yes", "--only", "as they were sent")
+        assert re.search(r"Up to \d+ parcels .*, about \d+\.\d\d EUR", said)
+    results = {each["result"] for each in found["promises"]}
+    assert results == {"ok", "skipped"}, found["promises"]
+    assert [each for each in found["promises"] if "may go and come today" in each["why"]]
+    assert 0 < found["sent"] < 60
+    assert correspondents.only_personal()
+    (left, came) = re.search(r", ([\d.]+) kB are left, ([\d.]+) kB came", alice.out("plan", "home")).groups()
+    assert float(left) < 150
+    assert float(came) > 50
 
 
 def test_status_says_what_is_left_of_the_ration_how_full_it_is_and_who_waits_until_when(

@@ -34,7 +34,7 @@ from paquebot.transport import (
     closed_after,
 )
 from paquebot_mail.account import Account
-from paquebot_mail.form import mail_bytes, parcel_bytes
+from paquebot_mail.form import compose, mail_bytes, parcel_bytes
 from paquebot_mail.handed import HandedIn
 from paquebot_mail.reading import MAIL_BYTES_MAX, REPORT_BYTES, Heading
 from paquebot_mail.secret import Secrets
@@ -355,6 +355,20 @@ class MailTransport:
     async def scratch(self, name: str) -> AsyncIterator[Scratch]:
         """Lend the mailbox itself, from which the mails of a check go when they are done with. See `Scratches`."""
         yield Scratch(replace(self._settings, retire="expunge"), apart=False)
+
+    def ration_keys(self) -> tuple[str, ...]:
+        """How keys begin under which it is counted what went and came. See `Rationed`."""
+        return self._sender().pace.keys
+
+    def enough(self, parcels: int, size: int, readers: int) -> bool:
+        """Return whether so much may go today, and come. See `Rationed`."""
+        from paquebot_mail.scan import HEAD_COST
+
+        us, now = self._settings.address, self._context.now_ms()
+        around = (
+            len(compose(b"", sender=us, recipient=us, date_ms=now)) + 3 * HEAD_COST
+        )  # each looks, takes, and deletes
+        return self._sender().pace.enough(parcels, parcels * around + mail_bytes(size) - mail_bytes(0), readers)
 
     def standing(self) -> list[Check]:
         """Say how the account stands. See `Stands`."""

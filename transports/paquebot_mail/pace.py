@@ -74,8 +74,6 @@ class Pace:
         """On which days, counted from 1970, something went of which a report may come."""
         self._forget()
         self._recent = self._load()
-        self._came: dict[int, int] = {int(slot): size for slot, size in self._get("came") or []}
-        """How many bytes of mails came, by the number of the slot, counted from 1970."""
 
     # -- waits ------------------------------------------------------------------------------
 
@@ -207,7 +205,8 @@ class Pace:
         most = self._limits.bytes_per_day
         if most is None:
             return 0
-        within = sorted((at, count) for at, count in (*self._recent, *self._slots(now)) if 0 <= now - at < _DAY)
+        came = [(min(now, (slot + 1) * _SLOT - 1), count) for slot, count in self._slots()]  # as if at its end
+        within = sorted((at, count) for at, count in (*self._recent, *came) if 0 <= now - at < _DAY)
         spent, free_at = sum(count for _, count in within), now
         for at, count in within:
             if spent + size <= most:
@@ -234,25 +233,37 @@ class Pace:
 
     def came(self, size: int) -> None:
         """Note that *size* bytes of mails come, or that so many were noted and did not come, if it is less than 0."""
-        slot = self._context.now_ms() // _SLOT
-        self._came[slot] = self._came.get(slot, 0) + size
-        while self._came[slot] < 0 and (before := [each for each in self._came if each < slot]):
-            self._came[max(before)] += self._came.pop(slot)
+        slot, kept = self._context.now_ms() // _SLOT, dict(self._slots())
+        kept[slot] = kept.get(slot, 0) + size
+        while kept[slot] < 0 and (before := [each for each in kept if each < slot]):
+            kept[max(before)] += kept.pop(slot)
             slot = max(before)
-        kept = {slot: size for slot, size in self._came.items() if size > 0 and self._counts(slot)}
-        self._came = kept
-        self._put("came", sorted(kept.items()))
+        self._put("came", [each for each in sorted(kept.items()) if each[1] > 0])
+
+    def enough(self, mails: int, size: int, readers: int) -> bool:
+        """Return whether *mails* of *size* bytes together may go today, and be fetched by so many *readers*.
+
+        Half of the ration is kept from what is not surely for them, as in `Meter.spare`.
+        """
+        (left, _), most = self.today()[0] or (None, None), self._limits.per_minute
+        if (left is not None and mails > left) or (most and mails > max(1, int(most * self._share()))):
+            return False
+        to_come, day = self.to_come(), self._limits.bytes_per_day
+        return to_come is None or day is None or readers * size <= to_come - day // 2
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """How the keys begin under which it is counted what went and came."""
+        return tuple(f"{self._root}{name}" for name in ("sent/", "days", "spent", "came"))
 
     def came_today(self) -> int:
         """Return how many bytes of mails came in the last 24 hours."""
-        return sum(size for slot, size in self._came.items() if self._counts(slot))
+        return sum(size for _, size in self._slots())
 
-    def _counts(self, slot: int) -> bool:
-        return 0 <= self._context.now_ms() // _SLOT - slot <= _DAY // _SLOT
-
-    def _slots(self, now: int) -> list[tuple[int, int]]:
-        """Return the same as moments: each slot as if all of it had come at its end, or now."""
-        return [(min(now, (slot + 1) * _SLOT - 1), size) for slot, size in self._came.items() if self._counts(slot)]
+    def _slots(self) -> list[tuple[int, int]]:
+        """Return how many bytes came, by the number of the slot, counted from 1970; read anew each time."""
+        now = self._context.now_ms() // _SLOT
+        return [(slot, size) for slot, size in self._get("came") or [] if 0 <= now - slot <= _DAY // _SLOT]
 
     # -- sizes ------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from paquebot.display import printable
 from paquebot.errors import Misused
 
 if TYPE_CHECKING:
-    from paquebot.checking import Checked, Promise
+    from paquebot.checking import Checked, Promise, Ration
 
 _DAY_MS, _HOUR_MS, _MINUTE_MS = 86_400_000, 3_600_000, 60_000
 
@@ -94,10 +95,10 @@ def check_command(
     weather and in foul: loss, copies, disorder, cuts, damage, a killed process, a full disk, slowness, wrong clocks.
     That happens in a place of its own (on a stick, in a folder beside PAQUEBOT), of which nothing is left; nothing
     else there is touched. A carrier that has no such place is tried only if you say --among-others: then its parcels
-    are marked, and what it cannot delete stays there. A mailbox is such a carrier: some 70 small mails go from it to
-    itself and are deleted. With a stick that takes seconds, with a quick mailbox a minute or two, and longer where
-    mails are slow, or counted by the provider: try a few promises with --only first. The exit code is 1 if a promise
-    is broken.
+    are marked, and what it cannot delete stays there. A mailbox is such a carrier: some 70 mails go from it to itself
+    and are deleted. They count in the day's ration; what that does not allow is skipped. With a stick that takes
+    seconds, with a quick mailbox a minute or two, and longer where mails are slow, or counted by the provider: try a
+    few promises with --only first. The exit code is 1 if a promise is broken.
 
     \b
     Examples:
@@ -112,26 +113,19 @@ def check_command(
     if (name is None) == (via is None):
         raise Misused("name one carrier of config.toml, or say --via DIR")
     (carrier,) = Node(setting.home).carriers([name] if name else [], [via] if via else [])
-    if among_others:
-        question = f"Send test parcels by {printable(carrier.name)}, among everything else there, for a minute or more?"
-        output.confirm(question, yes=yes)
-    with output.passing() as passing:
-
-        def told(promise: Promise) -> None:
-            passing("")
-            if not wants_json:
-                _say(promise)
-
-        aloud, started = verbose or setting.verbose, time.monotonic()
-        found = checking.check(carrier, told, passing, only=only, real=among_others, aloud=aloud)
-        seconds = round(time.monotonic() - started)
+    with checking.counted(setting.home, carrier) as ration:
+        if among_others:
+            _ask(carrier, ration, yes=yes)
+        trying = partial(checking.check, carrier, only=only, real=among_others, aloud=verbose or setting.verbose)
+        found, seconds = _shown(partial(trying, ration=ration), wants_json=wants_json)
     if not found.promises:
         raise Misused(f"no promise has the words {only!r} in it")
     broken = found.count("broken")
     if wants_json:
         promises = [{"promise": each.promise, "result": each.result, "why": each.why} for each in found.promises]
         value = {"carrier": carrier.name, "uses": carrier.uses, "broken": broken, "promises": promises}
-        output.as_json({**value, "capability": found.capability})
+        sent = {"sent": found.sent, "sent_bytes": found.sent_bytes}
+        output.as_json({**value, **sent, "capability": found.capability})
     else:
         _conclude(carrier, found, seconds)
     return 1 if broken else 0
@@ -164,6 +158,36 @@ def new_command(name: str, into: Path) -> None:
     click.echo(f"{printable(str(folder))} is a whole transport. Its README.md says how to install, test and use it.")
 
 
+def _ask(carrier: config.Carrier, ration: Ration | None, *, yes: bool) -> None:
+    """Say what a whole check costs at most, and ask whether it may begin. Raise `Misused` if not."""
+    from paquebot.checking import PARCELS, READERS
+
+    if ration:
+        size, price = ration.bytes, ration.can.price
+        cost = f", {printable(price.said(PARCELS, size * (1 + READERS)))}" if price else ""
+        click.echo(
+            f"Up to {PARCELS} parcels of {output.size(size)} together are sent, and fetched {READERS} times{cost}."
+            " They count in what may go and come today, and what is more than that is skipped."
+            " Some 300 connections are not counted.",
+            err=True,
+        )
+    question = f"Send test parcels by {printable(carrier.name)}, among everything else there, for a minute or more?"
+    output.confirm(question, yes=yes)
+
+
+def _shown(check: Callable[..., Checked], *, wants_json: bool) -> tuple[Checked, int]:
+    """Let *check* run and show how far it is; return what it found, and how many seconds it took."""
+    with output.passing() as passing:
+
+        def told(promise: Promise) -> None:
+            passing("")
+            if not wants_json:
+                _say(promise)
+
+        started = time.monotonic()
+        return check(told, passing), round(time.monotonic() - started)
+
+
 def _say(promise: Promise) -> None:
     why = f": {printable(promise.why)}" if promise.why else ""
     click.echo(f"{promise.result:<8} {printable(promise.promise)}{why}")
@@ -171,10 +195,10 @@ def _say(promise: Promise) -> None:
 
 def _conclude(carrier: config.Carrier, found: Checked, seconds: int) -> None:
     counts = (f"{found.count('ok')} kept", f"{found.count('broken')} broken", f"{found.count('skipped')} skipped")
-    took = f"That took {output.count(seconds, 'second')}."
-    click.echo(
-        f"\nPromises: {', '.join(counts)}. {took}\n\n{printable(carrier.name)}, which uses {printable(carrier.uses)}:"
-    )
+    took = f"That took {output.count(seconds, 'second')}"
+    sent = f" and {output.count(found.sent, 'parcel')} of {output.size(found.sent_bytes)}" if found.sent else ""
+    click.echo(f"\nPromises: {', '.join(counts)}. {took}{sent}.\n")
+    click.echo(f"{printable(carrier.name)}, which uses {printable(carrier.uses)}:")
     for what, value in card(found.capability):
         click.echo(f"  {what:<24} {printable(value)}")
 

@@ -24,6 +24,7 @@ from paquebot import config, registry
 from paquebot.errors import PaquebotError, TransportError
 from paquebot.testing import marked
 from paquebot.testing.acting import FolderContext
+from paquebot.testing.counted import Account, CountedContext
 from paquebot.testing.ends import FAR_KEY, Link, skip
 from paquebot.testing.kinds import KindContract
 from paquebot.testing.post import MemoryContext
@@ -39,14 +40,15 @@ PATIENCE_S = 240
 class Configured(KindContract):
     """The contract over one carrier's own settings."""
 
-    def __init__(self, kind: type, settings: object, carrier: str, *, real: bool) -> None:
+    def __init__(self, kind: type, settings: object, carrier: str, account: Account | None, *, real: bool) -> None:
         self.kind = kind  # type: ignore[misc]  # each carrier has its own
         self._given = settings
         self._carrier = carrier
         self._name = f"paquebot-check-{os.urandom(5).hex()}"
         self._real = real
+        self._account = account
         self._tried = 0
-        self._ration = marked.Ration()
+        self.ration = marked.Ration()
         self._address = ""
 
     @asynccontextmanager
@@ -63,7 +65,7 @@ class Configured(KindContract):
                 if self._medium is not None:
                     yield link
                     return
-                ours = marked.linked(link, f"{self._name}-{self._tried}\n".encode(), self._ration)
+                ours = marked.linked(link, f"{self._name}-{self._tried}\n".encode(), self.ration)
                 try:
                     yield ours
                 except BaseException:
@@ -82,7 +84,10 @@ class Configured(KindContract):
         return self._context(near), self._context(far, keys=[FAR_KEY]), self._context(third)
 
     def _context(self, folder: Path, keys: Sequence[bytes] = ()) -> FolderContext:
-        context = FolderContext(folder, keys=keys)
+        if self._account:
+            context: FolderContext = CountedContext(folder, self._account, keys=keys)
+        else:
+            context = FolderContext(folder, keys=keys)
         context.name = self._carrier
         return context
 
@@ -103,6 +108,12 @@ class Configured(KindContract):
         if self._address:
             skip("all ends of a check have one address")
         super().test_nothing_comes_back_to_its_sender(tmp_path)
+
+    def test_wrong_clocks_lose_nothing(self, tmp_path: Path) -> None:
+        """Not with a ration, which is counted by the clock."""
+        if self._account:
+            skip("what may go today is counted by the clock")
+        super().test_wrong_clocks_lose_nothing(tmp_path)
 
     def elsewhere(self, link: Link) -> Mapping[str, object]:
         """Return how another process opens it, in a place of its own only."""
@@ -183,6 +194,18 @@ def _stopped(_signal: int, _frame: object) -> None:
     signal.raise_signal(signal.SIGINT)  # by which asyncio lets everything tidy up
 
 
+def _account(lent: dict[str, Any] | None) -> Account | None:
+    """Return what counts for the user's account, if it has a ration; what changes there is said at once."""
+    if lent is None:
+        return None
+    state = {key: bytes.fromhex(value) for key, value in lent["state"].items()}
+
+    def told(changes: Mapping[str, bytes | None]) -> None:
+        _say(counted={key: None if value is None else value.hex() for key, value in changes.items()})
+
+    return Account(lent["keys"], state, lent["now"], told)
+
+
 def main() -> int:
     """Try everything that is promised."""
     signal.signal(signal.SIGALRM, ALARM.ring)
@@ -192,7 +215,7 @@ def main() -> int:
         name, uses, table, base = asked["carrier"]
         found = registry.load(uses)
         settings = config.Carrier(name, uses, table, base=Path(base)).settings(found.settings_type)
-        contract = Configured(found.kind, settings, name, real=asked["real"])
+        contract = Configured(found.kind, settings, name, _account(asked["ration"]), real=asked["real"])
         with tempfile.TemporaryDirectory(prefix="paquebot-check-") as folder:
             _say(capability=asyncio.run(contract.card(Path(folder))))
         chosen = [(promise, test) for promise, test in promises(contract) if asked["only"] in promise]
@@ -200,7 +223,7 @@ def main() -> int:
             _say(trying=promise, number=number, of=len(chosen))
             result, why = tried(test)
             _say(promise=promise, result=result, why=why)
-        _say(done=True)
+        _say(done=True, sent=contract.ration.parcels, sent_bytes=contract.ration.bytes)
     except NoScratch:
         _say(no_scratch=True)
     except PaquebotError as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, cast
 
-from paquebot.testing.ends import Link, begin, token_of
+from paquebot.testing.ends import Link, begin, skip, token_of
 from paquebot.transport import (
     API_VERSION,
     Acknowledgement,
@@ -22,6 +22,7 @@ from paquebot.transport import (
     Capability,
     Handover,
     Outgoing,
+    Rationed,
     Stage,
     TokenShown,
     Transport,
@@ -40,6 +41,9 @@ class Ration:
     """Keeps all runs of a check together to what a provider allows, who knows nothing of runs."""
 
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    parcels: int = 0
+    bytes: int = 0
+    """What was sent so far, as parcels."""
     _sent: int = 0
     """Since the last rest."""
 
@@ -64,6 +68,8 @@ class Traffic:
     """The same as they were sent, by id."""
     under_way: set[bytes] = field(default_factory=set)
     """Parcels that were handed over and not settled."""
+    readers: int = 3
+    """How many ends everything comes to."""
 
 
 class Marked:
@@ -94,6 +100,9 @@ class Marked:
 
     async def send(self, batch: Sequence[Outgoing]) -> AsyncIterator[Handover]:
         """Send *batch*, marked, and to our own address if there are addresses: there all ends have one."""
+        sizes = sum(each.size_max + len(self._mark) for each in batch)
+        if isinstance(self._end, Rationed) and not self._end.enough(len(batch), sizes, self.traffic.readers):
+            skip("it is more than may go and come today, or in a minute")
         await self.traffic.ration.spend(len(batch), self.traffic.most)
         self.traffic.sent |= {each.id: each for each in batch}
         size, address = len(self._mark), self._end.capability.address
@@ -114,6 +123,8 @@ class Marked:
 
     async def _body(self, outgoing: Outgoing) -> bytes:
         body = self.traffic.bodies[outgoing.id] = await outgoing.body()
+        self.traffic.ration.parcels += 1
+        self.traffic.ration.bytes += len(self._mark) + len(body)
         self._own.add(body)
         return self._mark + body
 
@@ -167,7 +178,8 @@ class Marked:
 def linked(link: Link, mark: bytes, ration: Ration) -> Link:
     """Return *link*, newly opened, with ends that see only what this run, which is called *mark*, has sent."""
     begin(mark[-64:])
-    traffic = Traffic(ration, link.sender.capability.parcels_left)
+    readers = 2 if link.third is None else 3
+    traffic = Traffic(ration, link.sender.capability.parcels_left, readers=readers)
     base = Waiting if isinstance(link.sender, Waits) else Marked
     kind = type("Marked", (base,), {"api": type(link.sender).api, "settings_type": type(link.sender).settings_type})
     third: Any = None if link.third is None else kind(link.third, mark, traffic)
