@@ -552,6 +552,13 @@ def the_header_of_a_wanted_mail_is_given_no_longer(world):
 
 
 @story()
+def one_of_two_copies_can_be_had_no_longer(world):
+    world.on("UID FETCH", raising(Cut), having="BODY.PEEK[]")
+    world.between = lambda number: world.hooks.append(withheld(4))
+    world.inbox.add(mail_of(SMALL[1]))
+
+
+@story()
 def folders_are_never_listed(world):
     world.hooks.append(refused("LIST"))
 

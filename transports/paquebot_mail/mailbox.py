@@ -226,12 +226,13 @@ class Mailbox:
             self._rows[name] = self._ledger.rows(name)
         return self._rows[name]
 
-    def _wanted(self, rows: Rows) -> list[Row]:
-        """Return the mails to be downloaded now, one for each parcel."""
+    def _wanted(self, rows: Rows, tried: set[int]) -> list[Row]:
+        """Return the mails to be downloaded now, one for each parcel, of those that were not *tried*."""
         epoch = self._context.epoch
         wanted: dict[str, Row] = {}
         for row in sorted(rows, key=lambda row: (row.tries, not row.sure, row.uid)):
-            if row.state is State.WANTED or (row.state is State.LEFT and row.epoch != epoch):
+            due = row.state is State.WANTED or (row.state is State.LEFT and row.epoch != epoch)
+            if due and row.uid not in tried:
                 wanted.setdefault(row.part, row)
         return list(wanted.values())
 
@@ -240,13 +241,15 @@ class Mailbox:
 
         The headers of those seen in an earlier visit are *read* once more: numbers may mean other mails now.
         """
-        due = self._affordable([row for row in self._wanted(rows) if row.uid not in tried])
-        tried |= {row.uid for row in due}
-        old = [row for row in due if row.uid not in read]
-        there, mute = await self._still_there(name, rows, old)
-        rows.write({row.uid: None for row in old if row.uid not in there | mute})
-        read |= there
-        return [row for row in due if row.uid in read]
+        while due := self._affordable(self._wanted(rows, tried)):
+            tried |= {row.uid for row in due}
+            old = [row for row in due if row.uid not in read]
+            there, mute = await self._still_there(name, rows, old)
+            rows.write({row.uid: None for row in old if row.uid not in there | mute})
+            read |= there
+            if found := [row for row in due if row.uid in read]:
+                return found
+        return []
 
     def _affordable(self, rows: list[Row]) -> list[Row]:
         """Return those of *rows* that can at least be begun today."""
