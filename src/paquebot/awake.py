@@ -31,6 +31,8 @@ QUIET_S, QUIET_MAX_S = 2.0, 20.0
 LOOK_S = 1.0
 TROUBLE_S = 30.0
 """After trouble a carrier is visited again; after more of it, ever later."""
+VAIN_S, VAIN_MAX_S = 1.0, 60.0
+"""One that said that something came, and brought nothing, is listened to again after a while; ever later, if again."""
 BUSY_S = 0.2
 RATION_S = 60.0
 """Some carriers take so many parcels a minute."""
@@ -55,6 +57,10 @@ class Awake:
         self._every_s = every_s
         self._next: dict[str, float] = {}
         self._troubles: dict[str, int] = {}
+        self._called: set[str] = set()
+        """Who are visited now because they noticed something."""
+        self._vain: dict[str, int] = {}
+        """How often in a row that was for nothing."""
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._waiters: dict[str, tuple[config.Carrier, Transport]] = {}
         """They live on between two waits: some remember what they saw."""
@@ -130,6 +136,9 @@ class Awake:
             wait = min(later, self._every_s) if trouble else self._every_s
             wait = min(wait, RATION_S) if report.rationed else wait
             self._next[each.name] = time.monotonic() + wait
+            vain = each.name in self._called and (trouble or not report.found)
+            self._vain[each.name] = self._vain.get(each.name, 0) + 1 if vain else 0
+        self._called = set()
 
     # -- noticing ---------------------------------------------------------------------------
 
@@ -140,8 +149,8 @@ class Awake:
         while True:
             now = time.monotonic()
             if self._stirred:
-                found, self._stirred = self._stirred, set()
-                return found
+                self._called, self._stirred = self._stirred, set()
+                return set(self._called)
             if late := {name for name, at in self._next.items() if at <= now}:
                 return late
             current = self._look()
@@ -170,6 +179,7 @@ class Awake:
     async def _wait(self, carrier: config.Carrier) -> None:
         """Wait until *carrier* notices something. One that cannot wait, or not now, is visited at its time anyway."""
         troubles = 0
+        await asyncio.sleep(self._pause(carrier.name))
         while True:
             try:
                 transport = self._waiter(carrier)
@@ -186,6 +196,12 @@ class Awake:
                 troubles = min(troubles + 1, 10)
             except PaquebotError:  # the next pass says so
                 return
+
+    def _pause(self, name: str) -> float:
+        """Return for how long the carrier called *name* is not listened to: what it says may be no use."""
+        vain = self._vain.get(name, 0)
+        first, most = (TROUBLE_S, self._every_s) if self._troubles.get(name) else (VAIN_S, VAIN_MAX_S)
+        return min(first * 2 ** min(vain - 1, 10), most) if vain else 0
 
     def _waiter(self, carrier: config.Carrier) -> Transport:
         """Return what waits for *carrier*. Raise `ConfigError` or `PluginError`."""

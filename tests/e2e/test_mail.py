@@ -360,6 +360,22 @@ def test_who_stays_awake_hears_of_mail_at_once(correspondents, tmp_path):
     assert bob.texts() == ["are you there?"]
 
 
+@pytest.mark.parametrize("what", ["the line breaks", "the ration is used up"])
+def test_who_stays_awake_leaves_a_mailbox_alone_that_has_news_and_cannot_be_read(make, mail_servers, tmp_path, what):
+    breaks = what == "the line breaks"
+    limits = "" if breaks else ', message = "30 kB", bytes_per_day = "60 kB"'
+    correspondents = Correspondents(make, mail_servers, tmp_path, limits=limits)
+    alice, box = correspondents.homes[0], correspondents.boxes[0]
+    box.receive(*(DINNER % (number, number) for number in range(10, 400)))
+    with Proxy(mail_servers.imaps, Plan(cut_down=15_000 if breaks else 0)) as imap:
+        correspondents.configure(alice, box, imap.port)
+        with subprocess.Popen([sys.executable, "-m", "paquebot", "--home", str(alice.path), "run"]) as awake:
+            time.sleep(15)
+            awake.send_signal(signal.SIGTERM)
+            assert awake.wait(30) == 0
+        assert 1 < imap.connections < 10
+
+
 # -- what is wrong ------------------------------------------------------------------------------
 
 

@@ -102,6 +102,8 @@ class Record:
     """How many mails look like ours and are from people whom we did not know then."""
     epoch: str = ""
     """When that was."""
+    uidnext: int = 0
+    """Which number was said to be next when it was last looked into."""
 
     def encode(self) -> bytes:
         """Return it as kept."""

@@ -483,7 +483,8 @@ class Mailbox:
         Raise `Lost` at once if cut off.
         """
         folder, record = await self._opened(self._folder), self._ledger.record(self._folder)
-        if record is None or folder.uidvalidity != record.uidvalidity or folder.uidnext > record.cursor + 1:
+        # What was there at the last visit was left there for a reason.
+        if record is None or folder.uidvalidity != record.uidvalidity or folder.uidnext > record.uidnext:
             return True
         return await idle(self._imap, min(seconds, RENEW_S))
 

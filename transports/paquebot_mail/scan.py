@@ -215,7 +215,7 @@ class Scan:
         met = record.strangers and record.epoch != self._epoch  # whom we know now
         if not record.audit and (met or abs(now - record.audited) >= every):
             record = replace(record, audit=1, audited=now, strangers=0, epoch=self._epoch)
-        return record
+        return replace(record, uidnext=folder.uidnext)
 
     async def _highest(self) -> int:
         """Return the highest UID there is, where a server does not say which is next."""
