@@ -54,6 +54,15 @@ def headed(where: str, what: str) -> str:
     return what if what.startswith((f"{where}: ", f"[transport.{where}]")) else f"{where}: {what}"
 
 
+def bare(where: str, what: str) -> str:
+    """Return *what* without the head *where*, for a place where that is said already.
+
+    >>> bare("loft", "loft: it says nothing"), bare("loft", "it is full")
+    ('it says nothing', 'it is full')
+    """
+    return what.removeprefix(f"{where}: ").removeprefix(f"[transport.{where}]: ")
+
+
 def _pieces(text: str, escape: Callable[[str], str]) -> Iterator[str]:
     """The characters of *text*, those that are unsafe or one too many as *escape* writes them."""
     marks = 0

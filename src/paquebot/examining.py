@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from paquebot import config, reach, registry
 from paquebot import home as homes
 from paquebot.context import HouseContext
+from paquebot.display import bare
 from paquebot.errors import ConfigError, PaquebotError
 from paquebot.node import Node
 from paquebot.protocol import routes
@@ -49,9 +50,9 @@ async def examine(node: Node, carriers: Sequence[config.Carrier], *, send: bool)
                         async for check in checks:
                             yield Found(carrier.name, check)
             except Transient as error:  # a stick is away most of the time
-                yield Found(carrier.name, Check("carrier", WARNING, str(error)))
+                yield Found(carrier.name, Check("carrier", WARNING, bare(carrier.name, str(error))))
             except (PaquebotError, OSError) as error:
-                yield Found(carrier.name, Check("carrier", BROKEN, str(error)))
+                yield Found(carrier.name, Check("carrier", BROKEN, bare(carrier.name, str(error))))
 
 
 def _home(node: Node, carriers: Sequence[config.Carrier]) -> list[Check]:

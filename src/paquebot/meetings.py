@@ -176,6 +176,13 @@ class Meetings:
         self._store.commit([SaveVerified(Verified(peer.node, self.now(), how))])
 
 
+def first_peer(view: SqliteView, now: Millis) -> str:
+    """Return what has to be done that there is a peer, where there is none yet."""
+    if any(each.state(now) == "open" for each in view.invites()):
+        return "whom you invited has to join and sync first; then sync here again"
+    return "`paquebot invite --for NAME`, or `paquebot join INVITE`"
+
+
 def waiting(view: SqliteView) -> Sequence[Pending]:
     """Return those who wait for a person's word, by number."""
     return [each for each in view.pending() if not each.declined]

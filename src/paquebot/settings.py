@@ -119,7 +119,9 @@ def _called(hint: Any) -> str:
 
 
 def _example(name: str, value: object, hint: Any) -> str:
-    """Say how to write a table where something else stands; empty where none is wanted."""
+    """Say how to write a table or a list of texts where something else stands; empty where none is wanted."""
+    if isinstance(value, str) and any(_is([""], each) for each in _either(hint)):
+        return f"; write {name} = [{', '.join(map(dumps, value.split()))}]"
     kind = next((each for each in _either(hint) if dataclasses.is_dataclass(each)), None)
     if kind is None:
         return ""

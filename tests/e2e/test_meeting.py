@@ -183,7 +183,7 @@ def test_two_people_read_words_to_each_other_and_type_them(pair):
     assert "verified" in alice.out("peer", "verify", "Bob", "--words", " ".join(his))
     assert "verified" in bob.out("peer", "verify", "Alice", "--words", ", ".join(hers).upper())
     assert alice.json("peer", "show", "Bob")["verified_by"] == "words"
-    assert "verified by words" in alice.out("peer", "show", "Bob")
+    assert "verified   by words" in alice.out("peer", "show", "Bob")
 
 
 def test_wrong_words_verify_nobody(pair):

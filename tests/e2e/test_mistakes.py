@@ -133,6 +133,12 @@ def test_the_remedy_is_what_follows_the_first_sentence():
 
 
 def test_nothing_is_said_twice(alice):
+    (alice.path / "config.toml").write_text('[transport.sh]\nuses = "program"\ncommand = ["nope.sh"]\n')
+    said = alice.out("doctor", code=16)
+    assert "broken   sh: carrier: there is no program called nope.sh on the PATH: write its whole path\n" in said
+    assert alice.err("sync", code=2) == "sh: there is no program called nope.sh on the PATH: write its whole path\n"
+    (alice.path / "config.toml").write_text('[transport.sh]\nuses = "program"\ncommand = "nope.sh -x"\n')
+    assert "broken   sh: carrier: command = 'nope.sh -x' is not a list" in alice.out("doctor", code=16)
     assert alice.err("show", "zzzz", code=1) == "error: nothing here has the id 'zzzz'\n"
     said = alice.err("peer", "add", "Bob", "/etc/hostname", code=1)
     assert said == "error: not a paquebot card\n  Nothing was changed; ask for it again.\n"

@@ -291,8 +291,13 @@ def test_status_has_colours_on_a_terminal_that_knows_them_and_says_the_same_with
 
 def test_who_has_no_peer_is_told_so(alice, stick):
     assert "There is no peer yet: `paquebot invite" in alice.out("status")
-    assert "There is no peer yet, so nothing is written" in on_terminal(alice, "sync", "--via", stick)
+    assert "There is no peer yet, so nothing is written: `paquebot invite" in on_terminal(alice, "sync", "--via", stick)
     assert alice.out("sync", "--via", stick) == ""
+    alice.run("invite", "--for", "Bob")
+    invited = "whom you invited has to join and sync first; then sync here again"
+    assert f"There is no peer yet, so nothing is written: {invited}." in on_terminal(alice, "sync", "--via", stick)
+    assert f"There is no peer yet: {invited}" in alice.out("status")
+    assert "no peer yet" not in on_terminal(alice, "sync", "--via", stick / "away", code=13)
 
 
 def test_a_round_trip_ends_with_the_good_news(pair, stick):

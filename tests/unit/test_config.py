@@ -65,6 +65,7 @@ def test_a_mistake_is_named_with_its_remedy(table, complaint):
 class House:
     door: Door | None = None
     window: Pane | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,15 @@ class Pane:
     [
         ({"door": "/x"}, "door = '/x' is not a table of host, port; write door = { host = \"/x\" }"),
         ({"door": 3}, "door = 3 is not a table of host, port; write door = { host = … }"),
+        (
+            {"words": "pass show x"},
+            'words = \'pass show x\' is not a list of texts in quotes; write words = ["pass", "show", "x"]',
+        ),
+        ({"words": [1]}, "words = [1] is not a list of texts in quotes"),
         ({"window": "w"}, "window = 'w' is not a table of width, height; write window = { width = … }"),
     ],
 )
-def test_where_a_table_is_wanted_it_is_said_how_one_is_written(table, complaint):
+def test_where_a_table_or_a_list_is_wanted_it_is_said_how_one_is_written(table, complaint):
     with pytest.raises(ConfigError) as caught:
         config.settings("here", House, table)
     assert str(caught.value) == f"here: {complaint}"

@@ -165,7 +165,7 @@ def test_a_flood_of_news_is_bounded(program, monkeypatch):
     found = asyncio.run(run())
     assert found == [Finding("here", "odd")] * 100
     assert len(program.context.notes) == child.REMARKS_MAX + 2
-    assert "news of 1000 parcels" in program.context.notes[-2]
+    assert "news of what was never sent, or is settled: 1000" in program.context.notes[-2]
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_parcel(tmp_path):

@@ -60,7 +60,7 @@ class Child:
         if os.sep in words[0] and not os.path.isabs(words[0]):
             raise PluginError(f"{name}: write the whole path of {words[0]}: it is run in a folder of its own")
         if os.sep not in words[0] and not shutil.which(words[0], path=env.get("PATH")):
-            raise PluginError(f"{name}: there is no program called {words[0]}")
+            raise PluginError(f"{name}: there is no program called {words[0]} on the PATH: write its whole path")
         try:
             process = subprocess.Popen(  # noqa: S603 the person's own configuration names it
                 words,

@@ -376,4 +376,4 @@ def _invite_json(each: Invite, now: int) -> dict[str, object]:
 
 def peer_state(peer: Peer, found: Verified | None) -> str:
     """Say whether *peer* is verified."""
-    return f"verified by {found.how}, {output.moment(found.at)}" if found else "no: paquebot peer verify NAME"
+    return f"by {found.how}, {output.moment(found.at)}" if found else "no: paquebot peer verify NAME"

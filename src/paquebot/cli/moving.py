@@ -11,6 +11,7 @@ from paquebot import hooks, rounds
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
+from paquebot.meetings import first_peer
 from paquebot.report import Report
 
 PASS_SECONDS = 60
@@ -50,15 +51,15 @@ def sync_command(
     with setting.node() as node, output.progress("writing") as progress:
         bound = seconds or (None if sys.stdout.isatty() else PASS_SECONDS)
         report = asyncio.run(rounds.sync(node, node.carriers(names, via), progress, seconds=bound))
-        alone = not node.view.peers()
+        alone = "" if node.view.peers() else first_peer(node.view, node.now())
     if report.errands:  # now that others may open the home: hooks call paquebot
         report.problems += [each.as_problem() for each in hooks.run(setting.home) if each.problem]
     if wants_json:
         output.as_json(report.as_json())
     else:
         _say(report, verbose=verbose or setting.verbose)
-        if alone and not report.carrying and sys.stdout.isatty():
-            click.echo("There is no peer yet, so nothing is written: `paquebot invite --for NAME`, or `paquebot join`.")
+        if alone and not (report.carrying or report.problems) and sys.stdout.isatty():
+            click.echo(f"There is no peer yet, so nothing is written: {alone}.")
     return report.exit_code
 
 

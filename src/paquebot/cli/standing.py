@@ -15,6 +15,7 @@ from paquebot.cli.resources import names_of
 from paquebot.cli.secrets import warnings
 from paquebot.display import printable
 from paquebot.errors import Handwritten
+from paquebot.meetings import first_peer
 from paquebot.node import Node
 from paquebot.protocol.encoding import short
 from paquebot.protocol.stamp import Millis
@@ -64,6 +65,7 @@ def status_command(
             return 0
         found = status.of_node(node.view, node.now(), clock_doubtful=node.clock_doubtful())
         aside, held, peers = node.view.quarantined(), waiting.here(node.view), _chosen(node, found, names)
+        first = first_peer(node.view, node.now())
         carriers = config.read(setting.home / config.FILE_NAME).carriers
         lacking, stood = reach.lacking(node.view, carriers), reach.stood(node.view, carriers)
     if wants_json:
@@ -86,7 +88,7 @@ def status_command(
             route = f"paquebot peer route {shlex.quote(printable(name))} {kind} ADDRESS"
             click.echo(f"{printable(name)} has told no address for {kind}: {route}")
         if not found.peers:
-            click.echo("There is no peer yet: `paquebot invite --for NAME`, or `paquebot join INVITE`")
+            click.echo(f"There is no peer yet: {first}")
     return 0
 
 
