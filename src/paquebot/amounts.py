@@ -35,6 +35,18 @@ def size(text: str) -> int:
     return min(int(float(found[1]) * _BYTES[found[2].lower()]), AMOUNT_MAX)
 
 
+def age(ms: int) -> str:
+    """Return how long something has lasted, briefly.
+
+    >>> age(3 * 86_400_000 + 5), age(90 * 60_000), age(2 * 86_400_000 - 1)
+    ('3d', '90m', '47h')
+    """
+    for unit in "dh":
+        if ms >= 2 * _MS[unit]:
+            return f"{ms // _MS[unit]}{unit}"
+    return f"{ms // _MS['m']}m"
+
+
 def count(number: int, noun: str) -> str:
     """Return a number of things.
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from paquebot import config, reach, registry
 from paquebot import home as homes
+from paquebot.amounts import age
 from paquebot.context import HouseContext
 from paquebot.display import bare
-from paquebot.errors import ConfigError, PaquebotError
+from paquebot.errors import Busy, ConfigError, PaquebotError
 from paquebot.node import Node
 from paquebot.protocol import routes
-from paquebot.protocol.limits import DAY_MS
+from paquebot.protocol.limits import DAY_MS, HOUR_MS
 from paquebot.status import sign_of_life
 from paquebot.transport import BROKEN, OK, WARNING, Check, Examined, Transient, closed_after
 
 SILENT_DAYS = 7
+HUNG_MS = HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,15 @@ class Found:
 
 
 async def examine(node: Node, carriers: Sequence[config.Carrier], *, send: bool) -> AsyncIterator[Found]:
-    """Yield what is well and what is not, in this home and over *carriers*. Raise `Busy`."""
+    """Yield what is well and what is not, in this home and over *carriers*."""
     for check in _home(node, carriers):
         yield Found("", check)
-    with homes.opened(node.home) as store:
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(homes.opened(node.home))
+        except Busy as busy:
+            yield Found("", _held(node.home, busy))
+            return
         for carrier in carriers:
             try:
                 kind = registry.load(carrier.uses)
@@ -53,6 +62,18 @@ async def examine(node: Node, carriers: Sequence[config.Carrier], *, send: bool)
                 yield Found(carrier.name, Check("carrier", WARNING, bare(carrier.name, str(error))))
             except (PaquebotError, OSError) as error:
                 yield Found(carrier.name, Check("carrier", BROKEN, bare(carrier.name, str(error))))
+
+
+def _held(home: Path, busy: Busy) -> Check:
+    """Say who keeps us from looking at the carriers, and whether that is likely to end."""
+    held = homes.holder(home)
+    if held is None:
+        return Check("lock", WARNING, str(busy))
+    process, ms = held
+    said = f"process {process} has worked in this home for {age(ms)}"
+    if ms < HUNG_MS:
+        return Check("lock", WARNING, f"{said}: ask again when it has ended")
+    return Check("lock", BROKEN, f"{said}, longer than anything takes: if it hangs, end it")
 
 
 def _home(node: Node, carriers: Sequence[config.Carrier]) -> list[Check]:

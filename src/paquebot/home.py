@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paquebot import keychain, succession
+from paquebot.amounts import age
 from paquebot.errors import Busy, Misused, NotInitialised, StoreCorrupt, StoreOld
 from paquebot.keychain import NODE_KEY, USER_KEY, Keychain
 from paquebot.passphrase import Passphrases
@@ -25,6 +26,7 @@ from paquebot.vault import keystore
 KEYS = "keys"
 STORE = "store.db"
 AWAKE = "awake"
+LOCK = "lock"
 """Held by `paquebot run` for as long as it lasts; its process id stands in it."""
 PATIENCE_S = 20.0
 """How long to wait for `paquebot run` to leave the home for a moment."""
@@ -145,16 +147,42 @@ def _clear(home: Path) -> None:
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
     """Hold *home* for ourselves. Raise `Busy`; but `paquebot run` is waited for, which leaves the home soon."""
-    handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         until = time.monotonic() + PATIENCE_S
         while not _taken(handle):
             if time.monotonic() > until or not _awake(home):
-                raise Busy(f"another paquebot works in {home} right now")
+                raise Busy(f"another paquebot works in {home} right now{_whose(handle)}")
             time.sleep(LOOK_S)
+        with suppress(OSError):  # a full disk: nobody depends on that
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, b"%d" % os.getpid(), 0)  # and its time says since when: see `holder`
         yield
     finally:
         os.close(handle)
+
+
+def holder(home: Path) -> tuple[int, int] | None:
+    """Return which process holds *home*, and for how many ms already; None if none does, or it does not say."""
+    try:
+        handle = os.open(home / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return None if _taken(handle) else _held(handle)
+    finally:
+        os.close(handle)
+
+
+def _held(handle: int) -> tuple[int, int] | None:
+    number = os.pread(handle, 20, 0)
+    ms = (time.time_ns() - os.fstat(handle).st_mtime_ns) // 1_000_000
+    return (int(number), max(0, ms)) if number.isdigit() else None
+
+
+def _whose(handle: int) -> str:
+    held = _held(handle)
+    return f" (process {held[0]}, for {age(held[1])})" if held else ""
 
 
 def _taken(handle: int) -> bool:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from paquebot.amounts import duration
+from paquebot.amounts import age, duration
 from paquebot.errors import Misused
-from paquebot.protocol.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from paquebot.status import PeerStatus, Status
 from paquebot.transport import BROKEN, OK, Check
 
@@ -109,15 +108,3 @@ def _of_peer(status: Status, peer: PeerStatus, limits: Limits) -> Iterator[Findi
 def level(findings: Sequence[Finding]) -> Level:
     """Return how bad it is in all."""
     return max((finding.level for finding in findings), default=Level.OK)
-
-
-def age(ms: int) -> str:
-    """Return a duration, briefly.
-
-    >>> age(3 * DAY_MS + 5), age(90 * MINUTE_MS), age(2 * DAY_MS - 1)
-    ('3d', '90m', '47h')
-    """
-    for unit, length in (("d", DAY_MS), ("h", HOUR_MS)):
-        if ms >= 2 * length:
-            return f"{ms // length}{unit}"
-    return f"{ms // MINUTE_MS}m"

@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 from tests.labs.mail.forks import Forks
+from tests.labs.mail.mta import ScriptedMta
 from tests.labs.mail.proxy import Plan, Proxy
 
 CONFIG = """
@@ -455,6 +458,56 @@ def test_a_mailbox_that_takes_no_more_is_told_to_who_watches_though_its_server_k
         alice.run("doctor", "home")
         alice.run("sync", "home")
         assert alice.out("status", "--check").startswith("OK")
+
+
+def test_a_loop_mail_that_comes_too_late_is_removed_the_next_time_and_no_other(correspondents, monkeypatch):
+    alice, box = correspondents.homes[0], correspondents.boxes[0]
+    box.receive(b"X-Paquebot-Loop: 00112233445566778899aabbccddeeff\r\nMessage-ID: <dinner-3@c.test>\r\n\r\nwords\r\n")
+    correspondents.personal[0] = box.look()
+    servers = correspondents.servers
+    tls = (servers.root / "tls/server.pem", servers.root / "tls/server.key")
+    monkeypatch.setattr("paquebot_mail.loop.LOOP_S", 1.0)
+    with ScriptedMta(certificate=tls, login=lambda *_: True) as slow:
+        correspondents.configure(alice, box, smtp=slow.port)
+        assert "did not come back within 1 seconds" in alice.out("doctor", "home", code=16)
+    (taken,) = slow.mails
+    correspondents.configure(alice, box)
+    assert "late" not in alice.out("doctor", "home", "--no-mail")
+    servers.deliver(taken.sender, taken.recipients, taken.data)
+    assert not correspondents.only_personal()
+    assert "late loop mail: 1 of an earlier time" in alice.out("doctor", "home", "--no-mail")
+    assert correspondents.only_personal()
+    assert "late" not in alice.out("doctor", "home")
+    assert correspondents.only_personal()
+
+
+@pytest.mark.parametrize(("ahead", "state", "code"), [(0, "ok", 0), (-1_000, "warning", 3)])
+def test_the_doctor_says_how_clocks_differ_or_that_it_is_not_known(correspondents, ahead, state, code):
+    alice, box = correspondents.homes[0], correspondents.boxes[0]
+    said = [each for each in alice.json("doctor", "home", "--no-mail") if each["carrier"]]
+    (clock,) = [each["detail"] for each in said if each["what"] == "clock"]
+    assert clock.startswith("not known")
+    greeting = f"220 mx.example ESMTP {format_datetime(datetime.fromtimestamp(time.time() + ahead, UTC))}"
+    with correspondents.servers.scripted(rules=lambda verb, *_: greeting if verb == "CONNECT" else None) as mta:
+        correspondents.configure(alice, box, smtp=mta.port)
+        said = [each for each in alice.json("doctor", "home", "--no-mail", code=code) if each["carrier"]]
+    assert [each["state"] for each in said if each["what"] == "clock"] == [state]
+
+
+def test_the_doctor_says_how_long_somebody_has_been_at_work_here(correspondents):
+    alice, _ = correspondents.homes
+    command = "import sys, time, pathlib; from paquebot import home\n"
+    command += "with home.locked(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", command, str(alice.path)], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        since = time.time() - 3 * 3600 - 60
+        os.utime(alice.path / "lock", (since, since))
+        said = alice.out("doctor", "home", code=16)
+        assert f"broken   lock: process {other.pid} has worked in this home for 3h" in said
+        assert "home: " not in said
+        assert f"process {other.pid}, for 3h" in alice.err("sync", "home", code=11)
+        other.kill()
+    assert "lock" not in states(alice.json("doctor", "home", "--no-mail"))
 
 
 def test_the_doctor_names_peers_without_an_address(correspondents, tmp_path):

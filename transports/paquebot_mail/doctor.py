@@ -1,7 +1,6 @@
 """What `paquebot doctor` finds out about an account: each thing that must work is tried once, the whole way at last.
 
-The loop mail goes to ourselves and is none of those that nodes exchange. It is found by a random word in its header,
-compared byte for byte, and removed; no other mail is touched.
+Nothing is changed by it, but for a mail to ourselves that comes and goes: see `paquebot_mail.loop`.
 """
 
 from __future__ import annotations
@@ -11,16 +10,14 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
-from hashlib import sha256
 
 from paquebot.transport import BROKEN, OK, WARNING, Check, ConfigError, Context, Denied, Transient
 from paquebot_mail.account import Account
-from paquebot_mail.answers import Kind, judge
+from paquebot_mail.clock import compared, told
 from paquebot_mail.form import PART_HEADER
 from paquebot_mail.imap import Imap, connect
 from paquebot_mail.ledger import Ledger
+from paquebot_mail.loop import Loop
 from paquebot_mail.network import why
 from paquebot_mail.pace import Pace
 from paquebot_mail.refusals import Refusals
@@ -33,27 +30,18 @@ from paquebot_mail.talk import (
     LoginRefused,
     capable,
     examine,
-    expunge,
-    fetch,
     junk,
     localised,
     log_in,
     log_out,
-    mark_deleted,
     quota,
-    select,
+    search,
 )
-from paquebot_mail.wire import Items
 
 __all__ = ["Doctor"]
 
-LOOP_HEADER = "X-Paquebot-Loop"
-LOOP_S = 90.0
-"""How long the mail to ourselves may be on its way before that is worth a word."""
-LOOK_S = 0.5
 CONNECT_S = 20.0
 CERTIFICATE_DAYS = 14
-CLOCK_S = 300
 
 
 class Doctor:
@@ -63,10 +51,10 @@ class Doctor:
         self._account, self._context, self._secrets, self._pace = account, context, secrets, pace
         self._settings = account.settings
         self._quota = QuotaMemory(context, self._settings.address)
+        self._loop = Loop(context, self._settings, pace, self._session)
 
     async def look(self, *, send: bool) -> AsyncIterator[Check]:
         """Yield what is well and what is not; with *send*, try the whole way by a mail to ourselves."""
-        address = self._settings.address
         for check in standing(self._context, self._settings, self._pace):
             if check.what == "quota":  # it is asked for, below
                 continue
@@ -82,25 +70,21 @@ class Doctor:
         except ConfigError as error:
             yield Check("certificates", BROKEN, str(error))
             return
-        imap, well = None, set()
+        found: dict[str, str] = {}
         for way in (self._receiving(), self._sending()):
             async for check in way:
                 yield check
-                well |= {check.what} if check.state == OK else set()
-        if not send:
+                found[check.what] = check.state
+        well = found.get("receiving") == found.get("sending") == OK  # else what is wrong was said
+        if send and well and self._settings.fetch:
+            for check in await self._the_whole_way():
+                yield check
+                found[check.what] = check.state
+        elif not send:
             for check in self._quota.refused():
                 yield check
-        if send and self._settings.fetch and {"receiving", "sending"} <= well:  # else what is wrong was said
-            try:
-                imap = await self._line()
-                for check in await self._loop(imap, address):
-                    yield check
-            except Transient as error:
-                yield Check("loop mail", BROKEN, str(error))
-            finally:
-                if imap is not None:
-                    with suppress(Transient):
-                        await log_out(imap)
+        if well and "clock" not in found:
+            yield Check("clock", OK, "not known: no server tells its own; a mail to yourself that comes back does")
 
     @property
     def _login(self) -> Login:
@@ -110,6 +94,18 @@ class Doctor:
         table = self._account.smtp if sending else self._account.imap
         assert table is not None, "looked at when it was opened"
         return table.server(self._settings.ca_file)
+
+    async def _the_whole_way(self) -> list[Check]:
+        imap = None
+        try:
+            imap = await self._line()
+            return await self._loop.run(imap)
+        except Transient as error:
+            return [Check("loop mail", BROKEN, str(error))]
+        finally:
+            if imap is not None:
+                with suppress(Transient):
+                    await log_out(imap)
 
     # -- servers ------------------------------------------------------------------------------
 
@@ -163,7 +159,7 @@ class Doctor:
         if self._account.retire.how != "keep" and not (capable(imap, "UIDPLUS") or capable(imap, "MOVE")):
             found.append(Check("putting away", WARNING, "the server cannot do that without touching others: all stays"))
         self._quota.saw(await quota(imap, name))
-        return found + filled(self._quota.seen)
+        return found + filled(self._quota.seen) + await self._loop.tidy(imap)
 
     async def _spam(self, imap: Imap) -> Check:
         """Say what lies among spam that says it is from a paquebot: anybody can say so."""
@@ -171,7 +167,7 @@ class Doctor:
         if not spam or spam == self._settings.folder:
             return Check("spam", OK, "no folder")
         await examine(imap, spam)
-        found = len(await _found(imap, PART_HEADER, '""'))
+        found = len(await search(imap, PART_HEADER, '""'))
         if not found:
             return Check("spam", OK, f"{spam} is looked into every hour")
         if self._settings.rescue_junk:
@@ -185,8 +181,9 @@ class Doctor:
             yield certificate
             if certificate.state == BROKEN:
                 return
+        begun = time.time()
         try:
-            session = await self._session(server)
+            session = await self._session()
         except Lost as error:
             yield Check("sending", BROKEN, f"{server.host}: {error}")
             return
@@ -196,13 +193,16 @@ class Doctor:
         wanted, most = self._account.limits.message_bytes, session.size_max
         await session.close()
         yield Check("sending", OK, f"{server.host} lets {self._account.user} in")
+        if (at := told(session.greeting)) is not None:
+            yield compared(at, begun, time.time())
         if most is not None and most < wanted:
             yield Check(
                 "largest mail", WARNING, f"the server takes {most} bytes, less than the {wanted} of the settings"
             )
 
-    async def _session(self, server: Server) -> Session:
+    async def _session(self) -> Session:
         """Return a connection that is logged in. Raise `Lost` or `Denied`."""
+        server = self._server(sending=True)
         session = Session(
             server, None if server.tls is Tls.NONE else tls_context(server), Patience(connect=CONNECT_S, answer=60)
         )
@@ -213,110 +213,6 @@ class Doctor:
             session.cut()
             raise Denied(f"{server.host}: {answer.code} {answer.text}")
         return session
-
-    # -- the whole way ------------------------------------------------------------------------
-
-    async def _loop(self, imap: Imap, address: str) -> list[Check]:
-        """Send a mail to ourselves, wait for it, compare it, and remove it."""
-        word = self._context.entropy(16).hex()
-        body = "".join(f"{sha256(word.encode() + bytes([n])).hexdigest()}\r\n" for n in range(64))
-        name = await localised(imap, self._settings.folder)
-        date, domain = format_datetime(datetime.fromtimestamp(time.time(), UTC)), address.rpartition("@")[2]
-        mail = (
-            f"From: <{address}>\r\nTo: <{address}>\r\nSubject: paquebot tries this mailbox\r\n"
-            f"Date: {date}\r\nMessage-ID: <{word}@{domain}>\r\n"
-            f"{LOOP_HEADER}: {word}\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-            f"Content-Type: text/plain; charset=us-ascii\r\n\r\n{body}"
-        ).encode()
-        begun, sent = time.monotonic(), time.time()
-        try:
-            session = await self._session(self._server(sending=True))
-            answer = await session.submit(address, address, word, mail)
-            await session.close()
-        except (Lost, Denied) as error:
-            return [Check("loop mail", BROKEN, f"it could not be sent: {error}")]
-        if answer.code >= 400:
-            said = f"{answer.code} {answer.text}"
-            if judge(*answer) is Kind.FULL:
-                self._quota.full(f"{self._server(sending=True).host}: {said}")
-            return [Check("loop mail", BROKEN, f"it was refused: {said}")]
-        places = [name, *([spam] if (spam := await junk(imap)) and spam != name else [])]
-        while time.monotonic() - begun < LOOP_S:
-            for place in places:
-                await examine(imap, place)
-                if uid := await _search(imap, word):
-                    came = await _arrival(imap, uid)
-                    clock = [_clock(came, sent, time.time())] if came else []
-                    return [*clock, await self._compared(imap, place, uid, mail, begun, spam=place != name)]
-            await asyncio.sleep(LOOK_S)
-        late = f"it did not come back within {LOOP_S:.0f} seconds: see your spam, and the rules"
-        return [Check("loop mail", BROKEN, late)]
-
-    async def _compared(self, imap: Imap, place: str, uid: str, mail: bytes, begun: float, *, spam: bool) -> Check:
-        came: list[bytes] = []
-
-        def heard(items: Items) -> None:
-            came.extend(value for key, value in items.items() if key.startswith("BODY[") and isinstance(value, bytes))
-
-        imap.heard = heard
-        await imap.end(fetch(imap, uid, "UID BODY.PEEK[]"), expected=len(mail))
-        seconds = time.monotonic() - begun
-        whole = b"".join(came)
-        same = whole.partition(b"\r\n\r\n")[2].rstrip() == mail.partition(b"\r\n\r\n")[2].rstrip()
-        self._quota.roomy()
-        kept = mail.partition(b"Message-ID: ")[2].partition(b"\r\n")[0] in whole
-        if capable(imap, "UIDPLUS"):
-            await select(imap, place)
-            if uid == await _search(imap, mail.partition(LOOP_HEADER.encode() + b": ")[2][:32].decode()):
-                await mark_deleted(imap, uid)
-                await expunge(imap, uid)
-        said = f"it came back after {seconds:.1f} seconds"
-        if spam:
-            return Check("loop mail", WARNING, f"{said}, among what is taken for spam ({place}): say that it is not")
-        if not same:
-            return Check(
-                "loop mail", WARNING, f"{said}, and was changed on its way; envelopes in armour survive most of it"
-            )
-        return Check("loop mail", OK, f"{said}, unchanged{'' if kept else '; its Message-ID was given anew'}")
-
-
-async def _arrival(imap: Imap, uid: str) -> bytes:
-    """Return when the server says that a mail came; empty if it does not say."""
-    came: list[bytes] = []
-    imap.heard = lambda items: came.extend(each for each in [items.get("INTERNALDATE")] if isinstance(each, bytes))
-    await imap.end(fetch(imap, uid, "UID INTERNALDATE"))
-    return came[-1] if came else b""
-
-
-async def _search(imap: Imap, word: str) -> str:
-    """Return the UID of the mail with our *word*; empty if it is not there."""
-    return next(reversed(await _found(imap, LOOP_HEADER, word)), "")
-
-
-async def _found(imap: Imap, header: str, text: str) -> list[str]:
-    """Return the UIDs of the mails in the open folder whose *header* has *text* in it."""
-    answer = await imap.ask("SEARCH", "HEADER", header, text, uid=True)
-    numbers = b" ".join(each.text for each in answer.untagged if each.kind == "SEARCH").split()
-    return [number.decode() for number in numbers if number.isdigit()]
-
-
-def _clock(came: bytes, sent: float, found: float) -> Check:
-    """Compare this machine's clock, by which a mail was *sent* and *found*, with when the server says that it *came*.
-
-    >>> _clock(b"17-Jul-1996 02:44:25 +0000", 837570955.0, 837570965.0)
-    Check(what='clock', state='warning', detail="this machine's is 500 seconds behind the server's")
-    >>> _clock(b" 7-Jul-1996 02:44:25 +0000", 836707460.0, 836707470.0).state
-    'ok'
-    """
-    try:
-        at = parsedate_to_datetime(came.decode("ascii", "replace").strip()).timestamp()
-    except ValueError:
-        return Check("clock", WARNING, "when the loop mail came cannot be read")
-    behind, ahead = round(at - found), round(sent - at)
-    if max(behind, ahead) < CLOCK_S:
-        return Check("clock", OK, "it agrees with the server's")
-    said = f"{behind} seconds behind" if behind > ahead else f"{ahead} seconds ahead of"
-    return Check("clock", WARNING, f"this machine's is {said} the server's")
 
 
 async def _certificate(what: str, server: Server, language: Language) -> Check | None:

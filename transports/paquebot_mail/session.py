@@ -70,6 +70,8 @@ class Session:
         self._tls = tls
         self._patience = patience
         self._smtp: SMTP | None = None
+        self.greeting = ""
+        """What it said first."""
         self.size_max: int | None = None
         """The largest mail it takes, if it said so."""
         self.carried = 0
@@ -100,7 +102,7 @@ class Session:
         )
 
         async def greet() -> SMTPResponse:
-            await smtp.connect()
+            self.greeting = _line((await smtp.connect()).message)
             _be_impatient(smtp, self._patience.upload)
             greeted = await smtp.ehlo()
             if self._server.tls is Tls.STARTTLS:
@@ -243,6 +245,11 @@ class Session:
             self.cut()
             raise
         return Answer(verb, said.code, _line(said.message))
+
+    @property
+    def host(self) -> str:
+        """The server's name."""
+        return self._server.host
 
     @property
     def alive(self) -> bool:

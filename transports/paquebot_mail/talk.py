@@ -19,7 +19,8 @@ from paquebot_mail.wire import SPOOLED_MAX, Token, Unreadable, tokens
 
 __all__ = [
     "Folder", "LoginRefused", "Quota", "capable", "create", "examine", "expunge", "fetch", "idle", "junk", "localised",
-    "log_in", "log_out", "mark_deleted", "move", "quota", "quoted", "select", "uid_sets",
+    "log_in", "log_out", "mark_deleted", "move", "quota", "quoted", "search", "select",
+    "uid_sets",
 ]  # fmt: skip
 
 # Refusals that say nothing against the password (RFC 5530).
@@ -264,6 +265,13 @@ def uid_sets(uids: Iterable[int]) -> Iterator[str]:
 def fetch(imap: Imap, uids: str, items: str, most: int = SPOOLED_MAX) -> Running:
     """Ask for *items* of mails, of at most so many bytes; `Imap.heard` is given them, `Imap.end` waits for the end."""
     return imap.command("FETCH", uids, f"({items})", uid=True, most=most)
+
+
+async def search(imap: Imap, header: str, text: str) -> list[str]:
+    """Return the UIDs of the mails in the open folder whose *header* has *text* in it."""
+    answer = await imap.ask("SEARCH", "HEADER", header, text, uid=True)
+    numbers = b" ".join(each.text for each in answer.untagged if each.kind == "SEARCH").split()
+    return [number.decode() for number in numbers if number.isdigit()]
 
 
 async def mark_deleted(imap: Imap, uids: str) -> None:

@@ -34,9 +34,7 @@ def apply(db: sqlite3.Connection, blobs: BlobSink, view: BurdenView, effect: Car
     match effect:
         case TakeAlong(parcel, data):
             _take(db, owner, parcel)
-            if parcel.kept:
-                blob = blobs.put(data)  # also where nothing is asserted
-                assert blob == parcel.blob
+            assert not parcel.kept or blobs.put(data) == parcel.blob
             view.burdened(parcel.rank, int(parcel.kept), parcel.size)
         case Appraise(p):
             view.unburden()
