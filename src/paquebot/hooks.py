@@ -133,7 +133,9 @@ def _try(home: Path, errand: Errand, read: config.Config) -> str:
                 if errand.task.startswith(errands.OUTPUT):
                     assert listed is not None, "only arrivals are written out"
                     folder = home / Path(errand.task.removeprefix(errands.OUTPUT)).expanduser()
-                    folder.mkdir(exist_ok=True)  # its parent must be there: a disk may not be mounted
+                    if not folder.parent.exists():  # a disk may not be mounted
+                        return f"there is no folder {folder.parent}: make it, or mount it"
+                    folder.mkdir(exist_ok=True)
                     folders.write_out(folder, listed, node)
                     return ""
                 facts = _facts(node, errand, listed)

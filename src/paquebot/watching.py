@@ -49,6 +49,9 @@ def publish(node: Node, watch: Watch) -> Watched:
     except PaquebotError as error:
         found.problems.append(Problem(watch.path, str(error), error.exit_code))
         return found
+    except FileNotFoundError:
+        found.problems.append(Problem(watch.path, "there is no such folder: make it, or mount it"))
+        return found
     except OSError as error:
         found.problems.append(Problem(watch.path, f"cannot be watched: {error.strerror}"))
         return found

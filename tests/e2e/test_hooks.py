@@ -76,7 +76,7 @@ def test_a_hook_that_fails_is_tried_again_ever_later_and_keeps_no_other_waiting(
     assert (left["task"], left["tries"], left["problem"]) == ("on-arrival", 1, "exit code 7: no\\x1b paper")
     assert "came by way of Alice" in left["about"]
     assert "exit code 7" in bob.out("hook", "list")
-    assert "1 hook or folder failed" in bob.out("status")
+    assert "1 task of hooks or folders failed" in bob.out("status")
     assert bob.json("status")["hooks_failed"] == 1
     bob.sync(stick)
     assert bob.json("hook", "list")[0]["tries"] == 1
@@ -293,7 +293,9 @@ def test_a_folder_that_is_full_or_away_gets_it_later(pair, stick, tmp_path, smal
         home.sync(stick) if home is alice else home.run("sync", "--via", stick, code=1)
     bob.run("sync", "--via", stick, code=None)
     assert names(disk) == ["note.txt"]
-    assert any("No space left" in each["problem"] for each in bob.json("hook", "list"))
+    problems = [each["problem"] for each in bob.json("hook", "list")]
+    assert any("No space left" in each for each in problems)
+    assert f"there is no folder {tmp_path}/away: make it, or mount it" in problems
     (tmp_path / "away").mkdir()
     from tests.e2e.conftest import remount
 

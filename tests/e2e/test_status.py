@@ -177,7 +177,7 @@ def test_who_waits_to_be_met_and_what_hooks_have_not_done_is_told_by_status_and_
     assert bob.out("status", "--check").startswith("OK: 1 peer")
     bob.sync(stick, code=1)
     assert (bob.json("status")["pending"], bob.json("status")["hooks_failed"]) == (0, 1)
-    assert "1 hook or folder failed, and is tried again" in bob.out("status")
+    assert "1 task of hooks or folders failed; tried again later" in bob.out("status")
     assert "failed hooks or folders: 1 (paquebot hook list)" in bob.out("status", "--check", "--peer", "Alice", code=1)
     bob.run("hook", "drop", str(bob.json("hook", "list")[0]["id"]))
     assert bob.out("status", "--check").startswith("OK: 1 peer")

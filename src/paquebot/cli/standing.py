@@ -328,8 +328,8 @@ def _say(
     if found.pending:
         click.echo(f"{output.count(found.pending, 'stranger')} waiting for your word: see `paquebot peer pending`")
     if found.hooks_failed:
-        failed = output.count(found.hooks_failed, "hook or folder")
-        click.echo(f"{failed} failed, and is tried again: see `paquebot hook list`")
+        failed = output.count(found.hooks_failed, "task")
+        click.echo(f"{failed} of hooks or folders failed; tried again later: see `paquebot hook list`")
 
 
 def _say_aside(aside: Sequence[Quarantined]) -> None:
