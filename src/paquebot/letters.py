@@ -13,6 +13,7 @@ from paquebot.errors import BadSignature, Handwritten, Misused, Refused
 from paquebot.frozen import frozen
 from paquebot.protocol import noting, routes
 from paquebot.protocol.effects import Effects, Quarantine
+from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.keys import Pins
 from paquebot.protocol.limits import KIB, NAME_MAX
 from paquebot.protocol.stamp import Millis
@@ -107,7 +108,9 @@ def set_aside(view: SqliteView, letter: Letter, mail: bytes, now: Millis) -> Eff
         why += f"; not sealed in it: {', '.join(borrowed)}"
     found = registry.describe(mail)
     where = f"a mail from {dict(found.facts).get('from', 'somebody') if found else 'somebody'}"
-    yield from noting.noted(view, [Quarantine(kept, Handwritten.code, why, None, where, now)], now)
+    # There is room for each sender: what anybody may write crowds out no letter of a peer's.
+    sender = Fingerprint(letter.signers[0]) if len(letter.signers) == 1 else None
+    yield from noting.noted(view, [Quarantine(kept, Handwritten.code, why, sender, where, now)], now)
 
 
 def _head(mail: bytes) -> bytes:

@@ -11,8 +11,11 @@ import pytest
 from tests.e2e.conftest import Home
 
 from paquebot import home as homes
-from paquebot.node import wall_clock
+from paquebot import letters
+from paquebot.node import Node, wall_clock
+from paquebot.protocol.limits import ASIDE_SENDER_BYTES_MAX, LETTER_BYTES_MAX
 from paquebot.vault import native, packets
+from paquebot.vault.letters import Letter
 from paquebot.vault.openpgp import shown_key
 from paquebot_mail.armour import armour
 
@@ -78,6 +81,19 @@ def test_the_same_words_in_another_letter_are_another_letter(alice):
     for date in (b"Mon, 30", b"Tue, 31"):
         alice.run("receive", stdin=letter(alice, b"yes").replace(b"Mon, 30", date))
     assert [alice.json("quarantine", "show", n)["inspection"]["text"] for n in ("1", "2")] == ["yes", "yes"]
+
+
+def test_whatever_strangers_write_a_letter_that_a_peer_signed_stays(alice):
+    with Node(alice.path) as node:
+        peer = node.view.local().node
+        known = Letter(WORDS, (peer,), True, "signed with the node key of Bob")
+        node.commit(letters.set_aside(node.view, known, b"", node.now()))
+        for number in range(ASIDE_SENDER_BYTES_MAX // LETTER_BYTES_MAX + 1):
+            long = Letter(b"%d" % number + bytes(LETTER_BYTES_MAX - 1), (), None, "not signed")
+            node.commit(letters.set_aside(node.view, long, b"", node.now()))
+    first, second, *_ = pieces(alice)
+    assert (first["sender"], first["kept"]) == (peer, True)
+    assert (second["sender"], second["kept"]) == (None, False)
 
 
 def test_letters_lie_in_a_maildir_too_and_stay_there(alice, tmp_path):

@@ -32,7 +32,7 @@ from fixtures.openpgp_by_hand import (
 
 from paquebot import inspection
 from paquebot.errors import BadSignature, Malformed, NotForUs, Refused, TooLarge
-from paquebot.protocol.limits import LETTER_BYTES_MAX
+from paquebot.protocol.limits import DAY_MS, LETTER_BYTES_MAX
 from paquebot.vault.letters import Letter, open_letter
 
 TEXT = b"The herring is here.\r\n"
@@ -107,6 +107,7 @@ def test_a_letter_is_read_however_it_was_written(how: str):
         (bytes(Signed(TEXT, by=MALLORY)), (), False, "not by the key that it names"),
         (bytes(Signed(TEXT, over=b"other words")), (), False, "not by the key that it names"),
         (bytes(Signed(TEXT, by=DAVE, issuer=primary(DAVE), at=OPENED)), (), False, "after the end of its identity"),
+        (bytes(Signed(TEXT, at=OPENED + 3 * DAY_MS)), (), False, "dated in the future by this machine's clock"),
         (WRITTEN["signed by RSA"], (), None, "signed by a key that is not known here (4142434445464748)"),
         (
             Signed(TEXT, by=MALLORY, issuer=primary(MALLORY)).signature() + bytes(Signed(TEXT)),
@@ -115,7 +116,17 @@ def test_a_letter_is_read_however_it_was_written(how: str):
             "a node that is known here",
         ),
     ],
-    ids=["nobody", "a peer", "a stranger", "a forger", "other words", "too late", "RSA", "a stranger and a peer"],
+    ids=[
+        "nobody",
+        "a peer",
+        "a stranger",
+        "a forger",
+        "other words",
+        "too late",
+        "too early",
+        "RSA",
+        "a stranger and a peer",
+    ],
 )
 def test_it_is_said_who_signed_it_and_whether_that_is_certain(plain, signers, verified, said):
     found = opened(plain if plain is WRITTEN["signed by RSA"] else to_us(plain))
