@@ -2,6 +2,10 @@
 
 Only the domain itself is asked, over HTTPS that is verified; no third party hears of the address. What is found is
 remembered, and looked up again after a week.
+
+DNS is not asked for SRV records (RFC 6186). Its answers are seldom signed, and would say to which server the password
+goes, where any certificate for that server's own name is good; so the standard wants a person to confirm them (6), and
+from cron nobody can. What could be believed without, a server within the domain, is two short settings.
 """
 
 from __future__ import annotations
