@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import tracemalloc
 from collections import deque
 from pathlib import Path
@@ -99,7 +100,9 @@ def test_what_comes_is_within_the_days_ration_and_goes_on_the_next_day(thin):
     thin.visit()
     assert 100_000 < thin.downs[-1] <= RATION * 3 // 4, "the rest is for sending"
     assert RATIONED in thin.notes
-    assert thin.visit()[0].detail.endswith("came")
+    ration, waits = thin.visit()
+    assert ration.detail.endswith("came")
+    assert re.fullmatch(r"10 mails of \d\d\d kB, left in the mailbox until there is more to spend", waits.detail)
     for _ in range(24 * 6):
         thin.visit()
         if len(thin.parcels) == len(parcels):
@@ -107,7 +110,7 @@ def test_what_comes_is_within_the_days_ration_and_goes_on_the_next_day(thin):
     assert sorted(thin.parcels) == sorted(parcels)
     thin.notes.clear()
     for _ in range(3):
-        thin.visit()
+        assert [each.what for each in thin.visit()] == ["ration"]
     assert (thin.notes, thin.downs[-1]) == ([], 0)
 
 

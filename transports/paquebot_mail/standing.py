@@ -9,6 +9,7 @@ from typing import Any
 
 from paquebot.transport import BROKEN, OK, WARNING, Check, Context, Price
 from paquebot_mail.answers import Kind
+from paquebot_mail.ledger import Ledger, Row, State
 from paquebot_mail.pace import Pace, Wait
 from paquebot_mail.settings import DAY_MS, HOUR_MS, MailSettings, count, size
 from paquebot_mail.talk import Quota
@@ -22,6 +23,8 @@ QUOTA_EVERY_MS = HOUR_MS
 def standing(context: Context, settings: MailSettings, pace: Pace) -> list[Check]:
     """Return what is left of today's ration, who is left alone and until when, and a quota that is nearly used up."""
     address, found = settings.address, [_ration(pace)]
+    if pace.to_come() is not None:
+        found += _left(Ledger(context, address).rows(settings.folder))
     if price := settings.price:
         (mails, sent), came = pace.sent_today(), pace.came_today()
         said = Price(price.mail, price.megabyte, price.currency).said(mails, sent + came)
@@ -68,6 +71,13 @@ def _ration(pace: Pace) -> Check:
     if day_bytes:
         said += f"; of {size(day_bytes[1])} both ways, {size(day_bytes[0])} are left, {size(pace.came_today())} came"
     return Check("ration", OK, said)
+
+
+def _left(rows: Iterable[Row]) -> list[Check]:
+    """Return what was seen in the mailbox and not fetched yet."""
+    sizes = [row.size for row in rows if row.state is State.WANTED]
+    said = f"{count(len(sizes), 'mail')} of {size(sum(sizes))}, left in the mailbox until there is more to spend"
+    return [Check("to fetch", OK, said)] if sizes else []
 
 
 def _moment(ms: int) -> str:
