@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -94,6 +95,12 @@ def test_what_is_whole_is_said_with_how_much_was_read(pair, stick):
     assert f"all is whole ({found['bytes'] / 1024:.1f} KiB read)" in alice.out("drop", "verify", "--via", stick)
 
 
+def test_mail_that_is_handed_to_a_carrier_that_there_is_not_waits_and_the_reason_is_said(alice, stick_called_blue):
+    said = alice.err("receive", "blu", code=75)
+    assert f"no carrier is called 'blu' in {alice.path}/config.toml; did you mean 'blue'?" in said
+    assert "takes mails" in alice.err("receive", "blue", code=75)
+
+
 # -- routes ------------------------------------------------------------------------------
 
 
@@ -137,6 +144,10 @@ def test_nothing_is_said_twice(alice):
     said = alice.out("doctor", code=16)
     assert "broken   sh: carrier: there is no program called nope.sh on the PATH: write its whole path\n" in said
     assert alice.err("sync", code=2) == "sh: there is no program called nope.sh on the PATH: write its whole path\n"
+    assert re.search(
+        r"^sh does not work since [^:]*:[^:]*:[^:]*: there is no program", alice.out("status"), re.MULTILINE
+    )
+    assert re.search(r"failure +sh: there is no program", alice.out("log"))
     (alice.path / "config.toml").write_text('[transport.sh]\nuses = "program"\ncommand = "nope.sh -x"\n')
     assert "broken   sh: carrier: command = 'nope.sh -x' is not a list" in alice.out("doctor", code=16)
     assert alice.err("show", "zzzz", code=1) == "error: nothing here has the id 'zzzz'\n"

@@ -165,6 +165,11 @@ def test_nothing_is_written_without_being_asked_for(timers):
     assert "no carrier is called 'home'" in alice.err("install-timer", "home", "--yes", code=2)
 
 
+def test_trouble_that_names_its_place_is_not_told_under_it(capsys):
+    _Told(verbose=False).hear(Report(problems=[Problem("/media/x", "/media/x: it is a file")]), {"/media/x"})
+    assert capsys.readouterr().err == "/media/x: it is a file\n"
+
+
 def test_each_of_two_troubles_of_one_carrier_is_told_once(capsys):
     told = _Told(verbose=False)
     both = Report(problems=[Problem("home", "receiving: no"), Problem("home", "sending: no")])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from paquebot import config, registry
+from paquebot import config, lookup, registry
 from paquebot.cli import output
 from paquebot.cli.main import Setting
 from paquebot.display import printable
@@ -67,9 +67,7 @@ def _takers(home: Path, names: tuple[str, ...]) -> list[Takes]:
     from paquebot.awake import Onlooker
 
     read, found = config.read(home / config.FILE_NAME), list[Takes]()
-    for carrier in read.carriers:
-        if names and carrier.name not in names:
-            continue
+    for carrier in lookup.carriers(read, names, ()) if names else read.carriers:
         kind = registry.load(carrier.uses)
         settings = carrier.settings(kind.settings_type)
         transport = kind.open(settings, Onlooker(home, carrier))

@@ -12,7 +12,7 @@ import click
 
 from paquebot import config
 from paquebot.cli.main import Setting
-from paquebot.display import printable
+from paquebot.display import headed, printable
 from paquebot.report import Report
 
 
@@ -77,7 +77,7 @@ class _Told:
             trouble[each.where] = f"{trouble[each.where]}; {each.what}" if each.where in trouble else each.what
         for where, what in trouble.items():
             if self._trouble.get(where) != what:
-                click.echo(f"{printable(where)}: {printable(what)}", err=True)
+                click.echo(printable(headed(where, what), 4_096), err=True)
         over = (self._trouble.keys() - trouble.keys()) & {*visited, config.FILE_NAME}
         for where in over:
             click.echo(f"{printable(where)}: all is well again", err=True)

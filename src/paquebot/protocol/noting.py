@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from paquebot.amounts import count
-from paquebot.display import printable
+from paquebot.display import bare, printable
 from paquebot.protocol.effects import (
     AddChunks,
     Effect,
@@ -162,7 +162,7 @@ def worked(view: View, carrier: str, trouble: str, now: Millis, *, met: bool = T
 
     The reason and since when it fails are remembered for as long as it does; if it was ever *met*, `status` says so.
     """
-    name, trouble = printable(carrier), printable(trouble, EVENT_DETAIL_MAX)
+    name, trouble = printable(carrier), printable(bare(carrier, trouble), EVENT_DETAIL_MAX)
     known = {key: value for key in (FAILING + name, _UNMET + name) if (value := view.remembered(key)) is not None}
     key = (FAILING if met else _UNMET) + name
     before = known.get(key)
