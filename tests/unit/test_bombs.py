@@ -112,6 +112,27 @@ def letter(make: Callable[[], bytes]) -> Callable[[], object]:
     return read
 
 
+def mail(make: Callable[[], bytes]) -> Callable[[], object]:
+    """Look for a parcel, and for words, in a mail that may be a letter."""
+
+    def read() -> object:
+        from paquebot_mail.describing import describe
+
+        from paquebot.errors import Malformed
+
+        found = describe(make())
+        raise Malformed("no parcel is in it") if found and not found.parcels else AssertionError
+
+    return read
+
+
+def parts_in_parts(depth: int = 1) -> bytes:
+    """Return a mail whose parts have boundaries of their own, and much behind them all."""
+    if depth == 8:
+        return b"Content-Transfer-Encoding: base64\n\n" + b"QUJD\n" * 2_000_000
+    return b"Content-Type: multipart/mixed; boundary=b%d\n\n\n--b%d\n" % (depth, depth) + parts_in_parts(depth + 1)
+
+
 def compressed(number: int, *data: bytes) -> bytes:
     """Return a packet that holds *data*, compressed in the way of that number."""
     compressor = bz2.BZ2Compressor() if number == 3 else zlib.compressobj(1)
@@ -160,8 +181,18 @@ BOMBS: dict[str, Callable[[], object]] = {
     "letter: 32 MiB by BZip2": letter(lambda: compressed(3, bytes(32 << 20))),
     "letter: compressed in compressed": letter(lambda: reduce(lambda data, _: compressed(2, data), range(9), b"x")),
     "letter: pieces without end": letter(lambda: b"\xcb" + b"\xe0b" * 4_000_000),
+    "letter: pieces without end, in many packets": letter(lambda: (b"\xd5" + b"\xe0b" * 32_766 + b"\0") * 120),
+    "letter: the same, compressed": letter(lambda: compressed(2, (b"\xd5" + b"\xe0b" * 32_766 + b"\0") * 250)),
     "letter: a million packets": letter(lambda: packet(10, b"\3", b"PGP") * 1_000_000),
     "letter: a million signatures": letter(lambda: packet(2, b"\1", b"\4") * 1_000_000),
+    "mail: parts in parts": mail(parts_in_parts),
+    "mail: nearly delimiters": mail(
+        lambda: b"Content-Type: multipart/mixed; boundary=x\n\n" + (b"\n--x" + b" " * 1_000 + b"a") * 10_000
+    ),
+    "mail: breaks alone": mail(
+        lambda: b"Content-Type: multipart/mixed; boundary=x\n"
+        + (b"\n--x\nContent-Type: text/html\n\n" + b"<br>&amp;" * 27_000) * 48
+    ),
     "OpenPGP: a number of 65,535 bits": inside(packet(2, b"\xc0\x10", b"\4\0\1\x0a\0\0\0\0\0\0\xff\xff" + bytes(196))),
 }
 

@@ -225,8 +225,11 @@ def shown(content: bytes) -> inspection.Inspection:
         (b"Content-Type: text/plain\r\n\r\nwords\r\n", "words"),
         (b"Content-Type: text/plain; charset=iso-8859-1\r\n\r\n\xe9t\xe9", "été"),
         (b"Content-Type: text/plain; charset=idna\r\n\r\nxn--a", "xn--a"),
+        (b"Content-Type: text/plain; charset=iso-8859-12\r\n\r\nwords", "words"),
+        (b"Content-Type: text/plain\r\nSubject: =?utf-8?b?\xc3\xa9?= =?gb?q?a?=\r\n\r\nwords", "words"),
         (b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9=\r\nt", "ét"),
         (b"Content-Type: text/html\r\n\r\n<p>one<script>x()</script>&lt;b&gt;</p><p>two", "one<b>\ntwo"),
+        (b"Content-Type: text/html\r\n\r\n" + ("İ" * 20 + "<STYLE>p {}</style>one").encode(), "İ" * 20 + "one"),
         (b"Content-Type: text/html\r\n\r\n&#" + b"9" * 5_000, "&#" + "9" * 3_997 + "…"),
         (b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\nbare\r\n\r\npart\r\n--q--", "bare\n\npart"),
         (

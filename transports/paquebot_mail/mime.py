@@ -103,12 +103,14 @@ def _entity(mail: bytes, start: int, end: int, depth: int) -> Entity:
 
 def _split(mail: bytes, whole: Entity) -> list[tuple[int, int]]:
     """Return what lies between the delimiters, at most one more than there may be; the last may lack its end."""
-    edge = re.compile(rb"(?:\r?\n|(?<=\n))--" + re.escape(whole.boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
+    mark = re.escape(b"--" + whole.boundary)  # first, because bytes are found faster than what may stand before them
+    edge = re.compile(mark + rb"(?<=\n" + mark + rb")(--)?+[ \t]*+(?=\r?\n|\Z)")
     found: list[tuple[int, int]] = []
     at: int | None = None
     for each in edge.finditer(mail, whole.start, whole.end):
         if at is not None:
-            found.append((at, each.start()))
+            before = each.start() - (2 if mail.startswith(b"\r\n", each.start() - 2) else 1)
+            found.append((at, max(at, before)))
         if each[1] or len(found) > PARTS_MAX:
             return found
         at = min(each.end() + (2 if mail.startswith(b"\r\n", each.end()) else 1), whole.end)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from binascii import Error
 from collections.abc import Iterator
+from contextlib import suppress
 from html import unescape
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +30,7 @@ _CHARSETS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """Those that people use; some others of Python's cost time without bound."""
+_UNSEEN = re.compile(r"(?is)<(style|script).*?(?=</\1|\Z)")
 _TAG = re.compile(r"<[^<>]*>")
 _BREAK = re.compile(r"(?i)<(?:br|/p|/div|/tr|/li|/h\d|/blockquote)\b[^<>]*>")
 _SPACE = re.compile(r"[ \t\r\n]+")
@@ -79,13 +80,15 @@ def _decoded(charset: str, way: str, word: str) -> str:
     else:
         try:
             data = b64decode(word + "=" * (-len(word) % 4))
-        except Error:
+        except ValueError:
             return word
     return _in_charset(data, charset)
 
 
 def _in_charset(data: bytes, charset: str) -> str:
-    return data.decode(charset if _CHARSETS.fullmatch(charset) else "utf-8", "replace")
+    with suppress(LookupError):  # there is no ISO-8859-12
+        return data.decode(charset if _CHARSETS.fullmatch(charset) else "utf-8", "replace")
+    return data.decode("utf-8", "replace")
 
 
 def _parts(mail: bytes) -> Iterator[Entity]:
@@ -124,9 +127,7 @@ def _without_tags(text: str) -> str:
     >>> _without_tags("<style>p {}</style><p>one &amp;<br>\\n two</p><p>three")
     'one &\\ntwo\\nthree'
     """
-    for name in ("style", "script"):
-        text = _without(text, f"<{name}", f"</{name}")
-    text = _TAG.sub("", _BREAK.sub("\0", _SPACE.sub(" ", text)))
+    text = _TAG.sub("", _BREAK.sub("\0", _SPACE.sub(" ", _UNSEEN.sub("", text))))
     return "\n".join(_unescaped(each).strip() for each in text.split("\0")).strip("\n")
 
 
@@ -135,13 +136,3 @@ def _unescaped(text: str) -> str:
         return unescape(text)
     except ValueError:  # a number of thousands of digits
         return text
-
-
-def _without(text: str, opening: str, closing: str) -> str:
-    """Return *text* without what stands from each *opening* to the *closing* behind it, or to its end."""
-    kept, at, low = list[str](), 0, text.lower()
-    while (start := low.find(opening, at)) >= 0:
-        kept.append(text[at:start])
-        end = low.find(closing, start)
-        at = len(text) if end < 0 else end
-    return "".join((*kept, text[at:]))

@@ -33,7 +33,7 @@ from paquebot.vault.policy import check_time
 __all__ = ["Letter", "open_letter"]
 
 _PACKETS_MAX = 4 * RECIPIENTS_MAX
-_PIECES_MAX = 32_768  # of one packet: programs write pieces of 512 bytes and more
+_PIECES_MAX = 32_768  # of all packets: programs write pieces of 512 bytes and more
 _DEPTH_MAX = 3  # a packet for compression in another one is seldom, and never in a third
 _SIGNATURES_MAX = 8
 _KEY_SIZES = {7: 16, 8: 24, 9: 32}  # of AES, by the number of the cipher
@@ -89,17 +89,18 @@ def _is_envelope(text: memoryview) -> bool:
 
 def _split(data: memoryview) -> list[Packet]:
     """Return the packets of *data*, the pieces of each put together. Raise `Malformed` or `TooLarge`."""
-    at, found = 0, list[Packet]()
+    at, found, left = 0, list[Packet](), _PIECES_MAX
     while at < len(data):
         if len(found) == _PACKETS_MAX:
             raise TooLarge("the message has too many packets")
-        packet, at = _packet(data, at)
+        packet, at, pieces = _packet(data, at, left)
         found.append(packet)
+        left -= pieces
     return found
 
 
-def _packet(data: memoryview, at: int) -> tuple[Packet, int]:
-    """Return the packet that begins *at*, and where it ends."""
+def _packet(data: memoryview, at: int, most: int) -> tuple[Packet, int, int]:
+    """Return the packet that begins *at*, where it ends, and of how many pieces it is, at *most* so many."""
     first = data[at]
     if not first & 0x80:
         raise Malformed("a packet does not begin with an OpenPGP tag")
@@ -107,16 +108,16 @@ def _packet(data: memoryview, at: int) -> tuple[Packet, int]:
         octets = (1, 2, 4, 0)[first & 3]
         start = at + 1 + octets
         size = int.from_bytes(_cut(data, at + 1, octets), "big") if octets else len(data) - start
-        return Packet(first >> 2 & 15, _cut(data, start, size)), start + size
+        return Packet(first >> 2 & 15, _cut(data, start, size)), start + size, 1
     pieces, more, at = list[memoryview](), True, at + 1
     while more:
-        if len(pieces) == _PIECES_MAX:
-            raise TooLarge("a packet has too many pieces")
+        if len(pieces) == most:
+            raise TooLarge("the message has too many pieces")
         start, size, more = _length(data, at)
         pieces.append(_cut(data, start, size))
         at = start + size
     body = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
-    return Packet(first & 0x3F, body), at
+    return Packet(first & 0x3F, body), at, len(pieces)
 
 
 def _length(data: memoryview, at: int) -> tuple[int, int, bool]:
