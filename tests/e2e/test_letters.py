@@ -134,6 +134,37 @@ def test_while_the_home_is_taken_a_letter_waits_where_it_is(alice):
     assert len(pieces(alice)) == 1
 
 
+def test_a_letter_in_a_maildir_that_has_to_wait_keeps_no_other_mail_waiting(alice, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/1.host").write_bytes(letter(alice))
+    (tmp_path / "new/2.host").write_bytes(b"X-Paquebot-Part: 1 " + b"a" * 40 + b"\r\n\r\n" + armour(b"\xc1\x01x"))
+    handle = os.open(alice.path / "lock", os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        said = alice.err("receive", "--maildir", tmp_path, code=75)
+        assert "1.host has to wait: another paquebot works" in said
+        assert "1 mail taken in" in said
+    finally:
+        os.close(handle)
+    assert "1 mail taken in" in alice.err("receive", "--maildir", tmp_path)
+    assert len(pieces(alice)) == 1
+
+
+def test_a_letter_in_a_maildir_waits_until_the_keys_are_unlocked(alice, tmp_path):
+    (tmp_path / "new").mkdir()
+    for name in ("1.host", "2.host"):
+        (tmp_path / "new" / name).write_bytes(letter(alice, name.encode()))
+    (tmp_path / "passphrase").write_text("salt and pepper and thyme\n")
+
+    def fd() -> str:
+        return str(os.open(tmp_path / "passphrase", os.O_RDONLY))
+
+    alice.run("key", "passphrase", "--new-fd", fd())
+    assert "2 mails may be letters to this node" in alice.err("receive", "--maildir", tmp_path)
+    alice.run("--passphrase-fd", fd(), "receive", "--maildir", tmp_path)
+    assert len(pieces(alice)) == 2
+
+
 def test_locked_keys_open_no_letter_and_those_that_are_unlocked_do(alice, tmp_path):
     (tmp_path / "passphrase").write_text("salt and pepper and thyme\n")
 

@@ -116,9 +116,8 @@ def mail(make: Callable[[], bytes]) -> Callable[[], object]:
     """Look for a parcel, and for words, in a mail that may be a letter."""
 
     def read() -> object:
-        from paquebot_mail.describing import describe
-
         from paquebot.errors import Malformed
+        from paquebot_mail.describing import describe
 
         found = describe(make())
         raise Malformed("no parcel is in it") if found and not found.parcels else AssertionError
@@ -190,8 +189,10 @@ BOMBS: dict[str, Callable[[], object]] = {
         lambda: b"Content-Type: multipart/mixed; boundary=x\n\n" + (b"\n--x" + b" " * 1_000 + b"a") * 10_000
     ),
     "mail: breaks alone": mail(
-        lambda: b"Content-Type: multipart/mixed; boundary=x\n"
-        + (b"\n--x\nContent-Type: text/html\n\n" + b"<br>&amp;" * 27_000) * 48
+        lambda: (
+            b"Content-Type: multipart/mixed; boundary=x\n"
+            + (b"\n--x\nContent-Type: text/html\n\n" + b"<br>&amp;" * 27_000) * 48
+        )
     ),
     "OpenPGP: a number of 65,535 bits": inside(packet(2, b"\xc0\x10", b"\4\0\1\x0a\0\0\0\0\0\0\xff\xff" + bytes(196))),
 }

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +20,12 @@ from paquebot.display import printable
 from paquebot.errors import BadSignature, ConfigError, KeysLocked, PaquebotError, Permanent
 from paquebot.transport import Takes
 
+if TYPE_CHECKING:
+    from paquebot.letters import Opens
+
 TAKEN, DAMAGED, NOT_NOW, NOT_OURS = 0, 65, 75, 77  # as sysexits.h, procmail and Postfix's pipe have them
 _SEALED = (b"-----BEGIN PGP MESSAGE-----", b"application/pgp-encrypted")
+_LOCKED = "nobody is here to unlock the keys"
 _NO_FILE = (errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.ENXIO)  # gone, or a link, a folder, a socket
 MESSAGE_BYTES_MAX = 32 << 20  # the largest mail that anybody's server takes, and some
 
@@ -57,6 +62,9 @@ def receive_command(setting: Setting, names: tuple[str, ...], maildir: Path | No
             return _from_maildir(setting.home, takers, maildir)
         message = sys.stdin.buffer.read(MESSAGE_BYTES_MAX + 1)
         return _take(takers, message, "the mail")
+    except KeysLocked:
+        click.echo(f"it may be a letter to this node; {_LOCKED}", err=True)
+        return NOT_OURS
     except (PaquebotError, OSError) as error:
         click.echo(printable(str(error)), err=True)
         return NOT_NOW
@@ -83,19 +91,18 @@ class _Letters:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
+        self._opens: Opens | None = None  # a passphrase is asked for once, for however many letters
 
     def take(self, message: bytes) -> bool:
-        """Set aside the letter in *message*, to be read; return False if there is none."""
+        """Set aside the letter in *message*, to be read; return False if there is none. Raise `KeysLocked`."""
         if not any(sign in message for sign in _SEALED):
             return False
         from paquebot import letters
 
         try:
             with self._setting.look() as node:
-                letter = letters.find(node.view, letters.opener(node.envelope_keys.secrets()), message, node.now())
-        except KeysLocked:
-            click.echo("it may be a letter to this node; nobody is here to unlock the keys", err=True)
-            return False
+                self._opens = self._opens or letters.opener(node.envelope_keys.secrets())
+                letter = letters.find(node.view, self._opens, message, node.now())
         except BadSignature as damage:
             raise Permanent(str(damage)) from None
         if letter is None:
@@ -124,7 +131,7 @@ def _from_maildir(home: Path, takers: list[Takes], maildir: Path) -> int:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     memory = folder / sha256(os.fsencode(maildir.absolute())).hexdigest()[:16]
     seen = set(memory.read_bytes().split(b"\n")) if memory.exists() else set()
-    present, taken, worst = set[bytes](), 0, TAKEN
+    present, taken, locked, worst = set[bytes](), 0, 0, TAKEN
     try:
         for path in _messages(maildir):
             name = os.fsencode(path.name.partition(":")[0])
@@ -132,12 +139,14 @@ def _from_maildir(home: Path, takers: list[Takes], maildir: Path) -> int:
             if name in seen:
                 continue
             try:
-                message = _content(path)
-            except OSError as error:  # it may be readable the next time, and the others are now
-                click.echo(f"{printable(path.name)} cannot be read: {error.strerror}", err=True)
+                code = _take(takers, _content(path), printable(path.name))
+            except KeysLocked:
+                locked += 1
+                continue
+            except (PaquebotError, OSError) as error:  # it may go the next time, and the others do now
+                click.echo(f"{printable(path.name)} has to wait: {printable(_why(error))}", err=True)
                 worst = max(worst, NOT_NOW)
                 continue
-            code = _take(takers, message, printable(path.name))
             taken += code == TAKEN
             worst = max(worst, code if code == DAMAGED else TAKEN)
             seen.add(name)
@@ -145,8 +154,14 @@ def _from_maildir(home: Path, takers: list[Takes], maildir: Path) -> int:
         draft = memory.with_suffix(".part")
         draft.write_bytes(b"\n".join(sorted(seen & present if present else seen)))
         draft.replace(memory)
+    if locked:
+        click.echo(f"{output.count(locked, 'mail')} may be letters to this node; {_LOCKED}", err=True)
     click.echo(f"{output.count(taken, 'mail')} taken in.", err=True)
     return worst
+
+
+def _why(error: PaquebotError | OSError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _messages(maildir: Path) -> Iterator[Path]:
