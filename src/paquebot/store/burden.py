@@ -35,7 +35,8 @@ def apply(db: sqlite3.Connection, blobs: BlobSink, view: BurdenView, effect: Car
         case TakeAlong(parcel, data):
             _take(db, owner, parcel)
             if parcel.kept:
-                blobs.put(data, parcel.blob)
+                blob = blobs.put(data)  # also where nothing is asserted
+                assert blob == parcel.blob
             view.burdened(parcel.rank, int(parcel.kept), parcel.size)
         case Appraise(p):
             view.unburden()
