@@ -156,9 +156,11 @@ class Simulation:
         while True:
             try:
                 house.say_anew()
-                return
+                break
             except Crash:
                 house.boot()
+        early = redating.ahead(house.view, house.engine.now(house.wall()))
+        assert not early, f"{house.name} has not said {len(early)} things anew"
 
     def _mend_others(self) -> None:
         """Whoever has no clock may have learned a wrong time from one that was believed, also after that was mended."""

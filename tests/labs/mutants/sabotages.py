@@ -87,7 +87,7 @@ SABOTAGES = (
         "what waited is not looked at again",
         "        for held in view.waiting_for(names.pop()):",
         "        for held in view.waiting_for(names.pop())[:0]:",
-        17,
+        19,
         slow=True,
     ),
     _of(
@@ -172,7 +172,7 @@ SABOTAGES = (
         "everybody may read everything",
         "    return view.authority(user).grants(READ, (peer.user, peer.node), at)",
         "    return True",
-        1,
+        6,
         village="council",
     ),
     _of(
@@ -180,7 +180,7 @@ SABOTAGES = (
         "a revocation depends on who heard it first",
         "for revocation in sorted(revocations, key=self._order):",
         "for revocation in revocations:",
-        9,
+        11,
         village="council",
     ),
     _of(
