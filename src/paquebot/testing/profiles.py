@@ -33,6 +33,8 @@ class Profile:
     """``keeps``, ``forgets`` on purpose now and then, or ``rots``."""
     council: float = 0
     """How often somebody decides about trust."""
+    hasty: float = 0
+    """How often somebody does so while a letter waits to be sealed."""
     grants: tuple[Grant, ...] = ()
     """What each node lets each of its peers send in an hour; without any, so much that nobody meets it."""
     liar: bool = False
@@ -89,4 +91,5 @@ def _tight(dice: Random) -> Grant:
 def governed(seed: int) -> Profile:
     """Return the month of *seed*, with villagers who decide about trust all the time. No disk rots there."""
     found = Profile.drawn(Random(f"{seed} profile"))
-    return replace(found, council=0.1, disk="keeps" if found.disk == "rots" else found.disk)
+    hasty = 0.05 if seed % 2 else 0
+    return replace(found, council=0.1, hasty=hasty, disk="keeps" if found.disk == "rots" else found.disk)

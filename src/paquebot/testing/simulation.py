@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from unittest.mock import patch
@@ -65,7 +66,7 @@ class Simulation:
         self.foul, self.quiet_days = (STEPS // 5, QUIET_DAYS // 3) if brief else (STEPS, QUIET_DAYS)
         """So many steps the weather is foul, and so many days at the end all are silent."""
         self.dice = Random(f"{seed} steps")
-        self._ties = Random(f"{seed} ties")
+        self._ties, self._haste = Random(f"{seed} ties"), Random(f"{seed} haste")
         self.profile = found = profile or Profile.drawn(Random(f"{seed} profile"))
         self.now = START_MS
         tokens = any(office.shows_tokens for office in found.offices)
@@ -92,6 +93,7 @@ class Simulation:
             house.skew, house.neighbours = skew, neighbours
             house.grant = found.grants[house.number] if found.grants else Grant()
             house.lies = found.liar and house.number == 0
+            house.interrupt = partial(self._interrupt, house)
             house.found()
             for office in self.offices:
                 office.shelf(house.name)
@@ -188,6 +190,13 @@ class Simulation:
             council.decide(house, self.houses, self.dice)
         except Crash:
             house.boot()
+
+    def _interrupt(self, house: House) -> None:
+        """Let the person in *house* decide something while its letters are being sealed."""
+        if not house.settled_down and self.profile.hasty and self._haste.random() < self.profile.hasty:
+            told = self.witness.told.copy()
+            council.decide(house, self.houses, self._haste)
+            self.witness.told = told  # what follows from that is not of this visit's doing
 
     def _publish(self, house: House) -> None:
         made, chunks = draft(self.dice)

@@ -182,8 +182,8 @@ class WatchedSealer:
         """Seal as the sealer does."""
         parcel = self._inner.seal(bundle, keys, at=at, **form)
         read, house = bundles.decode(bundle), self._house
-        letter = house.view.letter(read.id)
-        assert letter is not None, "an envelope is made of a letter that is planned"
+        letter = house.witness.letters.get(read.id)
+        assert letter is not None, "an envelope is made of a letter that was planned"
         house.witness.sealed(house.node, read, parcel, house.engine.size_max(letter))
         return parcel
 
@@ -272,6 +272,7 @@ class WatchedBox(PostBox):
             if house.refuses(self._office.weather):
                 yield Handover(outgoing.id, Stage.FAILED, "post", Transient("the clerk will not have it"))
                 continue
+            house.interrupt()
             parcel = await outgoing.body()
             house.witness.carried.add(outgoing.id)
             self._hand_in(outgoing, parcel)
@@ -336,6 +337,8 @@ class House:
         """Whether it never gives what others published, though it lists it."""
         self.draining = False
         """What is committed now follows from what arrived."""
+        self.interrupt: Callable[[], None] = lambda: None
+        """What happens while letters that were planned wait to be sealed."""
         self.settled_down = False
         """It will add no more peers."""
         self.away = False

@@ -168,6 +168,14 @@ SABOTAGES = (
         "if merged and first <= merged[-1][1] + 2:",
     ),
     _of(
+        MAILING,
+        "what was planned is sealed to who may read no more",
+        "(letter.plan.lines, letter.plan.bodies) if peer.reads else (Ranges(), Ranges())",
+        "(letter.plan.lines, letter.plan.bodies)",
+        25,
+        village="council",
+    ),
+    _of(
         "protocol/reading.py",
         "everybody may read everything",
         "    return view.authority(user).grants(READ, (peer.user, peer.node), at)",
@@ -180,7 +188,7 @@ SABOTAGES = (
         "a revocation depends on who heard it first",
         "for revocation in sorted(revocations, key=self._order):",
         "for revocation in revocations:",
-        11,
+        36,
         village="council",
     ),
     _of(
