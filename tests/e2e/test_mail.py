@@ -373,9 +373,16 @@ def test_who_stays_awake_leaves_a_mailbox_alone_that_has_news_and_cannot_be_read
     with Proxy(mail_servers.imaps, Plan(cut_down=15_000 if breaks else 0)) as imap:
         correspondents.configure(alice, box, imap.port)
         with subprocess.Popen([sys.executable, "-m", "paquebot", "--home", str(alice.path), "run"]) as awake:
-            time.sleep(15)
-            awake.send_signal(signal.SIGTERM)
-            assert awake.wait(30) == 0
+            try:
+                deadline = time.monotonic() + 30
+                while imap.connections < 2:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+                time.sleep(6)
+                awake.send_signal(signal.SIGTERM)
+                assert awake.wait(30) == 0
+            finally:
+                awake.kill()
         assert 1 < imap.connections < 10
 
 

@@ -18,6 +18,7 @@ from paquebot_mail.download import PIECE_FIRST
 from paquebot_mail.imap import Imap, Lost
 from paquebot_mail.ledger import IN_STATE_MAX
 from paquebot_mail.mailbox import JUNK_EVERY_MS
+from paquebot_mail.meter import Meter
 from paquebot_mail.reading import heading, may_concern
 from paquebot_mail.settings import Retire
 from paquebot_mail.standing import QuotaMemory
@@ -435,6 +436,20 @@ def test_waiting_ends_when_a_mail_comes_and_not_when_one_came_before(mailbox, re
 
     asyncio.run(work())
     assert reader.applied == PARCELS[:2]
+
+
+def test_what_a_ration_left_there_is_no_news(mailbox, reader):
+    async def work():
+        async with reader.mailbox() as box:
+            box.within(Meter(2_000))
+            await reader.look(box)
+            assert not reader.applied
+            assert not await box.wait(0.1)
+            await asyncio.to_thread(mailbox.receive, mail_of(PARCELS[1]))
+            assert await box.wait(5)
+
+    mailbox.receive(*[personal(number) for number in range(9)], mail_of(PARCELS[0]))
+    asyncio.run(work())
 
 
 def test_whoever_does_not_take_all_gets_the_rest_another_time(mailbox, reader):
