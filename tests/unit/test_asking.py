@@ -12,6 +12,7 @@ from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, carry, friends
 from tests.unit.test_hearing import LATER, big, said, update
 
 from paquebot.protocol.bundle import Bundle, Chunk, Rebuilt, Verbatim, Want
+from paquebot.protocol.effects import SavePeer
 from paquebot.protocol.encoding import ResourceId, digest
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.limits import ASK_AGAIN_MS, ASK_LAST_MS, DAY_MS, DENIED_MS
@@ -204,6 +205,19 @@ def test_what_nobody_has_any_more_is_waited_for_by_nobody(lacking):
         now = later(now, 2)
     assert abe.store.view.held(item.id) is None
     assert "see there" in abe.texts()
+
+
+@pytest.mark.parametrize("gone", [{"revoked": LATER}, {"ended": Millis(1), "seen_at": Millis(0)}])
+def test_of_who_will_not_answer_any_more_no_answer_is_waited_for(lacking, gone):
+    (ann, rob, ria, abe), name, now = lacking
+    item = ann.message("see there", after=(name,))
+    abe.receive(ann.bundle(abe, Rebuilt(item)), ann, MAIL, now)
+    whom, identifier = first_asked(abe, [rob, ria], name, now)
+    (other,) = [each for each in (rob, ria) if each is not whom]
+    abe.store.commit([SavePeer(replace(abe.peer(other), **gone))])
+    say_no(whom, abe, identifier, later(now, 1))
+    assert abe.store.view.held(item.id) is None
+    assert not asked(abe.poll(MAIL, later(now, 2)))
 
 
 def test_fifty_envelopes_that_mention_a_thing_cause_no_further_request(lacking):

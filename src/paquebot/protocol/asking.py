@@ -12,6 +12,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from paquebot.errors import Malformed
+from paquebot.protocol import endings
 from paquebot.protocol.account import Asking
 from paquebot.protocol.effects import Answered, AskAnew, Asked, DropReply, Effects, SaveAccount, SaveAsking
 from paquebot.protocol.encoding import Fingerprint, ResourceId, b64, raw
@@ -172,14 +173,20 @@ def denied(view: View, identifier: str, node: Fingerprint, now: Millis) -> Effec
     yield SaveAsking(said)
     if not any(each.until > now for each in view.askings(resource)):
         rows[node] = said
-        left = any(view.peer(who) and not _denied(rows.get(who), now) for who in _holders(view, resource))
+        left = any(not _denied(rows.get(who), now) for who in _holders(view, resource) if _answers(view, who))
         yield Asked(resource, Millis(0 if left else now + DENIED_MS))
 
 
 def refused(view: View, resource: ResourceId) -> bool:
-    """Return whether every peer that lists *resource* was asked for it and answered that it has nothing for us."""
+    """Return whether all that list *resource*, and answer, were asked for it and have nothing for us."""
     said = {row.peer for row in view.askings(resource) if row.denied}
-    return bool(said) and said >= {node for node in _holders(view, resource) if view.peer(node)}
+    return bool(said) and said >= {node for node in _holders(view, resource) if _answers(view, node)}
+
+
+def _answers(view: View, node: Fingerprint) -> bool:
+    """Whether *node* is a peer that may answer yet: not if nothing goes there any more."""
+    peer = view.peer(node)
+    return peer is not None and not peer.revoked and not endings.is_quiet(peer)
 
 
 def named(identifier: str) -> ResourceId | None:
