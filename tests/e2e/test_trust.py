@@ -246,7 +246,7 @@ def test_node_list_says_in_words_how_each_stands(make, meet, stick):
     [
         (("nowhere",), 1, "none of your nodes"),
         (("Bob",), 1, "only its own user revokes"),
-        (("laptop", "--after", "5"), 2, "0 lines are"),
+        (("laptop", "--after", "5"), 2, "0 lines of it"),
         (("laptop", "--since", "2026-11-01"), 2, "not known here"),
         (("laptop", "--since", "yesterday"), 2, "not a date"),
         (("laptop", "--now", "--after", "1"), 2, "give one of"),
