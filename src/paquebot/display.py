@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from json import dumps
 from unicodedata import category
 
@@ -61,6 +61,18 @@ def bare(where: str, what: str) -> str:
     ('it says nothing', 'it is full')
     """
     return what.removeprefix(f"{where}: ").removeprefix(f"[transport.{where}]: ")
+
+
+def suggested(name: str, known: Iterable[str]) -> str:
+    """Ask whether one of the *known* names was meant that is near *name*; empty if none is.
+
+    >>> suggested("hmoe", ["home", "stick"]), suggested("x", ["home", "stick"])
+    ("did you mean 'home'?", '')
+    """
+    from difflib import get_close_matches  # only for who mistypes
+
+    near = get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def _pieces(text: str, escape: Callable[[str], str]) -> Iterator[str]:

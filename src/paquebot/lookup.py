@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from paquebot import registry
 from paquebot.config import Carrier, Config
-from paquebot.display import printable
+from paquebot.display import printable, suggested
 from paquebot.errors import ConfigError, Malformed, Misused, NotFound
 from paquebot.protocol.encoding import ResourceId, short, unb64
 from paquebot.protocol.published import URIS
@@ -43,12 +43,7 @@ def carriers(read: Config, names: Sequence[str], via: Sequence[str]) -> list[Car
 def _meant(name: str, known: Sequence[str]) -> str:
     if os.sep in name or os.path.isdir(name):
         return f"a stick or folder: --via {shlex.quote(name)}"
-    return _near(name, known) or f"it has {', '.join(known) or 'none'}"
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else ""
+    return suggested(name, known) or f"it has {', '.join(known) or 'none'}"
 
 
 def kind(read: Config, name: str) -> str:
@@ -60,7 +55,7 @@ def kind(read: Config, name: str) -> str:
         if each.name == name:
             raise Misused(f"there is no kind {name!r}; {name!r} is a carrier of kind {each.uses}: say {each.uses}")
     every = f"the kinds are: {', '.join(known)}"
-    raise Misused(f"there is no kind {name!r}; {_near(name, known) or every}")
+    raise Misused(f"there is no kind {name!r}; {suggested(name, known) or every}")
 
 
 def find(view: SqliteView, text: str) -> Listed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from paquebot.display import suggested
 from paquebot.entrypoints import EntryPoint, entry_points
 from paquebot.errors import PluginError
 from paquebot.transport import API_VERSION, Context, Described, Transport
@@ -44,10 +45,7 @@ def load(name: str) -> TransportKind:
     """Import the transport called *name*. Raise `PluginError`."""
     known = installed()
     if name not in known:
-        import difflib
-
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"installed are: {', '.join(sorted(known)) or 'none'}"
+        hint = suggested(name, known) or f"installed are: {', '.join(sorted(known)) or 'none'}"
         raise PluginError(f"no transport is called {name!r}; {hint}")
     try:
         kind = cast("type", known[name].load())

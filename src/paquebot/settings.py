@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
+from paquebot.display import suggested
 from paquebot.errors import ConfigError
 from paquebot.transport import PathText
 
@@ -20,8 +20,7 @@ def known(where: str, found: Iterable[str], allowed: Iterable[str]) -> None:
     """Raise `ConfigError` if one of the keys *found* in the table *where* is not *allowed*."""
     for key in found:
         if key not in (names := list(allowed)):
-            near = difflib.get_close_matches(key, names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
+            hint = suggested(key, names) or f"known are: {', '.join(names)}"
             if key == "password" and "password_file" in names:
                 hint = "it never stands in this file; write password_command or password_file"
             raise ConfigError(f"{where}: {key!r} is unknown; {hint}")
