@@ -178,7 +178,11 @@ def holder(home: Path) -> tuple[int, int] | None:
 
 
 def _has_open(process: int, file: os.stat_result) -> bool:
-    return any(os.path.samestat(each.stat(), file) for each in Path(f"/proc/{process}/fd").iterdir() if each.exists())
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            if os.path.samestat(each.stat(), file):
+                return True
+    return False
 
 
 def _taken(handle: int) -> bool:
