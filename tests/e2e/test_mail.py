@@ -311,29 +311,29 @@ def test_a_stranger_waits_gets_no_answer_and_is_then_accepted_by_mail(correspond
     correspondents.until(lambda: alice.texts() == ["you do not know me yet"] and settled(bob, alice), "they talk")
 
 
-def test_what_is_to_be_sent_goes_though_the_mailbox_cannot_be_read(correspondents):
-    alice, bob = introduced(correspondents)
-    correspondents.configure(alice, correspondents.boxes[0], imap=1)
+def goes_out(correspondents, code):
+    """Alice, who has trouble with her mailbox, writes to Bob, and he reads it."""
+    alice, bob = correspondents.homes
     alice.say("outward")
-    done = alice.json("sync", "home", code=13)
+    done = alice.json("sync", "home", code=code)
     assert (done["sent"], len(done["problems"])) == (1, 1)
     correspondents.wait_for(1, 3)
     bob.run("sync", "home")
     assert bob.texts() == ["outward"]
+
+
+def test_what_is_to_be_sent_goes_though_the_mailbox_cannot_be_read(correspondents):
+    alice, _ = introduced(correspondents)
+    correspondents.configure(alice, correspondents.boxes[0], imap=1)
+    goes_out(correspondents, code=13)
 
 
 def test_what_is_to_be_sent_goes_though_the_mailbox_lets_nobody_in_and_each_trouble_is_told(correspondents):
-    alice, bob = introduced(correspondents)
-    (correspondents.place / "Alice.secret").write_text("wrong")
+    alice, _ = introduced(correspondents)
     with correspondents.servers.scripted(rules=lambda verb, *_: "235 come in" if verb == "AUTH" else None) as mta:
         correspondents.configure(alice, correspondents.boxes[0], smtp=mta.port)
         (correspondents.place / "Alice.secret").write_text("wrong")
-        alice.say("outward")
-        done = alice.json("sync", "home", code=14)
-    assert (done["sent"], len(done["problems"])) == (1, 1)
-    correspondents.wait_for(1, 3)
-    bob.run("sync", "home")
-    assert bob.texts() == ["outward"]
+        goes_out(correspondents, code=14)
 
     correspondents.configure(alice, correspondents.boxes[0], smtp=1)
     (correspondents.place / "Alice.secret").write_text("wrong")
