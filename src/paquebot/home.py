@@ -92,6 +92,7 @@ def settle(home: Path, made: Path) -> None:
     for name in ("blobs", "config.toml"):
         if (made / name).exists() and not (home / name).exists():
             (made / name).rename(home / name)
+    sync_folder(home)  # a store that is there while what it names is not would be taken for a whole node
     (made / STORE).rename(home / STORE)
     sync_folder(home)
     _finish(home)

@@ -200,18 +200,20 @@ def _sectors(begin: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def choose(pending: Sequence[Pending], dice: random.Random) -> dict[int, bytes | None]:
-    """Return which of *pending* were done before the power failed: nothing, all, the first so many, or any of them.
+    """Return which of *pending* were done before the power failed: none, all, all but one, the first so many, or any.
 
     The value says which sectors of a write are there, None for all of them.
     """
-    way = dice.randrange(6)
+    way = dice.randrange(8)
     first = dice.randrange(len(pending) + 1)
     share = dice.random()
     chosen: dict[int, bytes | None] = {}
     for place, each in enumerate(pending):
-        if way == 0 or (way == 2 and place >= first) or (way > 2 and dice.random() >= share):
+        if way == 0 or (way == 2 and place >= first) or (way == 3 and place == first):
             continue
-        torn = way > 3 and each.data and dice.random() < 0.3
+        if way > 3 and dice.random() >= share:
+            continue
+        torn = way > 4 and each.data and dice.random() < 0.3
         count = len(list(_sectors(each.offset, each.offset + len(each.data or b"")))) if torn else 0
         chosen[each.number] = dice.randbytes(count).translate(_HALF) if count else None
     return chosen

@@ -259,8 +259,8 @@ def _pass(leg: Leg, count: int, seen: set[Left], dice: random.Random) -> Iterato
     for call in leg.calls:
         if call != LEFT:
             disk.follow(call)
-        # Most can be lost where most is pending, and most is lost where something was just promised.
-        weights.append((min(8, len(disk.pending)) + 1) * (8 if call == LEFT else 1))
+        # Most can be lost where most is pending, and most is lost where something was just promised or got its name.
+        weights.append((min(8, len(disk.pending)) + 1) * (8 if call == LEFT else 24 if call.verb == "rename" else 1))
     disk, total, synced = Disk(leg.root, leg.held), sum(weights), 0
     for place, (call, weight) in enumerate(zip(leg.calls, weights, strict=True), 1):
         if call != LEFT:
