@@ -5,6 +5,8 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/ready
 JOBS   ?= 2
 MAKEFLAGS += --no-print-directory
+# The tests start thousands of processes: where nobody may keep what is compiled, each compiles everything.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-all test-others test-e2e check bench damage mutants soak clean
 

@@ -129,8 +129,8 @@ def addresses(view: View, kind: str) -> dict[Fingerprint, str]:
 def every(view: View, kind: str) -> set[str]:
     """Return all addresses for carriers of *kind* from which a peer may write: what it says, and what was set here."""
     nodes = [peer.node for peer in view.peers()]
-    told = {address for node in nodes for each, address in said(view, node) if each == kind}
-    return told | set(addresses(view, kind).values())
+    found = {each for node in nodes for each in (*said(view, node), *set_by_hand(view, node).items())}
+    return {address for each, address in found if each == kind and address}
 
 
 def untold(view: View, routes: Iterable[str]) -> dict[str, Any] | None:

@@ -17,7 +17,6 @@ from typing import cast
 from paquebot.testing.memory import MemoryStore
 from paquebot.testing.profiles import Profile
 from paquebot.testing.restored import RestoredHouse, RestoredVillage, RestoreWitness, copied
-from paquebot.testing.simulation import STEPS
 from paquebot.testing.village import House, VillageOffice, WatchedStore
 
 
@@ -28,7 +27,7 @@ class ClonedVillage(RestoredVillage):
         drawn = Profile.drawn(Random(f"{seed} profile"))
         super().__init__(seed, replace(drawn, leap=0, away=False, liar=False))
         self._seed = seed
-        self._when = self._fate.randrange(STEPS // 4, STEPS // 2)
+        self._when = self._fate.randrange(self.foul // 4, self.foul // 2)
         self.twins: tuple[RestoredHouse, ...] = ()
         """The home that was copied, and its copy."""
 

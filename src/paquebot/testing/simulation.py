@@ -31,6 +31,7 @@ from paquebot.protocol import redating
 from paquebot.protocol.account import Grant
 from paquebot.protocol.bundle import Bundle, Chunk, Heard, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
 from paquebot.protocol.encoding import ResourceId, b64
+from paquebot.protocol.identity import PublicKey
 from paquebot.protocol.journal import root
 from paquebot.protocol.limits import DAY_MS, DENIED_MS, HOUR_MS
 from paquebot.protocol.messages import JournalRequest, write
@@ -42,12 +43,20 @@ from paquebot.protocol.trust import READ
 from paquebot.testing import council
 from paquebot.testing.post import Weather
 from paquebot.testing.profiles import YEAR_MS, Profile, governed
-from paquebot.testing.village import START_MS, Crash, House, OneThread, PlainSealer, SameThread, VillageOffice, draft
+from paquebot.testing.village import (
+    START_MS,
+    Crash,
+    House,
+    OneThread,
+    PlainSealer,
+    SameThread,
+    VillageOffice,
+    draft,
+    verified_once,
+)
 from paquebot.testing.witness import Witness
 from paquebot.transport import Outgoing
 
-STEPS = 300
-QUIET_DAYS = 6
 SETTLING_ROUNDS_MAX = 18
 LEANING = 0.4
 
@@ -63,8 +72,8 @@ class Simulation:
     def __init__(
         self, seed: int, folder: Path | None = None, profile: Profile | None = None, *, brief: bool = False
     ) -> None:
-        self.foul, self.quiet_days = (STEPS // 5, QUIET_DAYS // 3) if brief else (STEPS, QUIET_DAYS)
-        """So many steps the weather is foul, and so many days at the end all are silent."""
+        self.foul, self.away_days, self.quiet_days = (60, 10, 1) if brief else (300, 30, 6)
+        """So many steps the weather is foul, so many days somebody may be away, and so many all are silent."""
         self.dice = Random(f"{seed} steps")
         self._ties, self._haste = Random(f"{seed} ties"), Random(f"{seed} haste")
         self.profile = found = profile or Profile.drawn(Random(f"{seed} profile"))
@@ -401,11 +410,11 @@ class Simulation:
     # -- somebody is away ------------------------------------------------------------------
 
     async def absence(self) -> None:
-        """One node is away for weeks: the others knock ever less often."""
+        """One node is away for long: the others knock ever less often."""
         away = self.dice.choice(self.houses)
         away.away = True
         before = set(self.witness.letters)
-        for _ in range(30 * 3):
+        for _ in range(self.away_days * 3):
             await self._round(8 * HOUR_MS)
         away.away = False
         knocks: Counter[tuple[str, str]] = Counter()
@@ -414,7 +423,7 @@ class Simulation:
                 knocks[self.witness.senders[name], letter.medium] += 1
         # A letter when the absence begins, then one a day at most; where tokens are shown, nothing is sent again, but
         # what is asked for is asked for again after six hours.
-        most = 120 if self.witness.tokens else 60
+        most = (4 if self.witness.tokens else 2) * self.away_days
         assert max(knocks.values(), default=0) <= most, f"knocked at a silent door: {sorted(knocks.values())}"
         self.trace.append(f"absence: {sorted(knocks.values())}")
 
@@ -425,7 +434,11 @@ class Simulation:
 
     def run(self) -> list[str]:
         """Live through it all; return the trace."""
-        with patch.object(ahead, "ThreadPoolExecutor", SameThread), asyncio.Runner(loop_factory=OneThread) as runner:
+        with (
+            patch.object(ahead, "ThreadPoolExecutor", SameThread),
+            patch.object(PublicKey, "verify", verified_once),
+            asyncio.Runner(loop_factory=OneThread) as runner,
+        ):
             runner.run(self.live())
         return self.trace
 

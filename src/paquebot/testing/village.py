@@ -27,7 +27,7 @@ from paquebot.protocol.bundle import Bundle
 from paquebot.protocol.effects import AddReply, Effect, Effects, HaveBlob, SetClock
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.engine import Engine
-from paquebot.protocol.identity import PrivateKey
+from paquebot.protocol.identity import PrivateKey, PublicKey, public_key
 from paquebot.protocol.keys import EncryptionKey, Pins
 from paquebot.protocol.limits import DAY_MS, HOUR_MS, IDENTITY_LIFE_MS, MIB, RELEASED_MS
 from paquebot.protocol.link import Link
@@ -67,6 +67,19 @@ class SameThread(ThreadPoolExecutor):
         except BaseException as error:
             future.set_exception(error)
         return future
+
+
+_verify = PublicKey.verify
+
+
+@lru_cache(maxsize=16_384)
+def _verified(body: str, signature: bytes, text: bytes) -> None:
+    _verify(public_key(body), signature, text)
+
+
+def verified_once(key: PublicKey, signature: bytes, text: bytes) -> None:
+    """Check what `PublicKey.verify` checks, once for all houses. Raise `BadSignature`."""
+    _verified(key.body, signature, text)
 
 
 class OneThread(asyncio.SelectorEventLoop):
