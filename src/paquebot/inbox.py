@@ -26,7 +26,7 @@ from paquebot.errors import (
 )
 from paquebot.frozen import frozen
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import meeting, quota
+from paquebot.protocol import hearing, meeting
 from paquebot.protocol.bundle import Bundle, To
 from paquebot.protocol.effects import Effect, Effects, Seen, Settle
 from paquebot.protocol.engine import Engine
@@ -222,7 +222,7 @@ class Inbox:
         self._report.opened += 1
         self._report.note(done)
         # What was put off is acknowledged by our next envelope, which says so, and not by a bare token.
-        return replace(to, token=b"") if any(quota.put_off(each) for each in done) else to
+        return replace(to, token=b"") if any(hearing.put_off(each) for each in done) else to
 
     def _learn(self, effects: Effects) -> list[Effect]:
         """Store what follows from an envelope. Raise `Refused` if the store cannot hold that: others still come in."""

@@ -12,7 +12,7 @@ from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, carry, codes, friends
 
 from paquebot.errors import NotForUs, Refused, Stranger
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import journal, messages, trusting
+from paquebot.protocol import hearing, journal, messages, trusting
 from paquebot.protocol.bundle import (
     Answer,
     Bundle,
@@ -268,6 +268,26 @@ def test_a_gap_in_a_journal_is_asked_about_and_healed(pair, link):
     assert bob.texts() == {"lost", "arrives"}
     assert bob.store.view.has(first[0])
     assert bob.store.view.wanted_count() == 0
+    assert owed(alice, bob) == Ranges()
+
+
+def test_a_token_is_not_shown_for_lines_that_came_before_those_they_follow(pair):
+    """They are needed again, and a token would say that they are here: the brief month of seed 2252."""
+    alice, bob = pair
+    alice.say("late")
+    late = alice.poll(STICK, LATER)
+    alice.say("early", now=LATER)
+    early = alice.poll(STICK, LATER)
+
+    def put_off(sent):
+        effects = [each for _, bundle in sent for each in bob.receive(bundle, alice, STICK, LATER)]
+        return any(hearing.put_off(each) for each in effects)
+
+    assert put_off(early)
+    assert put_off(early), "it is still there when the stick comes by again"
+    assert not put_off(late)
+    settle(alice, bob, STICK, Millis(LATER + 1))
+    assert not put_off(early)
     assert owed(alice, bob) == Ranges()
 
 

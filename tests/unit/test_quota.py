@@ -11,7 +11,7 @@ from tests.unit.test_hearing import big, said, update
 
 from paquebot.errors import BadSignature, Malformed, Stranger
 from paquebot.protocol import bundle as bundles
-from paquebot.protocol import cbor, journal, quota
+from paquebot.protocol import cbor, hearing, journal, quota
 from paquebot.protocol.account import Account, Grant, Use
 from paquebot.protocol.advert import DICTIONARY, Advert
 from paquebot.protocol.bundle import Bundle, Chunk, Part, Rebuilt, Tally, Verbatim, Want
@@ -129,9 +129,9 @@ def test_a_token_is_not_shown_for_what_was_put_off(pair):
     bob.engine.grant = replace(TIGHT, items=1)
     item = [Rebuilt(alice.message(f"x{n}")) for n in range(3)]
     effects = bob.receive(alice.bundle(bob, *item), alice, now=T)
-    assert any(quota.put_off(each) for each in effects)
+    assert any(hearing.put_off(each) for each in effects)
     assert bob.peer(alice).owes_ack
-    assert not any(quota.put_off(each) for each in bob.receive(alice.bundle(bob), alice, now=T))
+    assert not any(hearing.put_off(each) for each in bob.receive(alice.bundle(bob), alice, now=T))
 
 
 def test_keys_and_trusts_have_a_share_of_their_own(pair):

@@ -54,6 +54,7 @@ from paquebot.protocol.bundle import (
 from paquebot.protocol.effects import (
     AddLines,
     AddReply,
+    Effect,
     Effects,
     Quarantine,
     SaveOutcomes,
@@ -114,7 +115,8 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             yield SavePeer(replace(peer, owes_ack=owes_ack))
         # What was put off when it came first is still lacking: no token may say otherwise.
         taken = view.received(peer.node, to.sequence).get(to.sequence) == bundle.id
-        yield Tell("duplicate", bundle.id.hex(), "envelope" if taken else quota.WHY)
+        why = updates.early(view, peer.node, bundle) or ("envelope" if taken else quota.WHY)
+        yield Tell("duplicate", bundle.id.hex(), why)
         return
     restored = acknowledging.restored(view, peer, bundle, to)
     clock = view.clock()
@@ -147,6 +149,11 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
     yield from _parts(hearing, bundle, meter)
     if hearing.newest and any(isinstance(part, Tally) for part in bundle.parts):
         yield SaveOutcomes(peer.node, tuple(naming.outcomes(view, bundle)))
+
+
+def put_off(effect: Effect) -> bool:
+    """Return whether *effect* says that some of what came is still lacking."""
+    return isinstance(effect, Tell) and effect.detail in (quota.WHY, *updates.EARLY)
 
 
 def overhear(hearing: Hearing, bundle: Bundle) -> Effects:
@@ -282,7 +289,7 @@ def _verify(hearing: Hearing, signed: SignedObject) -> None:
 def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
     entries = updates.expand(hearing.view, parts, update)
     if entries is None:
-        yield from _put_off(hearing, "it refers to lines that are not here")
+        yield from _put_off(hearing, updates.ELSEWHERE)
         return
     broadcast = Broadcast(update.since, tuple(entries))
     signed = SignedObject.build(messages.write(broadcast), update.signature)
@@ -292,7 +299,7 @@ def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
     except BadSignature:
         if all(each.journal != me for each in update.entries if isinstance(each, Reference)):
             raise
-        yield from _put_off(hearing, "it refers to lines of ours that we remember differently")
+        yield from _put_off(hearing, updates.DIFFERENT)
         return
     yield from _lines(hearing, broadcast, signed)
 
@@ -302,7 +309,7 @@ def _lines(hearing: Hearing, broadcast: Broadcast, signed: SignedObject, within:
     view, peer = hearing.view, hearing.peer
     since = view.line_number(peer.node, broadcast.since)
     if since is None:
-        yield from _put_off(hearing, "there is a gap before these lines")
+        yield from _put_off(hearing, updates.GAP)
         return
     lines = journal.extend(broadcast.since, since, broadcast.entries)
     overlap = [line for line in lines if line.number <= peer.heard]

@@ -15,7 +15,7 @@ from paquebot.protocol import cbor, container
 from paquebot.protocol.account import Account, Grant
 from paquebot.protocol.advert import DICTIONARY, Advert
 from paquebot.protocol.bundle import Chunk, Part, Rebuilt, Update, Verbatim
-from paquebot.protocol.effects import Effect, Effects, SaveAccount, SavePeer, Tell
+from paquebot.protocol.effects import Effects, SaveAccount, SavePeer
 from paquebot.protocol.encoding import Fingerprint
 from paquebot.protocol.limits import (
     AHEAD_MAX_MS,
@@ -115,11 +115,6 @@ def silent(part: Part) -> bool:
     except Refused:
         return False
     return any(found.keeps(schema) for schema in ("request_journal", "request_resource", "receipt"))
-
-
-def put_off(effect: Effect) -> bool:
-    """Return whether *effect* says that something was put off."""
-    return isinstance(effect, Tell) and effect.detail == WHY
 
 
 def room(view: View, peer: Fingerprint, grant: Grant, now: Millis) -> int:

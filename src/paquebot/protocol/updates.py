@@ -7,13 +7,19 @@ from dataclasses import replace
 
 from paquebot.errors import Malformed
 from paquebot.protocol import messages
-from paquebot.protocol.bundle import CompactEntry, Part, Rebuilt, Reference, Update
+from paquebot.protocol.bundle import Bundle, CompactEntry, Part, Rebuilt, Reference, Update
 from paquebot.protocol.encoding import Fingerprint, ResourceId
 from paquebot.protocol.identity import PrivateKey
 from paquebot.protocol.journal import Entry
 from paquebot.protocol.messages import Broadcast
 from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.state import OwnLine, Peer, View
+
+GAP = "there is a gap before these lines"
+ELSEWHERE = "it refers to lines that are not here"
+DIFFERENT = "it refers to lines of ours that we remember differently"
+EARLY = (GAP, ELSEWHERE, DIFFERENT)
+"""Why lines are of no use yet."""
 
 
 def write(view: View, key: PrivateKey, peer: Peer, first: int, last: int, places: dict[ResourceId, int]) -> Update:
@@ -50,6 +56,16 @@ def _in_journal(view: View, peer: Peer, line: OwnLine) -> int | None:
 
 def _continues(entry: CompactEntry, journal: Fingerprint, number: int) -> bool:
     return isinstance(entry, Reference) and entry.journal == journal and entry.first + entry.count == number
+
+
+def early(view: View, sender: Fingerprint, bundle: Bundle) -> str:
+    """Return why lines in a *bundle* of *sender* are of no use yet: `GAP` or `ELSEWHERE`; empty if they are."""
+    found = [each for each in bundle.parts if isinstance(each, Update)]
+    if any(view.line_number(sender, each.since) is None for each in found):
+        return GAP
+    named = (entry for each in found for entry in each.entries if isinstance(entry, Reference))
+    lacking = any(len(view.entries(each.journal, each.first, each.count)) < each.count for each in named)
+    return ELSEWHERE if lacking else ""
 
 
 def expand(view: View, parts: Sequence[Part], update: Update) -> list[Entry] | None:

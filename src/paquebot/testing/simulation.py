@@ -421,8 +421,8 @@ class Simulation:
         for name, letter in self.witness.letters.items():
             if letter.peer == away.node and name not in before:
                 knocks[self.witness.senders[name], letter.medium] += 1
-        # What is owed when the absence begins, then about a letter a day; where tokens are shown, nothing is sent again,
-        # but what is asked for is asked for again after six hours.
+        # What is owed when the absence begins, then about a letter a day; where tokens are shown, nothing is sent
+        # again, but what is asked for is asked for again after six hours.
         most = (30 + self.away_days) * (2 if self.witness.tokens else 1)
         assert max(knocks.values(), default=0) <= most, f"knocked at a silent door: {sorted(knocks.values())}"
         self.trace.append(f"absence: {sorted(knocks.values())}")
