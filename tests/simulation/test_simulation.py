@@ -30,9 +30,14 @@ BUGS = {
 }
 """Seeds that failed once, and why."""
 
+BRIEF_BUGS = {
+    2252: "a token said that lines are known that came before those they follow, and nobody told those any more",
+}
+"""So with brief months."""
+
 WHOLE = [*range(40), *(seed for seed in BUGS if seed >= 40)]
 """Seeds of whole months. For the others of two thousand, foul weather lasts a fifth of that."""
-BRIEF = sorted({*range(2_000)} - {*WHOLE})
+BRIEF = sorted({*range(2_000), *BRIEF_BUGS} - {*WHOLE})
 
 
 @pytest.mark.parametrize("at", range(0, len(WHOLE), GROUP))

@@ -3,6 +3,7 @@
 from tests.unit.nodes import carry, codes, friends, settle
 from tests.unit.test_incarnation import go_on
 from tests.unit.test_recovery import copied
+from tests.unit.test_wrong_clocks import right_again
 
 from paquebot.protocol.bundle import Introduction
 from paquebot.protocol.limits import DAY_MS
@@ -73,3 +74,20 @@ def test_who_was_put_back_to_before_it_met_the_new_node_is_introduced_to_it_agai
     assert new.texts() == backup.texts() == {"of the new node", "to the old node"}
     ((_, later), *_) = new.poll(now=Millis(now + 90 * DAY_MS))
     assert not any(isinstance(part, Introduction) for part in later.parts)
+
+
+def test_what_the_old_node_dated_ahead_the_new_one_says_anew():
+    """Else peers would hold it for a year, though the clock is right and nobody is left who could say it otherwise."""
+    alice, bob = friends("alice", "bob")
+    now = settle(alice, bob)
+    alice.say("one", now=Millis(now + 400 * DAY_MS))
+    settle(alice, bob, now=now)
+    assert bob.texts() == set()
+
+    new = go_on(alice, Millis(now + DAY_MS))
+    bob.store.commit(bob.engine.add_peer(new.card(now), "alice again", now))
+    assert right_again(new, Millis(now + DAY_MS)) == []
+    for day in (2, 3, 4):
+        settle(new, bob, now=Millis(now + day * DAY_MS))
+    assert bob.texts() == {"one"}
+    assert [each.stamp.at for each in new.store.view.listed(["message"])] == [now + DAY_MS]

@@ -24,11 +24,13 @@ from paquebot.protocol.state import View
 
 
 def ahead(view: View, now: Millis) -> Sequence[ResourceId]:
-    """Return what this node published and nobody takes before its time, and was not said anew, in order.
+    """Return what this home published and nobody takes before its time, and was not said anew, in order.
 
-    What it said in the name of another user who trusts it is not ours to say anew: its time comes.
+    So it is with what it published as a node that it was before. What it said in the name of another user who trusts
+    it is not ours to say anew: its time comes.
     """
-    found = view.dated_after(view.local().node, Millis(now + AHEAD_MAX_MS))
+    nodes = (*view.predecessors(), view.local().node)
+    found = [name for node in nodes for name in view.dated_after(node, Millis(now + AHEAD_MAX_MS))]
     early = set(found)
     return [name for name in found if _said(view, name, early) and not view.relating(name, "supersedes")]
 

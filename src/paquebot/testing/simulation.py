@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -29,18 +29,16 @@ from paquebot.errors import Misused, Transient
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import redating
 from paquebot.protocol.account import Grant
-from paquebot.protocol.bundle import Bundle, Chunk, Heard, Part, Rebuilt, Tally, To, Update, Verbatim, node_tag
-from paquebot.protocol.encoding import ResourceId, b64
+from paquebot.protocol.bundle import Bundle, Heard, To, node_tag
+from paquebot.protocol.encoding import ResourceId
 from paquebot.protocol.identity import PublicKey
-from paquebot.protocol.journal import root
 from paquebot.protocol.limits import DAY_MS, DENIED_MS, HOUR_MS
-from paquebot.protocol.messages import JournalRequest, write
 from paquebot.protocol.ranges import Ranges
-from paquebot.protocol.resource import Signature, SignedObject
 from paquebot.protocol.stamp import MILLIS_MAX, Millis
 from paquebot.protocol.state import Plan
 from paquebot.protocol.trust import READ
 from paquebot.testing import council
+from paquebot.testing.mallory import lies
 from paquebot.testing.post import Weather
 from paquebot.testing.profiles import YEAR_MS, Profile, governed
 from paquebot.testing.village import (
@@ -173,12 +171,18 @@ class Simulation:
         early = redating.ahead(house.view, house.engine.now(house.wall()))
         assert not early, f"{house.name} has not said {len(early)} things anew"
 
-    def _mend_others(self) -> None:
-        """Whoever has no clock may have learned a wrong time from one that was believed, also after that was mended."""
-        if self.profile.leap and self.profile.mended:
-            for house in self.houses:
-                if abs(house.engine.now(house.wall()) - self.now) > 2 * DAY_MS:
-                    self._mend(house)
+    def _mend_others(self) -> bool:
+        """Let whoever has a wrong clock yet, or said something by one, mend that too; return whether anybody has.
+
+        Whoever has no clock may have learned from one that was believed; and what a home forgot it may be told again.
+        """
+        found = False
+        for house in self.houses if self.profile.leap and self.profile.mended else ():
+            now = house.engine.now(house.wall())
+            if abs(now - self.now) > 2 * DAY_MS or redating.ahead(house.view, now):
+                self._mend(house)
+                found = True
+        return found
 
     def befall(self) -> None:
         """Let something else happen: nothing in this village."""
@@ -278,7 +282,7 @@ class Simulation:
             to=(To(node_tag(letter.peer), 0, bytes(16), 0, Heard()),),
             created=Millis(self.now),
             expires=Millis(self.now + DAY_MS),
-            parts=tuple(self._lies(by)),
+            parts=tuple(lies(by, self.houses, self.dice)),
         )
         data = bundles.encode(bundle)
         if honest_seal:
@@ -286,23 +290,6 @@ class Simulation:
             self.witness.lied(by.node, bundle, forged)
             return forged
         return PlainSealer(by.node, by.secrets, b"Mallory's guess").seal(data, [key], at=bundle.created)
-
-    def _lies(self, by: House) -> Iterator[Part]:
-        lines = [line for line in by.view.own_lines(1, by.view.tip()[0]) if line.bytes and not line.gone]
-        signed = by.view.resource(self.dice.choice(lines).entry.resource)
-        assert signed is not None
-        other = self.dice.choice([house for house in self.houses if house is not by])
-        wrong = Signature("EdDSA", signed.signer, self.dice.randbytes(64))
-        yield Rebuilt(replace(signed, signatures=(wrong,)))
-        changed = signed.payload.replace(b'"x', b'"y')
-        yield Rebuilt(
-            SignedObject.build(changed if changed != signed.payload else changed + b" ", signed.signatures[0])
-        )
-        yield Chunk(self.dice.randbytes(32), b"not what it is called")
-        yield Update(root(by.node), ((by.user, ResourceId(b64(self.dice.randbytes(64)))),), wrong)
-        yield Verbatim(self.dice.randbytes(30))
-        yield Verbatim(SignedObject.sign(write(JournalRequest("x", root(by.node))), other.key).encode()[:-1] + b" }")
-        yield Tally(3, root(other.node), Ranges.of((1, 3)))
 
     # -- clear weather ---------------------------------------------------------------------
 
@@ -317,6 +304,13 @@ class Simulation:
         self.make_up()
         if self.profile.away:
             await self.absence()
+        await self.converge()
+        while await self.settle():
+            await self.converge()
+        await self.quiet()
+
+    async def converge(self) -> None:
+        """Go on until everyone has everything."""
         # Who was asked for a thing while its disk had lost it is not asked again for so long.
         denied = DENIED_MS if self.profile.disk == "rots" else 0
         deadline = self.now + self.clear_days_max * DAY_MS + denied
@@ -324,7 +318,17 @@ class Simulation:
             assert self.now < deadline, f"no convergence: {lacking}"
             self._mend_others()
             await self._round(HOUR_MS)
-        await self.quiet()
+
+    async def settle(self) -> bool:
+        """Let what is under way yet arrive, which may be asked about once more; return whether it set a clock wrong."""
+        await self._round(HOUR_MS)
+        for _ in range(SETTLING_ROUNDS_MAX):
+            if self._mend_others():
+                return True
+            if all(office.next_due() is None for office in self.offices):
+                break
+            await self._round(4 * HOUR_MS)
+        return False
 
     async def _round(self, ms: int) -> None:
         for house in self.houses:
@@ -382,11 +386,6 @@ class Simulation:
 
     async def quiet(self) -> None:
         """Everyone has everything: nothing but an occasional heartbeat may be sent."""
-        await self._round(HOUR_MS)
-        for _ in range(SETTLING_ROUNDS_MAX):  # an older word that is under way yet may be asked about once more
-            if all(office.next_due() is None for office in self.offices):
-                break
-            await self._round(4 * HOUR_MS)
         before = set(self.witness.letters)
         for _ in range(self.quiet_days * 6):
             await self._round(4 * HOUR_MS)

@@ -270,7 +270,8 @@ class Witness:
         assert told, "an answer was forgotten that never arrived"
 
     def _check_outcomes(self, effects: Sequence[Effect], heard: Bundle) -> None:
-        told = sum(isinstance(effect, Tell) for effect in effects)
+        named = [effect.item for effect in effects if isinstance(effect, Tell)]
+        told = len(named)
         if not any(isinstance(effect, Seen) for effect in effects):
             assert told == 1, "a repeated envelope has one outcome"
             return
@@ -281,7 +282,12 @@ class Witness:
             or (isinstance(part, Verbatim) and not any(word in _payload(part) for word in asked))
             for part in heard.parts
         )
-        released = sum(isinstance(effect, Release | Hide) for effect in effects)
+        released = sum(
+            isinstance(effect, Release)
+            # Of what a disk lost only the name is judged again.
+            or (isinstance(effect, Hide) and effect.resource in named)
+            for effect in effects
+        )
         # A request or receipt is no item, and is told of only if it is refused.
         spare = told - items - released
         bad = sum(isinstance(effect, Tell) and effect.outcome == "rejected" for effect in effects)
