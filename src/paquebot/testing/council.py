@@ -109,9 +109,10 @@ def agree(houses: Sequence[House]) -> str | None:
         for listed in author.view.listed(SHOWN_KINDS, revoked=True):
             if listed.user != author.user:
                 continue
-            by = listed.revoked_by
-            judges = (each for each in readers if each.view.has(listed.id) and not (by and early(each, by, author)))
-            said = {each.name: each.view.hidden(listed.id) is None for each in judges}
-            if len(set(said.values())) > 1:
-                return f"{said} of {author.name}'s line {listed.number}"
+            said = {by for each in readers if (by := each.view.hidden(listed.id))}
+            judges = [each for each in readers if each.view.has(listed.id)]
+            judges = [each for each in judges if not any(early(each, by, author) for by in said)]
+            counts = {each.name: each.view.hidden(listed.id) is None for each in judges}
+            if len(set(counts.values())) > 1:
+                return f"{counts} of {author.name}'s line {listed.number}"
     return None
