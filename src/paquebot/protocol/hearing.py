@@ -115,7 +115,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
             yield SavePeer(replace(peer, owes_ack=owes_ack))
         # What was put off when it came first is still lacking: no token may say otherwise.
         taken = view.received(peer.node, to.sequence).get(to.sequence) == bundle.id
-        why = updates.early(view, peer.node, bundle) or ("envelope" if taken else quota.WHY)
+        why = updates.GAP if updates.early(view, peer.node, bundle) else "envelope" if taken else quota.WHY
         yield Tell("duplicate", bundle.id.hex(), why)
         return
     restored = acknowledging.restored(view, peer, bundle, to)
@@ -153,7 +153,7 @@ def hear(hearing: Hearing, bundle: Bundle, to: To, wall: Millis, sealed: Millis)
 
 def put_off(effect: Effect) -> bool:
     """Return whether *effect* says that some of what came is still lacking."""
-    return isinstance(effect, Tell) and effect.detail in (quota.WHY, *updates.EARLY)
+    return isinstance(effect, Tell) and effect.detail in (quota.WHY, updates.GAP)
 
 
 def overhear(hearing: Hearing, bundle: Bundle) -> Effects:
@@ -289,7 +289,7 @@ def _verify(hearing: Hearing, signed: SignedObject) -> None:
 def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
     entries = updates.expand(hearing.view, parts, update)
     if entries is None:
-        yield from _put_off(hearing, updates.ELSEWHERE)
+        yield from _put_off(hearing, "it refers to lines that are not here")
         return
     broadcast = Broadcast(update.since, tuple(entries))
     signed = SignedObject.build(messages.write(broadcast), update.signature)
@@ -299,7 +299,7 @@ def _update(hearing: Hearing, parts: Sequence[Part], update: Update) -> Effects:
     except BadSignature:
         if all(each.journal != me for each in update.entries if isinstance(each, Reference)):
             raise
-        yield from _put_off(hearing, updates.DIFFERENT)
+        yield from _put_off(hearing, "it refers to lines of ours that we remember differently")
         return
     yield from _lines(hearing, broadcast, signed)
 

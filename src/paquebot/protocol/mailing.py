@@ -148,6 +148,9 @@ def _plans(
         recall=recovery.due(view, peer, Millis(now - asking.again(link))),
     )
     tip = view.past().said if silent else view.tip()[0]
+    long = [each for each in owed if each not in short]
+    # Whoever forgot its own lines can make nothing of ours that refer to them.
+    yield from _reply_plans(view, [each for each in long if each.status == RECALLED], room)
     lines = list(_line_plans(view, peer, told, tip, room))
     news = (peer.heard, peer.done) != (peer.told_number, peer.told_done) or peer.owes_ack
     if lines and fitting.size(view, peer, both := replace(first, lines=lines[0].lines, bodies=lines[0].bodies)) <= (
@@ -159,7 +162,7 @@ def _plans(
         if first.eliciting or news:
             yield first
         yield from lines
-    yield from _reply_plans(view, [each for each in owed if each not in short], room)
+    yield from _reply_plans(view, [each for each in long if each.status != RECALLED], room)
     for some in fitting.together(fitting.chunks(peer, link) - told.chunks, link):
         yield Plan(chunks=some)
 

@@ -16,10 +16,6 @@ from paquebot.protocol.resource import SignedObject
 from paquebot.protocol.state import OwnLine, Peer, View
 
 GAP = "there is a gap before these lines"
-ELSEWHERE = "it refers to lines that are not here"
-DIFFERENT = "it refers to lines of ours that we remember differently"
-EARLY = (GAP, ELSEWHERE, DIFFERENT)
-"""Why lines are of no use yet."""
 
 
 def write(view: View, key: PrivateKey, peer: Peer, first: int, last: int, places: dict[ResourceId, int]) -> Update:
@@ -58,14 +54,10 @@ def _continues(entry: CompactEntry, journal: Fingerprint, number: int) -> bool:
     return isinstance(entry, Reference) and entry.journal == journal and entry.first + entry.count == number
 
 
-def early(view: View, sender: Fingerprint, bundle: Bundle) -> str:
-    """Return why lines in a *bundle* of *sender* are of no use yet: `GAP` or `ELSEWHERE`; empty if they are."""
-    found = [each for each in bundle.parts if isinstance(each, Update)]
-    if any(view.line_number(sender, each.since) is None for each in found):
-        return GAP
-    named = (entry for each in found for entry in each.entries if isinstance(entry, Reference))
-    lacking = any(len(view.entries(each.journal, each.first, each.count)) < each.count for each in named)
-    return ELSEWHERE if lacking else ""
+def early(view: View, sender: Fingerprint, bundle: Bundle) -> bool:
+    """Return whether lines in a *bundle* of *sender* came before those that they follow."""
+    found = (each for each in bundle.parts if isinstance(each, Update))
+    return any(view.line_number(sender, each.since) is None for each in found)
 
 
 def expand(view: View, parts: Sequence[Part], update: Update) -> list[Entry] | None:
