@@ -16,6 +16,7 @@ BUGS = {
     42: "who was restored to before it had heard anything did not say so, and was taken to know everything",
     64: "an ended peer's late word was waited on",
     413: "two homes without a clock wrote letters that the post threw away as old",
+    20043: "who asked for lines that a lie had named was answered by nobody, and asked for ever",
     10718: "a home's own lines, which it had forgotten, waited for others that it could make nothing of without them",
     2053: "what the old node of a home had dated ahead was not said anew by the new one",
 }

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 from tests.unit.nodes import NOW, STICK, MemoryNode, carry, codes, friends, make, settle
+from tests.unit.test_convergence import TOKENS, weeks
 
 from paquebot.protocol import bundle as bundles
 from paquebot.protocol import journal, messages, trusting
@@ -275,6 +276,18 @@ def test_a_peer_that_claims_to_know_more_and_does_not_is_believed_until_it_says_
 
     assert not alice.store.view.lapses()
     assert alice.store.view.past().branch == 0
+
+
+def test_who_asks_for_lines_that_there_never_were_is_told_so():
+    """Else whoever lied in a peer's name made us ask that peer for ever, where it has nothing else to say to us."""
+    alice, bob = friends("alice", "bob")
+    now = weeks(alice, bob, 4, NOW)
+    lost = alice.poll(TOKENS, now := Millis(now + 60 * DAY_MS))
+    assert any(letter.plan.ask_journal for letter, _ in lost), "it lies there, she thinks, and asks no more"
+    alice.receive(bob.bundle(alice, bundles.Tally(3, digest(b"no line of hers"), Ranges()), now=now), bob, now=now)
+    assert alice.store.view.lapses()
+    weeks(alice, bob, 3, now)
+    assert not alice.store.view.lapses()
 
 
 def test_a_peer_that_proves_nothing_holds_us_back_only_once():

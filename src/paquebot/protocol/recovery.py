@@ -87,13 +87,13 @@ def contradicted(view: View, author: Fingerprint, number: int, other: SignedObje
 
 
 def recall(view: View, sender: Fingerprint, asked: Recall) -> Effects:
-    """*sender* asks for lines of its own journal: note what to answer."""
+    """*sender* asks for lines of its own journal: note what to answer; if there are none, how far we know it."""
     peer = view.peer(sender)
     assert peer is not None
     if any(reply.status == RECALLED for reply in view.replies(sender)):
         return
     known = (n for n, name in asked.marks if (line := view.line_id(sender, n)) and raw(line)[:MARK_BYTES] == name)
-    since = max(known, default=0)
+    known_both = since = max(known, default=0)
     first, size = since, 0
     for proof in view.proofs(sender, since):
         cost = _cost(view, peer, first, proof.number)
@@ -103,6 +103,8 @@ def recall(view: View, sender: Fingerprint, asked: Recall) -> Effects:
         first, size = proof.number, size + cost
     if first > since:
         yield AddReply(Reply(0, sender, "", RECALLED, since=since, limit=first - since))
+    elif first == known_both:  # it may have been told of lines by somebody else's lie: our word ends its waiting
+        yield SavePeer(replace(peer, owes_ack=True))
 
 
 def cost(view: View, reply: Reply) -> int:

@@ -136,6 +136,7 @@ class Witness:
     ) -> None:
         """A transaction of *who* is complete; it dealt with the envelope *heard* by some medium, if with any."""
         effects, regained = list(effects), False
+        stopped: set[Fingerprint] = set()
         for effect in effects:
             match effect:
                 case Tell(outcome):
@@ -152,11 +153,12 @@ class Witness:
                     self._posted(who, letter)
                 case Handed(name):
                     assert name in self.carried, "an envelope counts as handed over that no carrier took"
-                case Settle(name) if incoming:
+                case Settle(name) if incoming and self.letters[name].peer not in stopped:  # else it was taken back
                     self._check_settled(self.letters[name])
                 case SavePeer(peer):
                     before = self._readers.get((who, peer.node), peer.reads)
                     regained |= peer.reads and not before
+                    stopped |= {peer.node} if before and not peer.reads else set()
                     self._readers[who, peer.node] = peer.reads
                 case DropReply(number) if not regained:  # else it may have been a refusal
                     self._check_answered(who, number)
