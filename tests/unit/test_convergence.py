@@ -305,3 +305,21 @@ def test_a_gap_is_healed_within_two_more_envelopes():
     assert (len(asked), len(answered)) == (1, 1)
     assert bob.texts() == {"lost", "found"}
     assert bob.peer(alice).heard == alice.store.view.last_of_ours(1, 10_000)
+
+
+def test_an_answer_that_got_lost_where_tokens_are_shown_is_given_again_when_it_is_asked_for_again():
+    """Else it lies there, its writer thinks, until the letter ends: 120 days."""
+    alice, bob = friends("alice", "bob")
+    now = weeks(alice, bob, 2, NOW)
+    alice.say("x" * 500_000, now=now)
+    for letter, bundle in alice.poll(TOKENS, now):
+        bob.receive(bundle, alice, TOKENS, now)
+        alice.store.commit(alice.engine.token(letter.token))
+    for letter, bundle in bob.poll(TOKENS, now := Millis(now + DAY_MS)):
+        alice.receive(bundle, bob, TOKENS, now)
+        bob.store.commit(bob.engine.token(letter.token))
+    lost = alice.poll(TOKENS, now)
+    assert [letter.plan.replies for letter, _ in lost] == [(1,)]
+    assert not bob.texts()
+    weeks(alice, bob, 3, now)
+    assert len(bob.texts()) == 1

@@ -1,12 +1,15 @@
-"""What follows when a peer knows less of our journal than it did: it was put back, or an older word of it came late."""
+"""What follows when a peer lacks what it was told: it was put back, an older word of it came, or a letter got lost."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from paquebot.protocol import mailing, patience
+from paquebot.protocol import asking, mailing, patience
 from paquebot.protocol.effects import Effects, SavePeer, SaveTold
+from paquebot.protocol.encoding import ResourceId
+from paquebot.protocol.link import Link
 from paquebot.protocol.ranges import Ranges
+from paquebot.protocol.stamp import Millis
 from paquebot.protocol.state import Peer, View
 
 
@@ -30,3 +33,12 @@ def again(view: View, peer: Peer, medium: str, number: int) -> Effects:
             owed_chunks=owed if peer.reads else Ranges(),
         )
     )
+
+
+def answers(view: View, peer: Peer, resource: ResourceId, link: Link, now: Millis) -> Effects:
+    """*peer* asks on *link* for *resource* again: letters that bring it, and could have come by now, are lost."""
+    owed = {each.number for each in view.replies(peer.node) if each.resource == resource}
+    for letter in view.letters(peer.node):
+        here = letter.medium == link.medium and not owed.isdisjoint(letter.plan.replies)
+        if here and letter.handed_at is not None and letter.handed_at + asking.again(link) < now:
+            yield from mailing.lost(view, letter)

@@ -463,7 +463,9 @@ def _journal_request(hearing: Hearing, request: JournalRequest) -> Effects:
 def _resource_request(hearing: Hearing, request: ResourceRequest) -> Effects:
     view, peer = hearing.view, hearing.peer
     owed = view.replies(peer.node)
-    if len(owed) >= REPLIES_MAX or any(each.resource == request.resource for each in owed):
+    again = any(each.resource == request.resource for each in owed)
+    yield from forgotten.answers(view, peer, request.resource, hearing.link, hearing.now) if again else ()
+    if again or len(owed) >= REPLIES_MAX:
         return
     name = reading.given(view, peer, request.resource, request.author, hearing.now)
     if name is None and recovery.expected(view, request.resource):

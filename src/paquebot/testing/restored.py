@@ -75,9 +75,9 @@ class RestoreWitness(Witness):
         mine = heard is None or any(to.node == node_tag(who) for to in heard[0].to)
         super().committed(who, effects, heard if mine else None, incoming=incoming)
 
-    def _check_settled(self, letter: Letter) -> None:
+    def _check_settled(self, letter: Letter, effects: Sequence[Effect]) -> None:
         if not self.restored:
-            super()._check_settled(letter)
+            super()._check_settled(letter, effects)
 
     def _check_answered(self, who: Fingerprint, number: int) -> None:
         if not self.restored:

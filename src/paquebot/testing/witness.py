@@ -154,7 +154,7 @@ class Witness:
                 case Handed(name):
                     assert name in self.carried, "an envelope counts as handed over that no carrier took"
                 case Settle(name) if incoming and self.letters[name].peer not in stopped:  # else it was taken back
-                    self._check_settled(self.letters[name])
+                    self._check_settled(self.letters[name], effects)
                 case SavePeer(peer):
                     before = self._readers.get((who, peer.node), peer.reads)
                     regained |= peer.reads and not before
@@ -260,8 +260,11 @@ class Witness:
             self.keys[signature.signer].verify(signature.value, b64(signed.payload).encode())
             self._valid.add(proof)
 
-    def _check_settled(self, letter: Letter) -> None:
+    def _check_settled(self, letter: Letter, effects: Sequence[Effect]) -> None:
         """A letter was taken out because of something that arrived."""
+        answered = {effect.number for effect in effects if isinstance(effect, DropReply)}
+        if letter.plan.replies and answered.isdisjoint(letter.plan.replies):
+            return  # it was called back: what it answers is owed still
         plan = letter.plan
         moot = letter.id in self.lost or not (plan.requests or plan.wants or plan.replies or plan.ask_journal)
         assert moot or self.views[letter.peer].seen(letter.id), "a letter was settled that never arrived"
