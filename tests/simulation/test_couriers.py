@@ -14,7 +14,7 @@ SEEDS = 12
 BUGS = {
     8: "what had to make room for others was forgotten, and with it on which media its token was to be shown",
     6: "a token was seen before its parcel, and nobody remembered it",
-    130: "an answer that was lost on a medium that shows tokens was not given again for 120 days, however often asked for",
+    130: "an answer that was lost where tokens are shown was not given again for 120 days, however often asked for",
     32: "the power went while a parcel was put on a medium, and its token was never shown there",
 }
 """Seeds that failed once, and why."""
