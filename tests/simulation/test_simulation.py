@@ -32,6 +32,7 @@ BUGS = {
 
 BRIEF_BUGS = {
     2252: "a token said that lines are known that came before those they follow, and nobody told those any more",
+    40371: "chunks of which some were put off counted as arrived, if they were the first of a window",
 }
 """So with brief months."""
 

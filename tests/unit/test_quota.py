@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from tests.unit.nodes import MAIL, NOW, STICK, MemoryNode, codes, friends, make, settle
@@ -132,6 +133,17 @@ def test_a_token_is_not_shown_for_what_was_put_off(pair):
     assert any(hearing.put_off(each) for each in effects)
     assert bob.peer(alice).owes_ack
     assert not any(hearing.put_off(each) for each in bob.receive(alice.bundle(bob), alice, now=T))
+
+
+@pytest.mark.parametrize(("count", "arrives"), [(3, True), (4, False)])
+def test_chunks_some_of_which_are_put_off_have_not_arrived_in_a_fresh_window_either(pair, count, arrives):
+    """Their sender would take the last one to be here, and never send it again: the brief month of seed 40371."""
+    alice, bob = pair
+    bob.engine.grant = replace(TIGHT, items=3)
+    before = bob.peer(alice).received
+    data = [b"chunk %d" % number for number in range(count)]
+    bob.receive(alice.bundle(bob, *(Chunk(sha256(each).digest(), each) for each in data)), alice, now=T)
+    assert (bob.peer(alice).received != before) is arrives
 
 
 def test_keys_and_trusts_have_a_share_of_their_own(pair):

@@ -171,10 +171,9 @@ def overhear(hearing: Hearing, bundle: Bundle) -> Effects:
 def _parts(hearing: Hearing, bundle: Bundle, meter: quota.Meter, *, content: bool = False) -> Effects:
     """Deal with part after part; with *content*, only with those that mean the same to everybody."""
     view, peer, now = hearing.view, hearing.peer, hearing.now
-    admitted = [meter.admits(part) for part in bundle.parts]
     wants = 0
     yield from meter.close()
-    for part, fits in zip(bundle.parts, admitted, strict=True):
+    for part, fits in zip(bundle.parts, meter.admitted, strict=True):
         if content and not recovery.is_for_anybody(part):
             continue
         wants += isinstance(part, WantChunks)

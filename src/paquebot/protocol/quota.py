@@ -53,18 +53,21 @@ class Meter:
         self._full = too_many or (self._use.bytes > grant.bytes and self._use.envelopes > 1)
         chunks = sum(isinstance(part, Chunk) for part in parts)
         crowded = self._use.items > 0 and self._use.items + chunks > grant.items
-        self.unacknowledged = chunks > 0 and (self._full or crowded)
-        """It holds chunks that are put off. Nothing lists those, so the sender must not believe that they arrived."""
+        self._no_chunks = self._full or crowded
         self.met = False
         """Something was put off."""
+        self.admitted = [self._admits(part) for part in parts]
+        """Which parts are dealt with now. What is neither item nor line costs next to nothing."""
+        put_off = (part for part, fits in zip(parts, self.admitted, strict=True) if not fits)
+        self.unacknowledged = any(isinstance(part, Chunk) for part in put_off)
+        """Chunks are put off. Nothing lists those, so the sender must not believe that they arrived."""
 
-    def admits(self, part: Part) -> bool:
-        """Return whether *part* is dealt with now. What is neither item nor line costs next to nothing."""
+    def _admits(self, part: Part) -> bool:
         if isinstance(part, Update):
             fits = not self._full
         elif not isinstance(part, Rebuilt | Verbatim | Chunk):
             return True
-        elif self.unacknowledged and isinstance(part, Chunk):
+        elif self._no_chunks and isinstance(part, Chunk):
             fits = False
         elif not self._full and self._use.items < max(self._grant.items, 1):
             self._use = replace(self._use, items=self._use.items + 1)
