@@ -305,8 +305,6 @@ class Simulation:
         if self.profile.away:
             await self.absence()
         await self.converge()
-        while await self.settle():
-            await self.converge()
         await self.quiet()
 
     async def converge(self) -> None:
@@ -386,6 +384,8 @@ class Simulation:
 
     async def quiet(self) -> None:
         """Everyone has everything: nothing but an occasional heartbeat may be sent."""
+        while await self.settle():
+            await self.converge()
         before = set(self.witness.letters)
         for _ in range(self.quiet_days * 6):
             await self._round(4 * HOUR_MS)
