@@ -17,6 +17,7 @@ from paquebot.protocol import journal, mailing, patience
 from paquebot.protocol.bundle import Answer, Bundle, Chunk, Rebuilt, Recalled, Update, Verbatim
 from paquebot.protocol.effects import (
     AddLines,
+    Asked,
     DropReply,
     Effect,
     Handed,
@@ -263,8 +264,10 @@ class Witness:
     def _check_settled(self, letter: Letter, effects: Sequence[Effect]) -> None:
         """A letter was taken out because of something that arrived."""
         answered = {effect.number for effect in effects if isinstance(effect, DropReply)}
-        if letter.plan.replies and answered.isdisjoint(letter.plan.replies):
-            return  # it was called back: what it answers is owed still
+        unasked = {effect.resource for effect in effects if isinstance(effect, Asked) and not effect.at}
+        owed = letter.plan.replies and answered.isdisjoint(letter.plan.replies)
+        if owed or not unasked.isdisjoint([*letter.plan.requests, *(name for name, _ in letter.plan.wants)]):
+            return  # it was called back: what it answers is owed still, and what it asks is asked again
         plan = letter.plan
         moot = letter.id in self.lost or not (plan.requests or plan.wants or plan.replies or plan.ask_journal)
         assert moot or self.views[letter.peer].seen(letter.id), "a letter was settled that never arrived"
