@@ -265,7 +265,7 @@ class Witness:
         """A letter was taken out because of something that arrived."""
         answered = {effect.number for effect in effects if isinstance(effect, DropReply)}
         unasked = {effect.resource for effect in effects if isinstance(effect, Asked) and not effect.at}
-        owed = letter.plan.replies and answered.isdisjoint(letter.plan.replies)
+        owed = not answered.issuperset(letter.plan.replies)
         if owed or not unasked.isdisjoint([*letter.plan.requests, *(name for name, _ in letter.plan.wants)]):
             return  # it was called back: what it answers is owed still, and what it asks is asked again
         plan = letter.plan
