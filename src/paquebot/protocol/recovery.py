@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from paquebot.errors import Malformed, NotPermitted, Refused
-from paquebot.protocol import admission, journal, messages
+from paquebot.protocol import admission, journal, messages, updates
 from paquebot.protocol.bundle import MARK_BYTES, Chunk, Part, Rebuilt, Recall, Recalled, Tally, Update, Verbatim
 from paquebot.protocol.effects import (
     AddReply,
@@ -93,7 +93,7 @@ def recall(view: View, sender: Fingerprint, asked: Recall) -> Effects:
     if any(reply.status == RECALLED for reply in view.replies(sender)):
         return
     known = (n for n, name in asked.marks if (line := view.line_id(sender, n)) and raw(line)[:MARK_BYTES] == name)
-    known_both = since = max(known, default=0)
+    since = max(known, default=0)
     first, size = since, 0
     for proof in view.proofs(sender, since):
         cost = _cost(view, peer, first, proof.number)
@@ -103,7 +103,7 @@ def recall(view: View, sender: Fingerprint, asked: Recall) -> Effects:
         first, size = proof.number, size + cost
     if first > since:
         yield AddReply(Reply(0, sender, "", RECALLED, since=since, limit=first - since))
-    elif first == known_both:  # it may have been told of lines by somebody else's lie: our word ends its waiting
+    else:  # it may have been told of lines by somebody else's lie: our word ends its waiting
         yield SavePeer(replace(peer, owes_ack=True))
 
 
@@ -228,7 +228,7 @@ def recalled(view: View, sender: Fingerprint, part: Recalled, key: PublicKey) ->
     me = view.local().node
     since = view.line_number(me, part.since)
     if since is None:
-        yield Tell("deferred", "recalled", "there is a gap before these lines")
+        yield Tell("deferred", "recalled", updates.GAP)
         return
     lines = journal.extend(part.since, since, (Entry(*each) for each in part.entries))
     _verify(view, part, since, lines, key)
